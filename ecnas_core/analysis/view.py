@@ -1,0 +1,207 @@
+"""A view of the benchmark: which cells, on which two metrics, under which lens; its URL and Python forms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Self, TypeVar
+
+from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
+from ecnas_core.benchmark.official import PROVENANCES
+from ecnas_core.benchmark.store import EPOCHS, check_epochs, check_space
+from ecnas_core.carbon import Lens
+from ecnas_core.errors import EcnasError
+
+Number = TypeVar("Number", int, float)
+COUNTED = ("vertices", "n_conv3x3", "n_conv1x1", "n_maxpool3x3")
+
+
+class InvalidView(EcnasError):
+    """A filter or an address does not describe a view."""
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Which cells are looked at; an empty tuple or mapping filters nothing.
+
+    Attributes:
+        counts: allowed values of ``vertices``, ``n_conv3x3``, ``n_conv1x1``, ``n_maxpool3x3`` as inclusive ranges.
+        ranges: inclusive ranges of metrics in the unit they are shown in; cells without a value fall out.
+        energy_provenance: allowed provenances of the energy.
+        accuracy_provenance: allowed provenances of the accuracy; cells without one fall out.
+        artefacts: whether cells whose published surrogate energy is unphysical are kept.
+    """
+
+    counts: tuple[tuple[str, int, int], ...] = ()
+    ranges: tuple[tuple[str, float, float], ...] = ()
+    energy_provenance: tuple[str, ...] = ()
+    accuracy_provenance: tuple[str, ...] = ()
+    artefacts: bool = False
+
+    def __post_init__(self) -> None:
+        for name, low, high in self.counts:
+            if name not in COUNTED:
+                raise InvalidView(f"cells are not filtered by {name!r}; take one of {', '.join(COUNTED)}")
+            if low > high:
+                raise InvalidView(f"the range of {name} is empty: {low} to {high}")
+        for name, least, most in self.ranges:
+            if name not in METRICS:
+                raise UnknownMetric(f"there is no metric {name!r}; take one of {', '.join(METRICS)}")
+            if not least <= most:
+                raise InvalidView(f"the range of {name} is empty: {least:g} to {most:g}")
+        for provenance in (*self.energy_provenance, *self.accuracy_provenance):
+            if provenance not in PROVENANCES:
+                raise InvalidView(f"unknown provenance {provenance!r}; take one of {', '.join(PROVENANCES)}")
+
+
+@dataclass(frozen=True)
+class View:
+    """Two metrics of the cells of one space at one training budget.
+
+    Attributes:
+        space: 4V, 5V or 7V; each has an energy scale of its own.
+        epochs: 4, 12, 36 or 108.
+        x: metric on the horizontal axis.
+        y: metric on the vertical axis.
+        filters: which cells are looked at.
+        x_log: logarithmic horizontal axis; None takes the metric's own scale.
+        y_log: logarithmic vertical axis; None takes the metric's own scale.
+        lens: how energy is counted.
+    """
+
+    space: str = "7V"
+    epochs: int = 108
+    x: str = "energy"
+    y: str = "validation_error"
+    x_log: bool | None = None
+    y_log: bool | None = None
+    filters: Filters = field(default_factory=Filters)
+    lens: Lens = field(default_factory=Lens)
+
+    def __post_init__(self) -> None:
+        check_space(self.space)
+        check_epochs(self.epochs)
+        if self.x == self.y:
+            raise InvalidView(f"both axes show {self.x}; choose two different metrics")
+        _ = self.axes
+
+    @property
+    def axes(self) -> tuple[Metric, Metric]:
+        """The metrics of both axes as the lens shows them."""
+        return metric(self.x, self.lens), metric(self.y, self.lens)
+
+    @property
+    def logarithmic(self) -> tuple[bool, bool]:
+        """Whether each axis is logarithmic."""
+        x, y = self.axes
+        return (x.log if self.x_log is None else self.x_log, y.log if self.y_log is None else self.y_log)
+
+    def where(self) -> tuple[str, list[Any]]:
+        """The predicate over the view ``benchmark`` and its parameters: built once, used by every query."""
+        clauses, parameters = ["space = ?", "epochs = ?"], [self.space, self.epochs]
+        for name, low, high in self.filters.counts:
+            clauses.append(f"{name} between ? and ?")
+            parameters += [low, high]
+        for name, least, most in self.filters.ranges:
+            clauses.append(f"{metric(name, self.lens).sql} between ? and ?")
+            parameters += [least, most]
+        for column in ("energy_provenance", "accuracy_provenance"):
+            allowed = getattr(self.filters, column)
+            if allowed:
+                clauses.append(f"{column} in ({', '.join('?' * len(allowed))})")
+                parameters += allowed
+        if not self.filters.artefacts:
+            clauses.append("energy_artefact is null")
+        return " and ".join(clauses), parameters
+
+    def to_params(self) -> dict[str, str]:
+        """The view as URL parameters, the lens included; defaults are left out."""
+        params = {
+            name: str(getattr(self, name))
+            for name in ("space", "epochs", "x", "y")
+            if getattr(self, name) != getattr(View, name)
+        }
+        for name in ("x_log", "y_log"):
+            if getattr(self, name) is not None:
+                params[name] = str(int(getattr(self, name)))
+        params |= {name: f"{low}~{high}" for name, low, high in self.filters.counts}
+        params |= {f"range_{name}": f"{least!r}~{most!r}" for name, least, most in self.filters.ranges}
+        for column in ("energy_provenance", "accuracy_provenance"):
+            if getattr(self.filters, column):
+                params[column] = "~".join(getattr(self.filters, column))
+        if self.filters.artefacts:
+            params["artefacts"] = "1"
+        return params | self.lens.to_params()
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The view that ``to_params`` wrote; parameters of other parts of the page are ignored.
+
+        Raises:
+            InvalidView: a parameter does not have the form that ``to_params`` writes, or is out of range.
+            EcnasError: an unknown space, budget, metric or lens.
+        """
+        counts = tuple((name, *_pair(params, name, int)) for name in COUNTED if name in params)
+        ranges = tuple(
+            (name, *_pair(params, f"range_{name}", float)) for name in METRICS if f"range_{name}" in params
+        )
+        filters = Filters(
+            counts=counts,
+            ranges=ranges,
+            energy_provenance=_words(params, "energy_provenance"),
+            accuracy_provenance=_words(params, "accuracy_provenance"),
+            artefacts=params.get("artefacts") == "1",
+        )
+        epochs = params.get("epochs", str(EPOCHS[-1]))
+        if not epochs.isdigit():
+            raise InvalidView(f"the training budget {epochs!r} is no number of epochs; take one of 4, 12, 36, 108")
+        return cls(
+            space=params.get("space", View.space),
+            epochs=int(epochs),
+            x=params.get("x", View.x),
+            y=params.get("y", View.y),
+            x_log=_flag(params, "x_log"),
+            y_log=_flag(params, "y_log"),
+            filters=filters,
+            lens=Lens.from_params(params),
+        )
+
+    def to_python(self) -> str:
+        """The source that computes this view's front in Python."""
+        return (
+            "from ecnas_core import Benchmark\n"
+            "from ecnas_core.analysis.explore import Filters, View, picture\n"
+            "from ecnas_core.carbon import Lens\n\n"
+            f"view = {_source(self)}\n"
+            "print(picture(Benchmark.open(), view).front)\n"
+        )
+
+
+def _pair(params: Mapping[str, str], name: str, number: type[Number]) -> tuple[Number, Number]:
+    try:
+        low, high = (number(part) for part in params[name].split("~"))
+    except ValueError:
+        raise InvalidView(f"{name}={params[name]} is no range; write it as LOW~HIGH") from None
+    return low, high
+
+
+def _words(params: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(params[name].split("~")) if name in params else ()
+
+
+def _flag(params: Mapping[str, str], name: str) -> bool | None:
+    return {None: None, "0": False, "1": True}.get(params.get(name))
+
+
+def _source(value: Any) -> str:
+    """Source of a dataclass with the fields that differ from their defaults."""
+    default = type(value)()
+    changed = {
+        each.name: getattr(value, each.name)
+        for each in fields(value)
+        if getattr(value, each.name) != getattr(default, each.name)
+    }
+    arguments = (
+        f"{name}={_source(part) if is_dataclass(part) else repr(part)}" for name, part in changed.items()
+    )
+    return f"{type(value).__name__}({', '.join(arguments)})"

@@ -1,0 +1,5 @@
+"""The energy-aware benchmark: ingest of the released files, and DuckDB views over Parquet."""
+
+from ecnas_core.benchmark.store import EPOCHS, Benchmark, Entry, UnknownCell, UnknownEpochs, UnknownSpace
+
+__all__ = ["EPOCHS", "Benchmark", "Entry", "UnknownCell", "UnknownEpochs", "UnknownSpace"]

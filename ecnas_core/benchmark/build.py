@@ -1,0 +1,159 @@
+"""Build the bundled figures (data/) from the released files and the recovered tables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ecnas_core.benchmark.derive import derive
+from ecnas_core.benchmark.ingest import ingest
+from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, RESULTS
+from ecnas_core.cells import CellTable
+from ecnas_core.errors import EcnasError
+
+QUADRO = "Quadro RTX 6000"
+SPACE_BY_VERTICES = pa.array([None, None, "4V", "4V", "4V", "5V", "7V", "7V"])
+SOURCES = ("official", "published")
+
+
+class MissingSources(EcnasError):
+    """The folder with the released files and recovered tables is incomplete."""
+
+
+class Inconsistent(EcnasError):
+    """A recovered table contradicts what is computed from the cells themselves."""
+
+
+def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda _: None) -> list[Path]:
+    """Write every bundled Parquet file.
+
+    Args:
+        shared: folder with ``official/*.tfrecord`` and ``published/*.parquet``.
+        out: folder to write to, made if absent; files of the same names are replaced.
+        progress: told one line before each file.
+
+    Returns:
+        The files written.
+
+    Raises:
+        MissingSources: a source is not there.
+        Inconsistent: parameters in the table of cells differ from the formula.
+    """
+    for name in SOURCES:
+        if not (shared / name).is_dir():
+            raise MissingSources(f"{shared} has no folder {name}/; give the folder that holds official/ and published/")
+    published = shared / "published"
+    written = []
+
+    def write(name: str, table: pa.Table, schema: pa.Schema) -> None:
+        progress(name)
+        written.append(write_parquet(table.select(schema.names).cast(schema), out / name))
+
+    for source in sorted((shared / "official").glob("*.tfrecord")):
+        progress(f"results/{source.stem}.parquet")
+        written.append(ingest(source, out).output)
+    for name, table in _accuracies(published / "accuracy.parquet").items():
+        write(f"results/{name}.parquet", table, RESULTS)
+    write("results/ec-nas-measured-7v.parquet", _measured_7v(published / "measured_energy_7v.parquet"), RESULTS)
+    progress("benchmark/")
+    with TemporaryDirectory() as folder:
+        cells = _cells(published / "cells.parquet").select(CELLS.names).cast(CELLS)
+        written += derive(
+            write_parquet(cells, Path(folder) / "cells.parquet"), sorted((out / "results").glob("*.parquet")),
+            out / "benchmark",
+        )
+    write("runs/ec-nas-published-searches.parquet", _searches(published / "search_runs.parquet"), EVALUATIONS)
+    return written
+
+
+def write_parquet(table: pa.Table, path: Path) -> Path:
+    """Write a table beside its destination and rename it into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        pq.write_table(table, partial, compression="zstd", compression_level=15, row_group_size=61_440)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def _read(path: Path) -> pa.Table:
+    if not path.is_file():
+        raise MissingSources(f"{path} is not there; give the folder that holds official/ and published/, complete")
+    return pq.read_table(path)
+
+
+def _cells(path: Path) -> pa.Table:
+    table = _read(path).sort_by("hash")
+    vertices = table["vertices"].to_numpy()
+    cells = CellTable.from_digits(vertices, table["edge_bits"].to_numpy(), table["ops"].to_pylist())
+    columns = cells.describe()
+    differing = np.flatnonzero(columns["trainable_parameters"] != table["trainable_parameters"].to_numpy())
+    if differing.size:
+        digest = table["hash"][int(differing[0])].as_py()
+        raise Inconsistent(
+            f"{path.name}: {differing.size} cells have other parameters than their network, the first is {digest}; "
+            "the table is damaged"
+        )
+    table = table.append_column("space", SPACE_BY_VERTICES.take(pa.array(vertices, pa.int8())))
+    for name, values in columns.items():
+        if name not in table.column_names:
+            table = table.append_column(name, pa.array(values))
+    return table
+
+
+def _accuracies(path: Path) -> dict[str, pa.Table]:
+    table = _read(path)
+    tables = {}
+    for source in pc.unique(table["source"]).to_pylist():
+        part = table.filter(pc.equal(table["source"], source)).sort_by([("hash", "ascending"), ("epochs", "ascending")])
+        timed = pc.is_valid(part["training_time_s"])
+        tables[source] = _results(
+            part,
+            accuracy_provenance="published",
+            time_provenance=pc.if_else(timed, "published", pa.scalar(None, pa.string())),
+        )
+    return tables
+
+
+def _measured_7v(path: Path) -> pa.Table:
+    return _results(
+        _read(path).sort_by("hash"),
+        epochs=4,
+        repeat=1,
+        device=QUADRO,
+        source="ec-nas-measured-7v",
+        pue=1.59,
+        energy_provenance="measured",
+    )
+
+
+def _results(table: pa.Table, **columns: object) -> pa.Table:
+    for name in RESULTS.names:
+        if name in table.column_names:
+            continue
+        value = columns.get(name, True if name == "official" else None)
+        if not isinstance(value, pa.Array | pa.ChunkedArray):
+            value = pa.array([value] * len(table), RESULTS.field(name).type)
+        table = table.append_column(name, value)
+    return table
+
+
+def _searches(path: Path) -> pa.Table:
+    table = _read(path).sort_by([(name, "ascending") for name in ("space", "algorithm", "run", "evaluation")])
+    spaces = pc.binary_join_element_wise(table["space"].cast(pa.string()), "V", "")
+    count = len(table)
+    return (
+        table.drop_columns(["space"])
+        .rename_columns([{"run": "trial"}.get(name, name) for name in table.column_names if name != "space"])
+        .append_column("space", spaces)
+        .append_column("study", pa.array(["ec-nas-published"] * count))
+        .append_column("source", pa.array(["ec-nas-published-searches"] * count))
+    )

@@ -1,0 +1,82 @@
+"""Derive the benchmark's files from the results: what the view ``benchmark`` shows of each space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+_SQL = Path(__file__).with_name("derive.sql")
+_BUDGETS = (4, 12, 36, 108)
+_OF_ACCURACY = (
+    "validation_accuracy",
+    "validation_accuracy_std",
+    "test_accuracy",
+    "accuracy_repeats",
+    "accuracy_provenance",
+    "accuracy_source",
+    "published_time_s",
+    "published_time_source",
+)
+DERIVED = ("4V.parquet", "5V.parquet", "7V.parquet")
+
+
+def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
+    """Write the files behind the view ``benchmark``.
+
+    4V and 5V have one row a cell and budget with the view's columns. 7V has one row a cell, what depends on the budget
+    in one column each (``validation_accuracy_108``): the view unfolds it without a join.
+
+    Args:
+        cells: a Parquet file with the columns ``CELLS``: such a table, or an earlier 7V file.
+        results: the Parquet files of the results.
+        out: folder to write to, made if absent.
+
+    Returns:
+        The files written, each renamed into place when complete.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    text = _SQL.read_text(encoding="utf-8")
+    text = text.replace("{cells}", sql_list([cells])).replace("{results}", sql_list(results))
+    with duckdb.connect(":memory:") as connection:
+        connection.execute(text)
+        queries = ("from finished('energy_4v')", "from finished('energy_5v')", _wide())
+        return [_copy(connection, query, out / name) for query, name in zip(queries, DERIVED, strict=True)]
+
+
+def sql_list(paths: Sequence[Path]) -> str:
+    """Paths as a SQL list of strings."""
+    return "[" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "]"
+
+
+def _wide() -> str:
+    columns = ", ".join(
+        f"any_value({name}) filter (where epochs = {epochs}) as {name}_{epochs}"
+        for epochs in _BUDGETS
+        for name in _OF_ACCURACY
+    )
+    energies = ", ".join(
+        f"any_value({name}) filter (where epochs = {epochs}) as official_{name}_{epochs}"
+        for epochs in _BUDGETS
+        for name in ("energy_kwh", "energy_source")
+    )
+    return (
+        f"with wide as (select hash, {columns} from accuracies group by hash), "
+        f"official as (select hash, {energies} from official_7v group by hash) "
+        "select cells.*, wide.* exclude (hash), official.* exclude (hash) "
+        "from cells left join wide using (hash) left join official using (hash) order by hash"
+    )
+
+
+def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> Path:
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        connection.execute(
+            f"copy ({query}) to '{str(partial).replace(chr(39), chr(39) * 2)}' "
+            "(format parquet, compression zstd, compression_level 15, row_group_size 61440)"
+        )
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path

@@ -1,0 +1,160 @@
+"""Which Parquet files the benchmark is made of: the bundled figures and, over them, the user's folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ecnas_core.benchmark.derive import DERIVED, sql_list
+from ecnas_core.benchmark.schema import BENCHMARK, EVALUATIONS, MEASUREMENTS, RESULTS
+from ecnas_core.errors import EcnasError
+
+ROOT = Path(__file__).resolve().parents[2]
+BUNDLED = ROOT / "data"
+FOLDERS: dict[str, pa.Schema] = {
+    "results": RESULTS,
+    "runs": EVALUATIONS,
+    "measurements": MEASUREMENTS,
+    "benchmark": BENCHMARK,
+}
+BUDGETS = (4, 12, 36, 108)
+VIEWS_SQL = Path(__file__).with_name("views.sql")
+
+
+class MissingData(EcnasError):
+    """A folder does not hold the bundled figures."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The files behind the views at one moment.
+
+    Attributes:
+        bundled: folder of the bundled figures.
+        data: the user's folder; it need not exist.
+        files: for each of results, runs and measurements the Parquet files to read; a user's file stands in for
+            the bundled one of the same name.
+        problems: files that were left out, each with the reason.
+    """
+
+    bundled: Path
+    data: Path
+    files: dict[str, tuple[Path, ...]]
+    problems: dict[Path, str]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """Every file that the views read."""
+        return tuple(path for paths in self.files.values() for path in paths)
+
+    def statements(self) -> str:
+        """The SQL that creates the views over these files."""
+        spaces = {path.stem: _quoted(path) for path in self.files["benchmark"]}
+        measurements = self.files["measurements"]
+        replacements = {
+            "{unfolded_7V}": "\n".join(_UNFOLDED_7V.replace("{e}", str(epochs)) for epochs in BUDGETS),
+            "{results}": sql_list(self.files["results"]),
+            "{runs}": sql_list(self.files["runs"]),
+            "{measurements}": (
+                f"select * from read_parquet({sql_list(measurements)})" if measurements else _empty(MEASUREMENTS)
+            ),
+            **{f"'{{{space}}}'": path for space, path in spaces.items()},
+        }
+        text = VIEWS_SQL.read_text(encoding="utf-8")
+        for placeholder, value in replacements.items():
+            text = text.replace(placeholder, value)
+        return text
+
+
+def default_data_folder() -> Path:
+    """The user's folder: the environment variable ECNAS_DATA, else data/user beside the bundled figures."""
+    return Path(os.environ.get("ECNAS_DATA") or BUNDLED / "user").expanduser().resolve()
+
+
+def signature(data: Path) -> tuple[int, ...]:
+    """A stamp that changes whenever a file is added to, replaced in or removed from the user's folder."""
+    stamps = []
+    for folder in FOLDERS:
+        try:
+            stamps.append((data / folder).stat().st_mtime_ns)
+        except FileNotFoundError:
+            stamps.append(0)
+    return tuple(stamps)
+
+
+def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
+    """List the files of both folders, leaving out those that do not have the columns of their kind.
+
+    Raises:
+        MissingData: the bundled figures are not there.
+    """
+    missing = [name for name in DERIVED if not (bundled / "benchmark" / name).is_file()]
+    if missing:
+        raise MissingData(
+            f"{bundled} holds no benchmark/{missing[0]}; get the repository's data/ folder or run "
+            "`python -m ecnas_core build-data SHARED` to make it"
+        )
+    files: dict[str, tuple[Path, ...]] = {}
+    problems: dict[Path, str] = {}
+    for folder, schema in FOLDERS.items():
+        found = {path.name: path for path in sorted((bundled / folder).glob("*.parquet"))}
+        for path in sorted((data / folder).glob("*.parquet")):
+            problem = _problem(path, schema)
+            if problem:
+                problems[path] = problem
+            else:
+                found[path.name] = path
+        files[folder] = tuple(found.values())
+    return Layout(bundled, data, files, problems)
+
+
+def _problem(path: Path, schema: pa.Schema) -> str | None:
+    try:
+        found = pq.read_schema(path)
+    except (pa.ArrowInvalid, OSError) as error:
+        return f"not a readable Parquet file ({str(error).splitlines()[0]})"
+    missing = [field.name for field in schema if field.name not in found.names]
+    if missing:
+        return f"lacks the columns {', '.join(missing)}"
+    wrong = [field.name for field in schema if found.field(field.name).type != field.type]
+    return f"has other types in the columns {', '.join(wrong)}" if wrong else None
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
+
+
+def _empty(schema: pa.Schema) -> str:
+    types = {pa.string(): "varchar", pa.int64(): "bigint", pa.int32(): "integer", pa.int16(): "smallint"}
+    types |= {pa.int8(): "tinyint", pa.float64(): "double", pa.bool_(): "boolean", pa.timestamp("us"): "timestamp"}
+    columns = ", ".join(f"null::{types[field.type]} as {field.name}" for field in schema)
+    return f"select {columns} where false"
+
+
+_UNFOLDED_7V = """\
+union all by name
+select
+    '7V' as space, hash, {e}::smallint as epochs,
+    vertices, edges, edge_bits, ops, n_conv3x3, n_conv1x1, n_maxpool3x3, depth, width,
+    trainable_parameters, multiply_adds,
+    coalesce(official_energy_kwh_{e}, round(abs(surrogate_energy_wh_4_epochs::double) / 1000 * {e} / 4, 6)) as energy_kwh,
+    'surrogate' as energy_provenance,
+    coalesce(official_energy_source_{e}, 'ec-nas-surrogate') as energy_source,
+    case
+        when surrogate_energy_wh_4_epochs < 0 then 'negative'
+        when surrogate_energy_wh_4_epochs < 3.15 then 'below the smallest measured'
+    end as energy_artefact,
+    validation_accuracy_{e} as validation_accuracy,
+    validation_accuracy_std_{e} as validation_accuracy_std,
+    test_accuracy_{e} as test_accuracy,
+    accuracy_repeats_{e} as accuracy_repeats,
+    accuracy_provenance_{e} as accuracy_provenance,
+    accuracy_source_{e} as accuracy_source,
+    published_time_s_{e} as training_time_s,
+    case when published_time_s_{e} is not null then 'published' end as time_provenance,
+    published_time_source_{e} as time_source
+from read_parquet('{7V}')"""

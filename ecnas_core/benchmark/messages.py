@@ -1,0 +1,251 @@
+"""The protobuf (proto2) messages in which EC-NAS-Bench and NAS-Bench-101 keep the metrics of a training run.
+
+In both, field 1 repeats the evaluations and the last of them is the run's result. They tell apart by field 6 of an
+evaluation: a double, the energy, in EC-NAS-Bench; a string, a checkpoint's path, in NAS-Bench-101. Read as the newer
+message, such a string is an unknown field and the energy is absent, so one parser serves both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Literal, NamedTuple
+
+from google.protobuf.descriptor_pb2 import FieldDescriptorProto, FileDescriptorProto
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
+
+from ecnas_core.errors import EcnasError
+
+Benchmark = Literal["ec-nas", "nasbench-101"]
+
+_DOUBLE = FieldDescriptorProto.TYPE_DOUBLE
+_STRING = FieldDescriptorProto.TYPE_STRING
+_INT32 = FieldDescriptorProto.TYPE_INT32
+_ACCURACIES = ("train_accuracy", "validation_accuracy", "test_accuracy")
+
+
+class InvalidMessage(EcnasError):
+    """Bytes that are none of the two messages."""
+
+
+class Evaluation(NamedTuple):
+    """One evaluation of a network in training; None is a field that is absent.
+
+    Attributes:
+        current_epoch: epochs trained so far.
+        training_time: seconds of training so far.
+        train_accuracy: 0..1.
+        validation_accuracy: 0..1.
+        test_accuracy: 0..1.
+        energy: facility energy of the training so far, kWh.
+        co2eq: g.
+        avg_intensity: carbon intensity of the grid, g/kWh.
+    """
+
+    current_epoch: float | None = None
+    training_time: float | None = None
+    train_accuracy: float | None = None
+    validation_accuracy: float | None = None
+    test_accuracy: float | None = None
+    energy: float | None = None
+    co2eq: float | None = None
+    avg_intensity: float | None = None
+
+
+class Component(NamedTuple):
+    """Readings of the GPUs or of the CPUs over the whole run, one entry a device.
+
+    Attributes:
+        watts: mean power.
+        joules: energy.
+        devices: names.
+    """
+
+    watts: Sequence[float] = ()
+    joules: Sequence[float] = ()
+    devices: Sequence[str] = ()
+
+
+class Metrics(NamedTuple):
+    """What is read of a message; None is a field that is absent.
+
+    Attributes:
+        benchmark: which of the two messages it is.
+        result: the last evaluation.
+        trainable_parameters: of the network.
+        total_time: seconds of the whole run, with start-up and evaluation.
+        total_energy: facility energy of the whole run, kWh.
+        gpu: readings of the GPUs over the whole run.
+        cpu: the same of the CPU sockets.
+    """
+
+    benchmark: Benchmark
+    result: Evaluation
+    trainable_parameters: int | None = None
+    total_time: float | None = None
+    total_energy: float | None = None
+    gpu: Component = Component()
+    cpu: Component = Component()
+
+
+def decode(data: bytes) -> Metrics:
+    """Read either message.
+
+    Args:
+        data: the serialised message.
+
+    Returns:
+        The last evaluation and the totals.
+
+    Raises:
+        InvalidMessage: the bytes are no such message, or one without a result.
+    """
+    try:
+        message = _Metrics.FromString(data)
+    except DecodeError as error:
+        raise InvalidMessage("not a protobuf message of the benchmark") from error
+    if not message.evaluation_data_energy:
+        raise InvalidMessage("a message without evaluations")
+    last = message.evaluation_data_energy[-1]
+    result = Evaluation._make(_optional(last, Evaluation._fields, _EVALUATION(last)))
+    if result == _NOTHING:
+        raise InvalidMessage("a message whose last evaluation is empty")
+    total_time, total_energy = _optional(message, _TOTALS, (message.total_time, message.total_energy))
+    readings = message.avg_power_usages if message.HasField("avg_power_usages") else None
+    return Metrics(
+        "nasbench-101" if result.energy is None and total_energy is None else "ec-nas",
+        result,
+        message.trainable_parameters if message.HasField("trainable_parameters") else None,
+        total_time,
+        total_energy,
+        _component(readings.gpu) if readings else _UNREAD,
+        _component(readings.cpu) if readings else _UNREAD,
+    )
+
+
+def encode(metrics: Metrics, earlier: Iterable[Evaluation] = (), checkpoint_path: str | None = None) -> bytes:
+    """Serialise a message of `metrics.benchmark`; `decode` reads it back.
+
+    Args:
+        metrics: the result and the totals; NAS-Bench-101's message has room for neither energy nor power.
+        earlier: evaluations before the result.
+        checkpoint_path: stored in the result.
+
+    Returns:
+        The bytes.
+    """
+    evaluations = [_present(evaluation._asdict()) for evaluation in (*earlier, metrics.result)]
+    if checkpoint_path is not None:
+        evaluations[-1]["checkpoint_path"] = checkpoint_path
+    totals = {
+        "trainable_parameters": metrics.trainable_parameters,
+        "total_time": metrics.total_time,
+        "total_energy": metrics.total_energy,
+    }
+    if metrics.benchmark == "nasbench-101":
+        return bytes(_OldMetrics(evaluation_data=evaluations, **_present(totals)).SerializeToString())
+    message = _Metrics(evaluation_data_energy=evaluations, **_present(totals))
+    for component, readings in ((metrics.gpu, "gpu"), (metrics.cpu, "cpu")):
+        if component != _UNREAD:
+            getattr(message.avg_power_usages, readings).MergeFrom(
+                _Component(
+                    avg_power_usages_w=[{"value": value} for value in component.watts],
+                    avg_power_usages_j=[{"value": value} for value in component.joules],
+                    devices=[{"value": value} for value in component.devices],
+                )
+            )
+    return bytes(message.SerializeToString())
+
+
+def _optional(message: Any, names: Sequence[str], values: Sequence[float]) -> list[float | None]:
+    """Replace by None the values of absent fields, which read as NaN."""
+    return [
+        value if value == value or message.HasField(name) else None for name, value in zip(names, values, strict=True)
+    ]
+
+
+def _component(message: Any) -> Component:
+    devices = tuple([device.value for device in message.devices])
+    if not all(isinstance(device, str) for device in devices):
+        raise InvalidMessage("a device whose name is not UTF-8")
+    return Component(
+        tuple([reading.value for reading in message.avg_power_usages_w]),
+        tuple([reading.value for reading in message.avg_power_usages_j]),
+        devices,
+    )
+
+
+def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _build() -> DescriptorPool:
+    """Describe the messages; absent doubles read as NaN, so that presence is asked for only where a NaN is seen."""
+    file = FileDescriptorProto(name="ecnas.proto", package="ecnas", syntax="proto2")
+
+    def message(name: str, fields: Sequence[tuple[str, int | str]], repeated: Sequence[str] = ()) -> None:
+        described = file.message_type.add(name=name)
+        for number, (field_name, kind) in enumerate(fields, start=1):
+            field = described.field.add(
+                name=field_name,
+                number=number,
+                label=FieldDescriptorProto.LABEL_REPEATED
+                if field_name in repeated
+                else FieldDescriptorProto.LABEL_OPTIONAL,
+            )
+            if isinstance(kind, str):
+                field.type, field.type_name = FieldDescriptorProto.TYPE_MESSAGE, f".ecnas.{kind}"
+            else:
+                field.type = kind
+                if kind == _DOUBLE:
+                    field.default_value = "nan"
+
+    message("Number", [("value", _DOUBLE)])
+    message("Name", [("value", _STRING)])
+    readings = [("avg_power_usages_w", "Number"), ("avg_power_usages_j", "Number"), ("devices", "Name")]
+    message("Component", readings, repeated=[name for name, _ in readings])
+    message("Power", [("gpu", "Component"), ("cpu", "Component")])
+    shared = [(name, _DOUBLE) for name in ("current_epoch", "training_time", *_ACCURACIES)]
+    message("OldEvaluation", [*shared, ("checkpoint_path", _STRING)])
+    message(
+        "OldMetrics",
+        [("evaluation_data", "OldEvaluation"), ("trainable_parameters", _INT32), ("total_time", _DOUBLE)],
+        repeated=["evaluation_data"],
+    )
+    message(
+        "Evaluation",
+        [
+            *shared,
+            *((name, _DOUBLE) for name in ("energy", "co2eq", "avg_intensity")),
+            *((name, _STRING) for name in ("start_emission", "stop_emission")),
+            *((f"pred_{name}", _DOUBLE) for name in ("energy", "co2eq", "training_time", "avg_intensity")),
+            ("checkpoint_path", _STRING),
+        ],
+    )
+    message(
+        "Metrics",
+        [
+            ("evaluation_data_energy", "Evaluation"),
+            ("trainable_parameters", _INT32),
+            *((name, _DOUBLE) for name in ("total_time", "total_energy", "total_co2eq")),
+            *((name, _STRING) for name in ("start_emission", "stop_emission")),
+            ("overall_avg_intensity", _DOUBLE),
+            ("avg_power_usages", "Power"),
+        ],
+        repeated=["evaluation_data_energy"],
+    )
+    pool = DescriptorPool()
+    pool.Add(file)
+    return pool
+
+
+_POOL = _build()
+_Metrics, _OldMetrics, _Component = (
+    GetMessageClass(_POOL.FindMessageTypeByName(f"ecnas.{name}")) for name in ("Metrics", "OldMetrics", "Component")
+)
+_EVALUATION = attrgetter(*Evaluation._fields)
+_TOTALS = ("total_time", "total_energy")
+_NOTHING = Evaluation()
+_UNREAD = Component()

@@ -1,0 +1,99 @@
+"""The columns of the project's own Parquet files."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+
+RESULTS = pa.schema(
+    [
+        ("hash", pa.string()),
+        ("epochs", pa.int16()),
+        ("repeat", pa.int8()),
+        ("device", pa.string()),
+        ("source", pa.string()),
+        ("official", pa.bool_()),
+        ("validation_accuracy", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("train_accuracy", pa.float64()),
+        ("training_time_s", pa.float64()),
+        ("energy_kwh", pa.float64()),
+        ("pue", pa.float64()),
+        ("gpu_energy_j", pa.float64()),
+        ("cpu_energy_j", pa.float64()),
+        ("gpu_power_w", pa.float64()),
+        ("cpu_power_w", pa.float64()),
+        ("co2eq_g", pa.float64()),
+        ("carbon_intensity_g_per_kwh", pa.float64()),
+        ("energy_provenance", pa.string()),
+        ("accuracy_provenance", pa.string()),
+        ("time_provenance", pa.string()),
+    ]
+)
+
+EVALUATIONS = pa.schema(
+    [
+        ("study", pa.string()),
+        ("space", pa.string()),
+        ("algorithm", pa.string()),
+        ("trial", pa.int16()),
+        ("evaluation", pa.int32()),
+        ("individual", pa.int32()),
+        ("valid", pa.bool_()),
+        ("hash", pa.string()),
+        ("epochs", pa.int16()),
+        ("trainable_parameters", pa.int32()),
+        ("energy_kwh", pa.float64()),
+        ("validation_accuracy", pa.float64()),
+        ("test_accuracy", pa.float64()),
+        ("training_time_s", pa.float64()),
+        ("co2eq_g", pa.float64()),
+        ("source", pa.string()),
+    ]
+)
+
+MEASUREMENTS = pa.schema(
+    [
+        ("measurement", pa.string()),
+        ("measured_at", pa.timestamp("us")),
+        ("hash", pa.string()),
+        ("device", pa.string()),
+        ("mode", pa.string()),
+        ("batch_size", pa.int32()),
+        ("seconds_per_step", pa.float64()),
+        ("gpu_energy_j_per_step", pa.float64()),
+        ("cpu_energy_j_per_step", pa.float64()),
+        ("source", pa.string()),
+    ]
+)
+
+CELLS = pa.schema(
+    [
+        ("hash", pa.string()),
+        ("space", pa.string()),
+        ("vertices", pa.int8()),
+        ("edges", pa.int8()),
+        ("edge_bits", pa.int32()),
+        ("ops", pa.string()),
+        ("n_conv3x3", pa.int8()),
+        ("n_conv1x1", pa.int8()),
+        ("n_maxpool3x3", pa.int8()),
+        ("depth", pa.int8()),
+        ("width", pa.int8()),
+        ("trainable_parameters", pa.int32()),
+        ("multiply_adds", pa.int64()),
+        ("surrogate_energy_wh_4_epochs", pa.float32()),
+    ]
+)
+
+# What every file behind the view `benchmark` has; derive.py says what else.
+BENCHMARK = pa.schema(
+    [
+        ("hash", pa.string()),
+        ("vertices", pa.int8()),
+        ("edges", pa.int8()),
+        ("edge_bits", pa.int32()),
+        ("ops", pa.string()),
+        ("trainable_parameters", pa.int32()),
+        ("multiply_adds", pa.int64()),
+    ]
+)

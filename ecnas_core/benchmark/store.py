@@ -1,0 +1,253 @@
+"""The benchmark: one in-process DuckDB instance of views over Parquet files."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from ecnas_core.benchmark import layout
+from ecnas_core.cells import SPACES, Cell
+from ecnas_core.errors import EcnasError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+EPOCHS = (4, 12, 36, 108)
+_HASH = re.compile(r"[0-9a-f]{32}")
+
+
+class UnknownCell(EcnasError):
+    """A cell is not in the space that was asked for."""
+
+
+class UnknownSpace(EcnasError):
+    """A space is none of 4V, 5V and 7V."""
+
+
+class UnknownEpochs(EcnasError):
+    """A training budget is none of 4, 12, 36 and 108 epochs."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the benchmark knows of one cell at one training budget; None stands for unknown.
+
+    Energies are facility energies (IT energy times the PUE 1.59, as EC-NAS stores them) in kWh, components in J at
+    the devices, accuracies in [0, 1], times in s. ``*_std`` is the standard deviation over repeated trainings,
+    ``*_provenance`` one of measured, scaled, surrogate, published, predicted, ``*_source`` the file it is from.
+    """
+
+    space: str
+    hash: str
+    epochs: int
+    vertices: int
+    edges: int
+    edge_bits: int
+    ops: str
+    trainable_parameters: int
+    multiply_adds: int
+    energy_kwh: float | None
+    energy_kwh_std: float | None
+    energy_repeats: int | None
+    energy_provenance: str | None
+    energy_source: str | None
+    energy_artefact: str | None
+    gpu_energy_j: float | None
+    cpu_energy_j: float | None
+    validation_accuracy: float | None
+    validation_accuracy_std: float | None
+    test_accuracy: float | None
+    accuracy_repeats: int | None
+    accuracy_provenance: str | None
+    accuracy_source: str | None
+    training_time_s: float | None
+    training_time_s_std: float | None
+    time_provenance: str | None
+    time_source: str | None
+
+    @property
+    def cell(self) -> Cell:
+        """The cell itself."""
+        return Cell.from_bits(self.vertices, self.edge_bits, self.ops)
+
+
+_ENTRY_COLUMNS = ", ".join(field.name for field in fields(Entry))
+
+
+class Benchmark:
+    """Read access to the views ``cells``, ``results``, ``benchmark``, ``runs``, ``evaluations``, ``measurements``.
+
+    Safe to use from any number of threads: every call has a cursor of its own. Files that appear in the user's
+    folder are seen by the next call.
+    """
+
+    def __init__(self, data: Path, bundled: Path) -> None:
+        self.data = data
+        self.bundled = bundled
+        self._lock = threading.Lock()
+        self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+        self._signature: tuple[int, ...] | None = None
+        self._layout = self._refresh()
+
+    @classmethod
+    def open(cls, data: Path | str | None = None, *, bundled: Path | str | None = None) -> Self:
+        """The benchmark over a folder, one instance a process and folder.
+
+        Args:
+            data: the user's folder of ingested files, runs and measurements, layered over the bundled figures;
+                by default the environment variable ECNAS_DATA, else ``data/user``.
+            bundled: another folder of base figures, as ``build-data`` makes it.
+
+        Raises:
+            MissingData: the folder of base figures is incomplete.
+        """
+        user = Path(data).expanduser().resolve() if data else layout.default_data_folder()
+        return _open(cls, user, Path(bundled).resolve() if bundled else layout.BUNDLED)
+
+    @property
+    def layout(self) -> layout.Layout:
+        """The files behind the views now, and those that were left out, with the reasons."""
+        return self._refresh()
+
+    def query(self, cell: Cell | str, epochs: int = 108, space: str | None = None) -> Entry:
+        """One cell at one training budget.
+
+        Args:
+            cell: a cell or its NAS-Bench-101 hash.
+            epochs: 4, 12, 36 or 108.
+            space: 4V, 5V or 7V, whose energy scale is meant; by default the smallest that holds the cell.
+
+        Raises:
+            UnknownCell: no such cell in that space.
+            UnknownEpochs: another budget.
+            UnknownSpace: another space.
+        """
+        check_epochs(epochs)
+        digest = cell.hash if isinstance(cell, Cell) else cell
+        if not _HASH.fullmatch(digest):
+            raise UnknownCell(f"{digest!r} is no module hash; give the 32 hexadecimal digits of NAS-Bench-101")
+        if space is None:
+            known = self.rows("select space from cells where hash = ?", [digest])
+            if not known:
+                raise UnknownCell(f"no cell of NAS-Bench-101 has the hash {digest}; check the digits")
+            space = known[0]["space"]
+        check_space(space)
+        rows = self.rows(
+            f"select {_ENTRY_COLUMNS} from benchmark where space = ? and epochs = ? and hash = ?",
+            [space, epochs, digest],
+        )
+        if not rows:
+            raise UnknownCell(f"the space {space} has no cell with the hash {digest}; try a larger space or check it")
+        return Entry(**rows[0])
+
+    def lookup(self, hashes: Iterable[str], epochs: int = 108, space: str = "7V") -> pd.DataFrame:
+        """Many cells at one training budget and on one space's energy scale.
+
+        Args:
+            hashes: NAS-Bench-101 hashes, in any order, repeats allowed.
+            epochs: 4, 12, 36 or 108.
+            space: 4V, 5V or 7V.
+
+        Returns:
+            One row a hash, in the order given, with the columns of the view ``benchmark``.
+
+        Raises:
+            UnknownCell: some of the hashes are not in that space.
+        """
+        check_epochs(epochs)
+        check_space(space)
+        wanted = pa.table({"hash": pa.array(hashes, pa.string())})
+        wanted = wanted.append_column("position", pa.array(range(len(wanted)), pa.int64()))
+        with self._cursor() as cursor:
+            cursor.register("wanted", wanted)
+            frame = cursor.execute(
+                "select benchmark.* from wanted join benchmark using (hash) "
+                "where space = ? and epochs = ? order by position",
+                [space, epochs],
+            ).df()
+        if len(frame) < len(wanted):
+            found = set(frame["hash"])
+            missing = [digest for digest in wanted["hash"].to_pylist() if digest not in found]
+            raise UnknownCell(
+                f"{len(missing)} of {len(wanted)} hashes are not in the space {space}, the first is {missing[0]!r}; "
+                "leave them out or name a larger space"
+            )
+        return frame
+
+    def sql(self, text: str) -> pd.DataFrame:
+        """Run one read-only query of a user's over the public views, in a process of its own.
+
+        Raises:
+            SandboxError: the query was refused, failed, or went past the limits of time or memory.
+        """
+        from ecnas_core.benchmark.sandbox import run
+
+        return run(text, self.layout).frame
+
+    def sources(self) -> list[dict[str, Any]]:
+        """Where the figures come from: one row a source with its records, cells, devices and provenances."""
+        return self.rows(
+            "select source, official, count(*) as records, count(distinct hash) as cells, "
+            "string_agg(distinct device, ', ' order by device) as devices, "
+            "string_agg(distinct energy_provenance, ', ' order by energy_provenance) as energy, "
+            "string_agg(distinct accuracy_provenance, ', ' order by accuracy_provenance) as accuracy "
+            "from results group by source, official order by source"
+        )
+
+    def frame(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
+        """The answer to a query of the project's own, as a DataFrame."""
+        with self._cursor() as cursor:
+            return cursor.execute(query, parameters or None).df()
+
+    def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
+        """The answer to a query of the project's own, as one dictionary a row."""
+        with self._cursor() as cursor:
+            answer = cursor.execute(query, parameters or None)
+            names = [column[0] for column in answer.description]
+            return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
+
+    def arrays(self, query: str, parameters: Sequence[Any] = ()) -> tuple[npt.NDArray[np.float64], ...]:
+        """The columns of an answer as float arrays, null as NaN: the quick way for hundreds of thousands of rows."""
+        with self._cursor() as cursor:
+            columns = cursor.execute(query, parameters or None).fetchnumpy()
+        return tuple(np.ma.filled(np.ma.asarray(column, np.float64), np.nan) for column in columns.values())
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        self._refresh()
+        return self._connection.cursor()
+
+    def _refresh(self) -> layout.Layout:
+        with self._lock:
+            signature = layout.signature(self.data)
+            if signature != self._signature:
+                self._layout = layout.scan(self.data, self.bundled)
+                self._connection.cursor().execute(self._layout.statements())
+                self._signature = signature
+            return self._layout
+
+
+@lru_cache(maxsize=None)
+def _open(cls: type[Benchmark], data: Path, bundled: Path) -> Any:
+    return cls(data, bundled)
+
+
+def check_epochs(epochs: int) -> None:
+    """Raise UnknownEpochs unless the training budget is one of the benchmark's."""
+    if epochs not in EPOCHS:
+        raise UnknownEpochs(f"the benchmark has no budget of {epochs} epochs; take one of 4, 12, 36, 108")
+
+
+def check_space(space: str) -> None:
+    """Raise UnknownSpace unless the space is one of the benchmark's."""
+    if space not in SPACES:
+        raise UnknownSpace(f"there is no space {space!r}; take one of {', '.join(SPACES)}")

@@ -1,0 +1,180 @@
+"""The lens: the scope, PUE, grid and unit in which every energy is shown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Self, get_args
+
+from ecnas_core.carbon.intensity import Grid, grid
+from ecnas_core.errors import EcnasError
+
+STORED_PUE = 1.59
+JOULES_PER_KWH = 3.6e6
+
+Scope = Literal["facility", "IT", "GPU"]
+Unit = Literal["kWh", "Wh", "kgCO2eq"]
+SCOPES: tuple[Scope, ...] = get_args(Scope)
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+
+class InvalidLens(EcnasError):
+    """A part of the lens is out of its range."""
+
+
+@dataclass(frozen=True)
+class Lens:
+    """How energy is counted and in which unit.
+
+    Attributes:
+        scope: ``facility`` (IT energy times PUE, as EC-NAS stores it), ``IT`` (GPU and CPUs) or ``GPU`` (the
+            accelerator alone, known only where its joules were recorded).
+        pue: power usage effectiveness of the facility, 1.0 to 3.0; EC-NAS stores 1.59 (paper section 2).
+        country: ISO code of the grid, or None when ``g_per_kwh`` is given by hand.
+        g_per_kwh: carbon intensity in gCO2eq/kWh, used when ``country`` is None.
+        unit: the unit energies are shown in.
+
+    Raises:
+        InvalidLens: scope, PUE, intensity or unit out of range.
+        UnknownGrid: no such country.
+    """
+
+    scope: Scope = "facility"
+    pue: float = STORED_PUE
+    country: str | None = "DK"
+    g_per_kwh: float | None = None
+    unit: Unit = "kWh"
+
+    def __post_init__(self) -> None:
+        if self.scope not in SCOPES:
+            raise InvalidLens(f"unknown scope {self.scope!r}; take one of {', '.join(SCOPES)}")
+        if self.unit not in UNITS:
+            raise InvalidLens(f"unknown unit {self.unit!r}; take one of {', '.join(UNITS)}")
+        if not 1.0 <= self.pue <= 3.0:
+            raise InvalidLens(f"a PUE of {self.pue} is not possible here; give 1.0 to 3.0")
+        if (self.country is None) == (self.g_per_kwh is None):
+            raise InvalidLens("give either a country or a carbon intensity in g/kWh")
+        if self.country is not None:
+            grid(self.country)
+        if self.g_per_kwh is not None and not 0 <= self.g_per_kwh <= 2000:
+            raise InvalidLens(f"{self.g_per_kwh} g/kWh is out of range; give 0 to 2000")
+
+    @property
+    def grid(self) -> Grid | None:
+        """The country's grid, or None when the intensity was given by hand."""
+        return None if self.country is None else grid(self.country)
+
+    @property
+    def intensity(self) -> float:
+        """Carbon intensity in gCO2eq per kWh."""
+        if self.g_per_kwh is not None:
+            return self.g_per_kwh
+        assert self.country is not None
+        return grid(self.country).intensity
+
+    @property
+    def quantity(self) -> str:
+        """What the figures are called under this lens: energy, or footprint when the unit is a mass."""
+        return "Footprint" if self.unit == "kgCO2eq" else "Energy"
+
+    @property
+    def known_without_components(self) -> bool:
+        """Whether the scope can be had from a facility energy alone."""
+        return self.scope != "GPU"
+
+    def convert(self, energy_kwh: float | None, gpu_energy_j: float | None = None) -> float | None:
+        """A stored energy under this lens.
+
+        Args:
+            energy_kwh: facility energy with the stored PUE of 1.59, in kWh.
+            gpu_energy_j: the accelerator's share, in J.
+
+        Returns:
+            The value in the lens's unit; None where the scope needs a component that is unknown.
+        """
+        kwh = self._kwh(energy_kwh, gpu_energy_j)
+        return None if kwh is None else kwh * self._unit_per_kwh()
+
+    def footprint(self, energy_kwh: float | None, gpu_energy_j: float | None = None) -> float | None:
+        """The footprint of a stored energy in this scope, in kgCO2eq; None where it is unknown."""
+        kwh = self._kwh(energy_kwh, gpu_energy_j)
+        return None if kwh is None else kwh * self.intensity / 1000
+
+    def energy_sql(self) -> str:
+        """The SQL expression of ``convert`` over the columns energy_kwh and gpu_energy_j."""
+        return f"({self._kwh_sql()} * {self._unit_per_kwh()!r})"
+
+    def footprint_sql(self) -> str:
+        """The SQL expression of ``footprint`` over the columns energy_kwh and gpu_energy_j."""
+        return f"({self._kwh_sql()} * {self.intensity / 1000!r})"
+
+    def describe(self) -> str:
+        """One line that says what the figures are."""
+        scope = {
+            "facility": f"facility energy, PUE {self.pue:g}",
+            "IT": "IT energy (GPU and CPUs)",
+            "GPU": "GPU energy alone",
+        }[self.scope]
+        where = self.grid
+        place = f"{where.country} {where.year}, " if where else ""
+        return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh"
+
+    def to_params(self) -> dict[str, str]:
+        """The lens as URL parameters; defaults are left out."""
+        params = {}
+        default = Lens()
+        if self.scope != default.scope:
+            params["scope"] = self.scope
+        if self.pue != default.pue:
+            params["pue"] = f"{self.pue:g}"
+        if self.g_per_kwh is not None:
+            params["grid"] = f"{self.g_per_kwh:g}"
+        elif self.country != default.country:
+            params["grid"] = str(self.country)
+        if self.unit != default.unit:
+            params["unit"] = self.unit
+        return params
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The lens that ``to_params`` wrote.
+
+        Raises:
+            InvalidLens: a value is no number or out of range.
+            UnknownGrid: no such country.
+        """
+        default = cls()
+        place = params.get("grid", default.country or "")
+        by_hand = place[:1].isdigit()
+        return cls(
+            scope=params.get("scope", default.scope),  # type: ignore[arg-type]
+            pue=_number(params["pue"], "PUE") if "pue" in params else default.pue,
+            country=None if by_hand else place,
+            g_per_kwh=_number(place, "carbon intensity") if by_hand else None,
+            unit=params.get("unit", default.unit),  # type: ignore[arg-type]
+        )
+
+    def _kwh(self, energy_kwh: float | None, gpu_energy_j: float | None) -> float | None:
+        if self.scope == "GPU":
+            return None if gpu_energy_j is None else gpu_energy_j / JOULES_PER_KWH
+        return None if energy_kwh is None else energy_kwh * self._factor()
+
+    def _kwh_sql(self) -> str:
+        return f"gpu_energy_j / {JOULES_PER_KWH!r}" if self.scope == "GPU" else f"energy_kwh * {self._factor()!r}"
+
+    def _factor(self) -> float:
+        return (self.pue if self.scope == "facility" else 1.0) / STORED_PUE
+
+    def _unit_per_kwh(self) -> float:
+        return {"kWh": 1.0, "Wh": 1000.0, "kgCO2eq": self.intensity / 1000}[self.unit]
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise InvalidLens(f"the {name} {text!r} is no number") from None
+    if not math.isfinite(value):
+        raise InvalidLens(f"the {name} {text!r} is no finite number")
+    return value

@@ -1,0 +1,23 @@
+"""What an architecture is: cells of NAS-Bench-101, their identity, their costs, and the spaces that they make up."""
+
+from ecnas_core.cells.cell import Cell, InvalidCell, Reason
+from ecnas_core.cells.enumeration import LabelledGraphs, enumerate_cells, labelled_graphs
+from ecnas_core.cells.neighbours import neighbours
+from ecnas_core.cells.spaces import MAX_EDGES, MAX_VERTICES, OPERATIONS, SPACES, Space
+from ecnas_core.cells.table import CellTable
+
+__all__ = [
+    "MAX_EDGES",
+    "MAX_VERTICES",
+    "OPERATIONS",
+    "SPACES",
+    "Cell",
+    "CellTable",
+    "InvalidCell",
+    "LabelledGraphs",
+    "Reason",
+    "Space",
+    "enumerate_cells",
+    "labelled_graphs",
+    "neighbours",
+]

@@ -1,0 +1,341 @@
+"""The command line: every command as text for people and, with ``--json``, as one JSON document for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ecnas_core import __version__
+from ecnas_core.benchmark.layout import default_data_folder
+from ecnas_core.benchmark.store import EPOCHS, Benchmark
+from ecnas_core.cells import SPACES, Cell
+from ecnas_core.errors import EcnasError
+
+Handler = Callable[[argparse.Namespace], tuple[dict[str, Any], str]]
+
+
+class BadCell(EcnasError):
+    """An argument is neither a hash nor a cell."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: as after ``python -m ecnas_core``; by default those of the process.
+
+    Returns:
+        The exit status: 0 success, 2 bad input, 1 a failure; errors are one line on stderr.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        document, text = options.handler(options)
+    except EcnasError as error:
+        print(f"ecnas_core {options.command}: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print(f"ecnas_core {options.command}: cancelled; nothing half-written is left", file=sys.stderr)
+        return 1
+    try:
+        print(json.dumps(document, default=_jsonable, allow_nan=False) if options.json else text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def read_cell(text: str) -> Cell | str:
+    """A cell from the command line.
+
+    Args:
+        text: a module hash, a path of a JSON file, or JSON text.
+
+    Returns:
+        The hash as it is, or the cell.
+
+    Raises:
+        BadCell: it is none of the three.
+        InvalidCell: the matrix and operations make no cell.
+    """
+    if len(text) == 32 and all(digit in "0123456789abcdef" for digit in text):
+        return text
+    if text.lstrip().startswith("{"):
+        return Cell.from_json(text)
+    path = Path(text)
+    try:
+        return Cell.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError):
+        raise BadCell(
+            f"{text!r} is no cell; give a hash of 32 hexadecimal digits, a JSON file, or JSON text "
+            '{"matrix": [[...]], "ops": [...]}'
+        ) from None
+
+
+def _info(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    import platform
+
+    import duckdb
+
+    bench = Benchmark.open(options.data)
+    spaces = {
+        row.pop("space"): row
+        for row in bench.rows(
+            "select space, count(*) as cells, count(validation_accuracy) as with_accuracy_at_108_epochs, "
+            "any_value(energy_provenance) as energy_provenance, count(energy_artefact) as energy_artefacts "
+            "from benchmark where epochs = 108 group by space order by space"
+        )
+    }
+    sources = bench.sources()
+    problems = {str(path): reason for path, reason in bench.layout.problems.items()}
+    document = {
+        "spaces": spaces,
+        "sources": sources,
+        "problems": problems,
+        "versions": {"ecnas_explorer": __version__, "python": platform.python_version(), "duckdb": duckdb.__version__},
+        "data": str(bench.data),
+    }
+    lines = [f"EC-NAS Explorer {__version__}, user's folder {bench.data}", "", _table(
+        [{"space": space, **row} for space, row in spaces.items()]
+    ), "", _table(sources)]  # fmt: skip
+    lines += [f"left out: {path}: {reason}" for path, reason in problems.items()]
+    return document, "\n".join(lines)
+
+
+def _query(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    entry = Benchmark.open(options.data).query(read_cell(options.cell), options.epochs, options.space)
+    document = asdict(entry) | {
+        "cell": json.loads(entry.cell.to_json()),
+        "provenance": {
+            "energy": entry.energy_provenance,
+            "accuracy": entry.accuracy_provenance,
+            "time": entry.time_provenance,
+        },
+    }
+    lines = [f"{entry.cell.to_text()}   {entry.hash}   {entry.space}, {entry.epochs} epochs"]
+    for label, value, deviation, unit, provenance, source in (
+        ("energy", entry.energy_kwh, entry.energy_kwh_std, "kWh", entry.energy_provenance, entry.energy_source),
+        ("validation accuracy", entry.validation_accuracy, entry.validation_accuracy_std, "",
+         entry.accuracy_provenance, entry.accuracy_source),
+        ("test accuracy", entry.test_accuracy, None, "", entry.accuracy_provenance, entry.accuracy_source),
+        ("training time", entry.training_time_s, entry.training_time_s_std, "s", entry.time_provenance,
+         entry.time_source),
+    ):  # fmt: skip
+        spread = f" ± {deviation:.3g}" if deviation is not None else ""
+        known = "unknown" if value is None else f"{value:.6g}{spread} {unit}".rstrip() + f"  ({provenance}, {source})"
+        lines.append(f"{label:>20}  {known}")
+    if entry.energy_artefact:
+        lines.append(f"{'warning':>20}  the surrogate's energy is an artefact: {entry.energy_artefact}")
+    lines.append(f"{'parameters':>20}  {entry.trainable_parameters}")
+    lines.append(f"{'multiply-adds':>20}  {entry.multiply_adds}")
+    return document, "\n".join(lines)
+
+
+def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.benchmark.sandbox import run
+
+    answer = run(options.query, Benchmark.open(options.data).layout)
+    frame = answer.frame.astype(object).where(answer.frame.notna(), None)
+    rows = frame.to_numpy(dtype=object).tolist()
+    document = {"columns": list(frame.columns), "rows": rows, "truncated": answer.truncated, "seconds": answer.seconds}
+    text = _table([dict(zip(frame.columns, row, strict=True)) for row in rows]) if len(frame.columns) else ""
+    note = f"{len(rows)} rows{' (cut off)' if answer.truncated else ''}, {answer.seconds:.2f} s"
+    return document, f"{text}\n{note}" if rows else note
+
+
+def _ingest(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.benchmark.ingest import ingest
+    from ecnas_core.benchmark.progress import terminal_progress
+
+    reports = []
+    for path in options.files:
+        with terminal_progress(path.name, sys.stderr) as progress:
+            reports.append(ingest(path, options.data, progress))
+    return _ingested(reports)
+
+
+def _download(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.benchmark.download import download
+    from ecnas_core.benchmark.ingest import ingest
+    from ecnas_core.benchmark.progress import terminal_progress
+
+    reports = []
+    for name in options.names:
+        with terminal_progress(f"{name}: download", sys.stderr) as progress:
+            fetched = download(name, options.data / "downloads", base_url=options.base_url, progress=progress)
+        with terminal_progress(f"{name}: ingest", sys.stderr) as progress:
+            reports.append(ingest(fetched.path, options.data, progress))
+    return _ingested(reports)
+
+
+def _ingested(reports: Sequence[Any]) -> tuple[dict[str, Any], str]:
+    files = [
+        {
+            "file": report.file,
+            "records": report.records,
+            "cells": report.cells,
+            "official": report.official,
+            "seconds": round(report.seconds, 3),
+            "sha256": report.sha256,
+            "output": str(report.output),
+        }
+        for report in reports
+    ]
+    lines = [
+        f"{report.file}: {report.records} records of {report.cells} cells in {report.seconds:.1f} s, "
+        f"{'official' if report.official else 'user-supplied'}, {report.output}"
+        for report in reports
+    ]
+    return {"files": files}, "\n".join(lines)
+
+
+def _build_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.benchmark.build import build_data
+
+    written = build_data(options.shared, options.out, lambda name: print(name, file=sys.stderr))
+    sizes = {str(path.relative_to(options.out)): path.stat().st_size for path in written}
+    total = sum(sizes.values())
+    return {"files": sizes, "bytes": total}, f"{len(sizes)} files, {total / 1e6:.1f} MB in {options.out}"
+
+
+def _doctor(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.measure.doctor import as_json, examine
+
+    findings = examine()
+    lines = []
+    for name, finding in findings.items():
+        lines.append(f"{name:>8}  {'yes' if finding.available else 'no '}  {finding.detail}")
+        if finding.remedy:
+            lines.append(f"{'':>8}       {finding.remedy}")
+    return as_json(findings), "\n".join(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="python -m ecnas_core", description="What neural architectures cost in energy and give.")
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+
+    def command(name: str, handler: Handler, purpose: str, examples: str) -> argparse.ArgumentParser:
+        sub = commands.add_parser(
+            name,
+            help=purpose,
+            description=purpose,
+            epilog=f"examples:\n{examples}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        sub.add_argument("--json", action="store_true", help="print one JSON document on stdout")
+        sub.set_defaults(handler=handler)
+        return sub
+
+    def with_data(sub: argparse.ArgumentParser) -> None:
+        sub.add_argument(
+            "--data",
+            type=Path,
+            default=default_data_folder(),
+            help="folder for what you ingest, search and measure (default: ECNAS_DATA, else data/user)",
+        )
+
+    info = command(
+        "info", _info, "Spaces, counts, sources, versions",
+        "  python -m ecnas_core info\n  python -m ecnas_core info --json",
+    )  # fmt: skip
+    with_data(info)
+
+    query = command(
+        "query", _query, "What the benchmark knows of one cell",
+        "  python -m ecnas_core query 043721b9c7fe8c5fad811d47d83132ec --epochs 108 --space 7V\n"
+        "  python -m ecnas_core query cell.json --epochs 4 --json\n"
+        "  python -m ecnas_core query '{\"matrix\": [[0, 1], [0, 0]], \"ops\": [\"input\", \"output\"]}'",
+    )  # fmt: skip
+    query.add_argument("cell", metavar="CELL", help="a hash, a JSON file, or JSON text")
+    query.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="training budget (default: 108)")
+    query.add_argument("--space", choices=list(SPACES), help="energy scale (default: the cell's smallest space)")
+    with_data(query)
+
+    sql = command(
+        "sql", _sql, "A read-only query over cells, results, benchmark, runs, evaluations, measurements",
+        "  python -m ecnas_core sql \"select space, count(*) from cells group by space\"\n"
+        "  python -m ecnas_core sql --json \"select * from benchmark where space = '4V' and epochs = 108\"",
+    )  # fmt: skip
+    sql.add_argument("query", metavar="SQL", help="one SELECT; 5 s and 1 GiB at most")
+    with_data(sql)
+
+    ingest = command(
+        "ingest", _ingest, "TFRecord files of EC-NAS-Bench or NAS-Bench-101 to Parquet",
+        "  python -m ecnas_core ingest energy_7V9E_surrogate.tfrecord\n"
+        "  python -m ecnas_core ingest *.tfrecord --data ~/ecnas --json",
+    )  # fmt: skip
+    ingest.add_argument("files", metavar="FILE", nargs="+", type=Path)
+    with_data(ingest)
+
+    from ecnas_core.benchmark.official import BASE_URL
+
+    download = command(
+        "download", _download, "Fetch official files (resuming), verify, ingest",
+        "  python -m ecnas_core download energy_7V9E_surrogate.tfrecord\n"
+        "  python -m ecnas_core download hardware/energy_4V9E_rtx3060.tfrecord --data ~/ecnas",
+    )  # fmt: skip
+    download.add_argument("names", metavar="NAME", nargs="+", help="a file of the release, as its README names it")
+    download.add_argument("--base-url", default=BASE_URL, help="where the files are (default: the authors' repository)")
+    with_data(download)
+
+    build = command(
+        "build-data", _build_data, "Rebuild the bundled figures from the released files and recovered tables",
+        "  python -m ecnas_core build-data ../shared\n  python -m ecnas_core build-data ../shared --out /tmp/data",
+    )  # fmt: skip
+    build.add_argument("shared", metavar="SHARED", type=Path, help="folder that holds official/ and published/")
+    build.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "data", help="default: data/")
+
+    command(
+        "doctor", _doctor, "What this machine can measure, and why not",
+        "  python -m ecnas_core doctor\n  python -m ecnas_core doctor --json",
+    )  # fmt: skip
+    return parser
+
+
+def _table(rows: Sequence[dict[str, Any]]) -> str:
+    if not rows:
+        return ""
+    names = list(rows[0])
+    texts = [names] + [[_cell_text(row[name]) for name in names] for row in rows]
+    widths = [max(len(line[index]) for line in texts) for index in range(len(names))]
+    numeric = [all(isinstance(row[name], int | float | None) for row in rows) for name in names]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if right else text.ljust(width)
+            for text, width, right in zip(line, widths, numeric, strict=True)
+        ).rstrip()
+        for line in texts
+    )
+
+
+def _cell_text(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _jsonable(value: object) -> object:
+    if hasattr(value, "item"):
+        value = value.item()
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return float(value)
+    return str(value)

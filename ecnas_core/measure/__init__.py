@@ -1,0 +1,1 @@
+"""Measuring energy on the local machine."""
