@@ -37,8 +37,7 @@ def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
         The files written, each renamed into place when complete.
     """
     out.mkdir(parents=True, exist_ok=True)
-    text = _SQL.read_text(encoding="utf-8")
-    text = text.replace("{cells}", sql_list([cells])).replace("{results}", sql_list(results))
+    text = _SQL.read_text(encoding="utf-8").format(cells=sql_list([cells]), results=sql_list(results))
     with duckdb.connect(":memory:") as connection:
         connection.execute(text)
         queries = ("from finished('energy_4v')", "from finished('energy_5v')", _wide())

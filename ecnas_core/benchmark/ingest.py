@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import multiprocessing
 import os
@@ -10,7 +11,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
@@ -24,9 +25,9 @@ import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile, by_sha256
 from ecnas_core.benchmark.progress import Progress
-from ecnas_core.benchmark.records import EPOCHS, RecordReader
+from ecnas_core.benchmark.records import EPOCHS, Batch, KnownCells, RecordReader
 from ecnas_core.benchmark.schema import RESULTS
-from ecnas_core.benchmark.tfrecord import FRAME_BYTES, FileError, Record, RecordError, read_records
+from ecnas_core.benchmark.tfrecord import FileError, RecordError, read_records
 from ecnas_core.errors import EcnasError
 
 KNOWN_CELLS = Path(__file__).parents[2] / "data" / "cells.parquet"
@@ -152,9 +153,9 @@ def _tabulate(
     path: Path, official: OfficialFile | None, known_cells: Path, consume: Callable[[bytes], object]
 ) -> _Batches:
     """Yield the rows of the file in batches, each with the bytes of the file up to its end."""
-    reader = RecordReader(path, official, known_cells)
-    for records in _batches(path, consume):
-        yield reader.read(records), _end(records)
+    reader = RecordReader(path, official, KnownCells(known_cells))
+    for batch in _batches(path, consume):
+        yield reader.read(batch), _end(batch)
 
 
 def _tabulate_in_pool(
@@ -162,14 +163,14 @@ def _tabulate_in_pool(
 ) -> _Batches:
     """As `_tabulate`, in worker processes, a few batches ahead of what is yielded."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, context, _start_worker, (path, official, known_cells)) as pool:
+    with ProcessPoolExecutor(WORKERS, context, _start_worker, (path, official, KnownCells(known_cells))) as pool:
 
         def submitted() -> Iterator[tuple[Future[pa.RecordBatch], int]]:
             end = 0
             try:
-                for records in _batches(path, consume):
-                    end = _end(records)
-                    yield pool.submit(_read_in_worker, records), end
+                for batch in _batches(path, consume):
+                    end = _end(batch)
+                    yield pool.submit(_read_in_worker, batch), end
             except (FileError, RecordError) as error:
                 failure: Future[pa.RecordBatch] = Future()
                 failure.set_exception(error)
@@ -192,26 +193,24 @@ def _tabulate_in_pool(
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _batches(path: Path, consume: Callable[[bytes], object]) -> Iterator[list[Record]]:
-    """Yield the records in lists; those before a damaged one too, so that the first error of the file is told."""
-    batch: list[Record] = []
+def _batches(path: Path, consume: Callable[[bytes], object]) -> Iterator[Batch]:
+    """Yield the records in batches; those before a damaged one too, so that the first error of the file is told."""
+    batch = Batch(1, 0, [])
     try:
-        for record in read_records(path, consume):
-            batch.append(record)
-            if len(batch) == _BATCH_RECORDS:
+        for number, offset, payload in read_records(path, consume):
+            if len(batch.payloads) == _BATCH_RECORDS:
                 yield batch
-                batch = []
+                batch = Batch(number, offset, [])
+            batch.payloads.append(payload)
     except RecordError:
-        if batch:
+        if batch.payloads:
             yield batch
         raise
-    if batch:
-        yield batch
+    yield batch
 
 
-def _end(records: Sequence[Record]) -> int:
-    last = records[-1]
-    return last.offset + FRAME_BYTES + len(last.payload)
+def _end(batch: Batch) -> int:
+    return batch.location(Path(), len(batch.payloads)).offset
 
 
 def _count_repeats(path: Path, batch: pa.RecordBatch, seen: dict[str, int]) -> pa.RecordBatch:
@@ -287,10 +286,11 @@ class _Output:
 _reader: RecordReader
 
 
-def _start_worker(path: Path, official: OfficialFile | None, known_cells: Path) -> None:
-    """Prepare a worker: Ctrl-C is the parent's affair, and without a parent there is no work."""
+def _start_worker(path: Path, official: OfficialFile | None, known_cells: KnownCells) -> None:
+    """Prepare a worker: Ctrl-C is the parent's affair, without a parent there is no work, and rows hold no cycles."""
     global _reader
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.disable()
     threading.Thread(target=_end_with_parent, daemon=True).start()
     _reader = RecordReader(path, official, known_cells)
 
@@ -302,5 +302,5 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _read_in_worker(records: list[Record]) -> pa.RecordBatch:
-    return _reader.read(records)
+def _read_in_worker(batch: Batch) -> pa.RecordBatch:
+    return _reader.read(batch)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,19 +11,21 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import DERIVED, sql_list
-from ecnas_core.benchmark.schema import BENCHMARK, EVALUATIONS, MEASUREMENTS, RESULTS
+from ecnas_core.benchmark.schema import EVALUATIONS, MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLED = ROOT / "data"
-FOLDERS: dict[str, pa.Schema] = {
+FOLDERS: dict[str, pa.Schema | None] = {
     "results": RESULTS,
     "runs": EVALUATIONS,
     "measurements": MEASUREMENTS,
-    "benchmark": BENCHMARK,
+    "benchmark": None,  # each file has the columns of the bundled one of its name
 }
 BUDGETS = (4, 12, 36, 108)
 VIEWS_SQL = Path(__file__).with_name("views.sql")
+
+Stamp = tuple[tuple[str, int, int], ...]
 
 
 class MissingData(EcnasError):
@@ -36,8 +39,8 @@ class Layout:
     Attributes:
         bundled: folder of the bundled figures.
         data: the user's folder; it need not exist.
-        files: for each of results, runs and measurements the Parquet files to read; a user's file stands in for
-            the bundled one of the same name.
+        files: for each of results, runs, measurements and benchmark the Parquet files to read; a user's file stands
+            in for the bundled one of the same name.
         problems: files that were left out, each with the reason.
     """
 
@@ -53,21 +56,12 @@ class Layout:
 
     def statements(self) -> str:
         """The SQL that creates the views over these files."""
-        spaces = {path.stem: _quoted(path) for path in self.files["benchmark"]}
-        measurements = self.files["measurements"]
-        replacements = {
-            "{unfolded_7V}": "\n".join(_UNFOLDED_7V.replace("{e}", str(epochs)) for epochs in BUDGETS),
-            "{results}": sql_list(self.files["results"]),
-            "{runs}": sql_list(self.files["runs"]),
-            "{measurements}": (
-                f"select * from read_parquet({sql_list(measurements)})" if measurements else _empty(MEASUREMENTS)
-            ),
-            **{f"'{{{space}}}'": path for space, path in spaces.items()},
+        spaces = {path.stem: sql_list([path]) for path in self.files["benchmark"]}
+        selections = {
+            folder: _selection(FOLDERS[folder], self.files[folder]) for folder in ("results", "runs", "measurements")
         }
-        text = VIEWS_SQL.read_text(encoding="utf-8")
-        for placeholder, value in replacements.items():
-            text = text.replace(placeholder, value)
-        return text
+        unfolded = "\n".join(_UNFOLDED_7V.format(e=epochs, file=spaces["7V"]) for epochs in BUDGETS)
+        return VIEWS_SQL.read_text(encoding="utf-8").format_map(spaces | selections | {"unfolded_7V": unfolded})
 
 
 def default_data_folder() -> Path:
@@ -75,15 +69,19 @@ def default_data_folder() -> Path:
     return Path(os.environ.get("ECNAS_DATA") or BUNDLED / "user").expanduser().resolve()
 
 
-def signature(data: Path) -> tuple[int, ...]:
-    """A stamp that changes whenever a file is added to, replaced in or removed from the user's folder."""
+def signature(data: Path) -> Stamp:
+    """A stamp that changes whenever a file is added to, overwritten in or removed from the user's folder."""
     stamps = []
     for folder in FOLDERS:
         try:
-            stamps.append((data / folder).stat().st_mtime_ns)
-        except FileNotFoundError:
-            stamps.append(0)
-    return tuple(stamps)
+            with os.scandir(data / folder) as entries:
+                for entry in entries:
+                    if entry.name.endswith(".parquet"):
+                        status = entry.stat(follow_symlinks=False)
+                        stamps.append((f"{folder}/{entry.name}", status.st_mtime_ns, status.st_size))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return tuple(sorted(stamps))
 
 
 def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
@@ -100,10 +98,13 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
         )
     files: dict[str, tuple[Path, ...]] = {}
     problems: dict[Path, str] = {}
+    if data.exists() and not data.is_dir():
+        problems[data] = "not a folder; name another one"
     for folder, schema in FOLDERS.items():
         found = {path.name: path for path in sorted((bundled / folder).glob("*.parquet"))}
         for path in sorted((data / folder).glob("*.parquet")):
-            problem = _problem(path, schema)
+            expected = pq.read_schema(found[path.name]) if schema is None and path.name in found else schema
+            problem = _problem(path, expected) if expected is not None else f"is none of {', '.join(DERIVED)}"
             if problem:
                 problems[path] = problem
             else:
@@ -124,11 +125,9 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
     return f"has other types in the columns {', '.join(wrong)}" if wrong else None
 
 
-def _quoted(path: Path) -> str:
-    return "'" + str(path).replace("'", "''") + "'"
-
-
-def _empty(schema: pa.Schema) -> str:
+def _selection(schema: pa.Schema, paths: Sequence[Path]) -> str:
+    if paths:
+        return f"select {', '.join(schema.names)} from read_parquet({sql_list(paths)})"
     types = {pa.string(): "varchar", pa.int64(): "bigint", pa.int32(): "integer", pa.int16(): "smallint"}
     types |= {pa.int8(): "tinyint", pa.float64(): "double", pa.bool_(): "boolean", pa.timestamp("us"): "timestamp"}
     columns = ", ".join(f"null::{types[field.type]} as {field.name}" for field in schema)
@@ -157,4 +156,4 @@ select
     published_time_s_{e} as training_time_s,
     case when published_time_s_{e} is not null then 'published' end as time_provenance,
     published_time_source_{e} as time_source
-from read_parquet('{7V}')"""
+from read_parquet({file})"""

@@ -7,6 +7,7 @@ message, such a string is an unknown field and the energy is absent, so one pars
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
@@ -31,7 +32,7 @@ class InvalidMessage(EcnasError):
 
 
 class Evaluation(NamedTuple):
-    """One evaluation of a network in training; None is a field that is absent.
+    """One evaluation of a network in training; a field that is absent is NaN.
 
     Attributes:
         current_epoch: epochs trained so far.
@@ -44,14 +45,14 @@ class Evaluation(NamedTuple):
         avg_intensity: carbon intensity of the grid, g/kWh.
     """
 
-    current_epoch: float | None = None
-    training_time: float | None = None
-    train_accuracy: float | None = None
-    validation_accuracy: float | None = None
-    test_accuracy: float | None = None
-    energy: float | None = None
-    co2eq: float | None = None
-    avg_intensity: float | None = None
+    current_epoch: float = math.nan
+    training_time: float = math.nan
+    train_accuracy: float = math.nan
+    validation_accuracy: float = math.nan
+    test_accuracy: float = math.nan
+    energy: float = math.nan
+    co2eq: float = math.nan
+    avg_intensity: float = math.nan
 
 
 class Component(NamedTuple):
@@ -68,13 +69,16 @@ class Component(NamedTuple):
     devices: Sequence[str] = ()
 
 
+UNREAD = Component()
+
+
 class Metrics(NamedTuple):
-    """What is read of a message; None is a field that is absent.
+    """What is read of a message; a double that is absent is NaN.
 
     Attributes:
         benchmark: which of the two messages it is.
         result: the last evaluation.
-        trainable_parameters: of the network.
+        trainable_parameters: of the network; None where absent.
         total_time: seconds of the whole run, with start-up and evaluation.
         total_energy: facility energy of the whole run, kWh.
         gpu: readings of the GPUs over the whole run.
@@ -84,10 +88,10 @@ class Metrics(NamedTuple):
     benchmark: Benchmark
     result: Evaluation
     trainable_parameters: int | None = None
-    total_time: float | None = None
-    total_energy: float | None = None
-    gpu: Component = Component()
-    cpu: Component = Component()
+    total_time: float = math.nan
+    total_energy: float = math.nan
+    gpu: Component = UNREAD
+    cpu: Component = UNREAD
 
 
 def decode(data: bytes) -> Metrics:
@@ -106,23 +110,22 @@ def decode(data: bytes) -> Metrics:
         message = _Metrics.FromString(data)
     except DecodeError as error:
         raise InvalidMessage("not a protobuf message of the benchmark") from error
-    if not message.evaluation_data_energy:
+    evaluations = message.evaluation_data_energy
+    if not evaluations:
         raise InvalidMessage("a message without evaluations")
-    last = message.evaluation_data_energy[-1]
-    result = Evaluation._make(_optional(last, Evaluation._fields, _EVALUATION(last)))
-    if result == _NOTHING:
+    last = evaluations[-1]
+    if not last.ByteSize():
         raise InvalidMessage("a message whose last evaluation is empty")
-    total_time, total_energy = _optional(message, _TOTALS, (message.total_time, message.total_energy))
-    readings = message.avg_power_usages if message.HasField("avg_power_usages") else None
-    return Metrics(
-        "nasbench-101" if result.energy is None and total_energy is None else "ec-nas",
-        result,
-        message.trainable_parameters if message.HasField("trainable_parameters") else None,
-        total_time,
-        total_energy,
-        _component(readings.gpu) if readings else _UNREAD,
-        _component(readings.cpu) if readings else _UNREAD,
-    )
+    result = Evaluation._make(_EVALUATION(last))
+    time, energy = message.total_time, message.total_energy
+    _refuse_stored_nan(last, Evaluation._fields, result)
+    _refuse_stored_nan(message, ("total_time", "total_energy"), (time, energy))
+    old = result.energy != result.energy and energy != energy
+    parameters = message.trainable_parameters if message.HasField("trainable_parameters") else None
+    gpu = cpu = UNREAD
+    if message.HasField("avg_power_usages"):
+        gpu, cpu = _component(message.avg_power_usages.gpu), _component(message.avg_power_usages.cpu)
+    return Metrics("nasbench-101" if old else "ec-nas", result, parameters, time, energy, gpu, cpu)
 
 
 def encode(metrics: Metrics, earlier: Iterable[Evaluation] = (), checkpoint_path: str | None = None) -> bytes:
@@ -148,7 +151,7 @@ def encode(metrics: Metrics, earlier: Iterable[Evaluation] = (), checkpoint_path
         return bytes(_OldMetrics(evaluation_data=evaluations, **_present(totals)).SerializeToString())
     message = _Metrics(evaluation_data_energy=evaluations, **_present(totals))
     for component, readings in ((metrics.gpu, "gpu"), (metrics.cpu, "cpu")):
-        if component != _UNREAD:
+        if component != UNREAD:
             getattr(message.avg_power_usages, readings).MergeFrom(
                 _Component(
                     avg_power_usages_w=[{"value": value} for value in component.watts],
@@ -159,11 +162,11 @@ def encode(metrics: Metrics, earlier: Iterable[Evaluation] = (), checkpoint_path
     return bytes(message.SerializeToString())
 
 
-def _optional(message: Any, names: Sequence[str], values: Sequence[float]) -> list[float | None]:
-    """Replace by None the values of absent fields, which read as NaN."""
-    return [
-        value if value == value or message.HasField(name) else None for name, value in zip(names, values, strict=True)
-    ]
+def _refuse_stored_nan(message: Any, names: Iterable[str], values: Iterable[float]) -> None:
+    """Tell a NaN that stands in the message from an absent field, which reads as NaN too."""
+    for name, value in zip(names, values, strict=False):
+        if value != value and message.HasField(name):
+            raise InvalidMessage(f"{name} is not a number")
 
 
 def _component(message: Any) -> Component:
@@ -178,7 +181,7 @@ def _component(message: Any) -> Component:
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+    return {name: value for name, value in fields.items() if value is not None and value == value}
 
 
 def _build() -> DescriptorPool:
@@ -246,6 +249,3 @@ _Metrics, _OldMetrics, _Component = (
     GetMessageClass(_POOL.FindMessageTypeByName(f"ecnas.{name}")) for name in ("Metrics", "OldMetrics", "Component")
 )
 _EVALUATION = attrgetter(*Evaluation._fields)
-_TOTALS = ("total_time", "total_energy")
-_NOTHING = Evaluation()
-_UNREAD = Component()

@@ -15,7 +15,7 @@ import json
 import math
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
@@ -23,19 +23,22 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
-from ecnas_core.benchmark.messages import Evaluation, InvalidMessage, Metrics, decode
+from ecnas_core.benchmark.messages import UNREAD, Evaluation, InvalidMessage, Metrics, decode
 from ecnas_core.benchmark.official import OfficialFile, Provenance
 from ecnas_core.benchmark.schema import RESULTS
-from ecnas_core.benchmark.tfrecord import Location, Record, RecordError
+from ecnas_core.benchmark.tfrecord import FRAME_BYTES, Location, RecordError
 from ecnas_core.cells import OPERATIONS, Cell, InvalidCell
 
 EPOCHS = (4, 12, 36, 108)
 PUE = 1.59
 JOULES_PER_KWH = 3.6e6
 MAX_MATRIX_VERTICES = 32
-_DIGITS = {name: str(digit) for digit, name in enumerate(OPERATIONS)}
-_LARGEST = {name: 1.0 if name.endswith("_accuracy") else sys.float_info.max for name in Evaluation._fields}
+_FIELD_TYPES = [str, int, str, str, str]
+_JSON = json.JSONDecoder()
+_LARGEST = [1.0 if name.endswith("_accuracy") else sys.float_info.max for name in Evaluation._fields]
+_ROW = [name for name in RESULTS.names if name not in ("repeat", "source", "official")]
 _VENDOR = re.compile(r"^(NVIDIA )?(GeForce )?")
 
 
@@ -48,7 +51,7 @@ class NotJson(RecordError):
 class WrongFields(RecordError):
     """The JSON document is not the five fields of a record."""
 
-    remedy = "a record is [module hash, epochs, adjacency, operations, base64 of a protobuf message]"
+    remedy = "a record is [hash, epochs, adjacency, operations, base64 of protobuf]: an integer among four strings"
 
 
 class InvalidEpochs(RecordError):
@@ -120,7 +123,9 @@ class _Refusal(Exception):
         self.reason = reason
 
 
-class _Known(NamedTuple):
+class KnownCell(NamedTuple):
+    """A row of the table."""
+
     vertices: int
     edge_bits: int
     ops_digits: str
@@ -128,7 +133,7 @@ class _Known(NamedTuple):
 
 
 class KnownCells:
-    """The table of all cells, for a look-up in place of the module hash, which takes 0.1 ms.
+    """The table of all cells, sorted by hash, for a look-up in place of the module hash, which takes 0.1 ms.
 
     A record's cell that stands there as it stands in the record has the table's hash and parameters; of any other the
     hash is computed.
@@ -136,52 +141,68 @@ class KnownCells:
 
     def __init__(self, path: Path) -> None:
         """Read `cells.parquet` of the project's data; a missing file is an empty table."""
+        self._hashes: NDArray[np.bytes_] = np.empty(0, dtype="S32")
         if path.is_file():
-            table = pq.read_table(path, columns=["hash", "vertices", "edge_bits", "ops", "trainable_parameters"])
-            hashes = np.array(table["hash"].to_pylist(), dtype="S32")
-            order = np.argsort(hashes)
-            self._hashes = hashes[order]
-            self._vertices = table["vertices"].to_numpy()[order]
-            self._edge_bits = table["edge_bits"].to_numpy()[order]
-            self._ops = np.array(table["ops"].to_pylist(), dtype="S5")[order]
-            self._parameters = table["trainable_parameters"].to_numpy()[order]
-        else:
-            self._hashes = np.empty(0, dtype="S32")
+            names = ["hash", "ops", "vertices", "edge_bits", "trainable_parameters"]
+            with pq.ParquetFile(path, read_dictionary=["ops"]) as file:
+                table = file.read(columns=names, use_threads=False).combine_chunks()
+            hashes, ops, *numbers = (table[name].chunk(0) for name in names)
+            self._hashes = np.array(hashes.cast(pa.binary()).cast(pa.binary(32)).buffers()[1]).view("S32")
+            self._ops_digits: list[str] = ops.dictionary.to_pylist()
+            self._columns = [_numbers(column) for column in (ops.indices, *numbers)]
+            del table, hashes, ops, numbers
+            pa.default_memory_pool().release_unused()
 
-    def get(self, module_hash: str) -> _Known | None:
+    def get(self, module_hash: str) -> KnownCell | None:
         """Return the cell with this hash, or None where the table has none."""
-        key = np.bytes_(module_hash, "utf-8", "surrogatepass")
+        key = module_hash.encode(errors="replace")
         at = int(np.searchsorted(self._hashes, key))
         if at == len(self._hashes) or self._hashes[at] != key:
             return None
-        return _Known(
-            int(self._vertices[at]),
-            int(self._edge_bits[at]),
-            self._ops[at].decode(),
-            int(self._parameters[at]),
-        )
+        ops, vertices, edge_bits, parameters = (int(column[at]) for column in self._columns)
+        return KnownCell(vertices, edge_bits, self._ops_digits[ops], parameters)
+
+
+class Batch(NamedTuple):
+    """Successive records.
+
+    Attributes:
+        number: number in the file of the first of them, from 1.
+        offset: the byte at which it begins.
+        payloads: what they hold.
+    """
+
+    number: int
+    offset: int
+    payloads: list[bytes]
+
+    def location(self, path: Path, index: int) -> Location:
+        """Return where the record at this index begins; the index behind the last gives the batch's end."""
+        before = self.payloads[:index]
+        return Location(path, self.number + index, self.offset + sum(map(len, before)) + FRAME_BYTES * index)
 
 
 class RecordReader:
-    """Turns the records of one file into rows.
+    """Turns the records of one file into rows."""
 
-    Attributes:
-        path: the file, named in errors and in the column `source`.
-        official: which released file it is; None for a user's own.
-    """
+    def __init__(self, path: Path, official: OfficialFile | None, known_cells: KnownCells) -> None:
+        """Read for one file.
 
-    def __init__(self, path: Path, official: OfficialFile | None, known_cells: Path) -> None:
-        self.path = path
-        self.official = official
-        self._source = path.name
-        self._known = KnownCells(known_cells)
+        Args:
+            path: the file, named in errors and in the column `source`.
+            official: which released file it is; None for a user's own.
+            known_cells: cells whose hash need not be computed.
+        """
+        self._path = path
+        self._official = official
+        self._known = known_cells
         self._trainable_parameters = lru_cache(maxsize=1 << 12)(self._check_cell)
 
-    def read(self, records: Sequence[Record]) -> pa.RecordBatch:
+    def read(self, batch: Batch) -> pa.RecordBatch:
         """Check records and tabulate them.
 
         Args:
-            records: of the file.
+            batch: successive records of the file.
 
         Returns:
             One row a record in schema RESULTS; `repeat`, which depends on the records before, is null.
@@ -189,76 +210,67 @@ class RecordReader:
         Raises:
             RecordError: the first record that is not as it should be.
         """
-        columns = zip(*self._rows(records), strict=True)
+        rows: list[tuple[Any, ...]] = []
+        try:
+            rows.extend(map(self._row, batch.payloads))
+        except _Refusal as refusal:
+            raise refusal.kind(batch.location(self._path, len(rows)), refusal.reason) from refusal
+        columns = dict(zip(_ROW, zip(*rows, strict=True), strict=True))
+        constants = {"repeat": None, "source": self._path.name, "official": self._official is not None}
         return pa.RecordBatch.from_arrays(
-            [pa.array(column, field.type) for column, field in zip(columns, RESULTS, strict=True)], schema=RESULTS
+            [
+                pa.array(columns[field.name], field.type, from_pandas=True)
+                if field.name in columns
+                else pa.repeat(pa.scalar(constants[field.name], field.type), len(rows))
+                for field in RESULTS
+            ],
+            schema=RESULTS,
         )
 
-    def _rows(self, records: Sequence[Record]) -> Iterator[tuple[Any, ...]]:
-        for number, offset, payload in records:
-            try:
-                yield self._row(payload)
-            except _Refusal as refusal:
-                raise refusal.kind(Location(self.path, number, offset), refusal.reason) from refusal
-
     def _row(self, payload: bytes) -> tuple[Any, ...]:
+        """Return the values of the columns `_ROW`; None and NaN become null."""
         module_hash, epochs, adjacency, operations, encoded = _fields(payload)
-        expected_parameters = self._trainable_parameters(module_hash, adjacency, operations)
+        parameters = self._trainable_parameters(module_hash, adjacency, operations)
         metrics = _metrics(encoded)
-        if metrics.trainable_parameters not in (None, expected_parameters):
-            _refuse(
-                ParametersMismatch,
-                f"{metrics.trainable_parameters} trainable parameters for a cell of {expected_parameters}",
-            )
-        _, time, train, validation, test, energy, co2eq, intensity = metrics.result
-        _check_result(metrics.result)
+        benchmark, result, stated_parameters, _, total_energy, gpu, _ = metrics
+        if stated_parameters != parameters and stated_parameters is not None:
+            _refuse(ParametersMismatch, f"{stated_parameters} trainable parameters for a cell of {parameters}")
+        _check_result(result)
+        _, time, train, validation, test, energy, co2eq, intensity = result
         run = _Run.of(metrics)
-        cost_provenance, accuracy_provenance = self._provenances(metrics, epochs, run)
-        own_run = run if cost_provenance == "measured" else _UNMEASURED
+        cost: Provenance
+        accuracy: Provenance
+        if self._official is not None:
+            cost, accuracy = self._official.energy_provenance(epochs), self._official.accuracy
+        elif benchmark == "nasbench-101":
+            cost = accuracy = "published"
+        else:
+            cost, accuracy = "scaled" if run.is_shorter_than(metrics) else "measured", "measured"
+        has_energy = energy == energy
         return (
             module_hash,
             epochs,
-            None,
-            _device(metrics.gpu.devices),
-            self._source,
-            self.official is not None,
+            _device(gpu.devices),
             validation,
             test,
             train,
             time,
             energy,
-            PUE if energy is not None and (self.official or run.has_pue(metrics.total_energy)) else None,
-            *own_run,
+            PUE if has_energy and (self._official or run.has_pue(total_energy)) else None,
+            *(run if cost == "measured" else _UNMEASURED),
             co2eq,
             intensity,
-            None if energy is None else cost_provenance,
-            None if validation is test is train is None else accuracy_provenance,
-            None if time is None else cost_provenance,
+            cost if has_energy else None,
+            accuracy if validation == validation or test == test or train == train else None,
+            cost if time == time else None,
         )
 
-    def _provenances(self, metrics: Metrics, epochs: int, run: _Run) -> tuple[Provenance, Provenance]:
-        if self.official is not None:
-            return self.official.energy_provenance(epochs), self.official.accuracy
-        if metrics.benchmark == "nasbench-101":
-            return "published", "published"
-        return "scaled" if run.is_shorter_than(metrics) else "measured", "measured"
-
     def _check_cell(self, module_hash: str, adjacency: str, operations: str) -> int:
-        names = tuple(operations.split(","))
-        vertices = math.isqrt(len(adjacency))
-        if vertices**2 != len(adjacency):
-            _refuse(MatrixNotSquare, f"an adjacency of {len(adjacency)} digits, which is no square")
-        if len(names) != vertices:
-            _refuse(OperationsMismatch, f"{len(names)} operations for {vertices} vertices")
-        for name in names[1:-1]:
-            if name not in _DIGITS:
-                _refuse(UnknownOperation, f"unknown operation {_excerpt(name)}")
+        """Return the trainable parameters of the cell that these three describe alike."""
         known = self._known.get(module_hash)
-        if known is not None and (names[0], names[-1]) == ("input", "output"):
-            digits = "".join([_DIGITS[name] for name in names[1:-1]])
-            if known[:3] == (vertices, _edge_bits(adjacency), digits):
-                return known.trainable_parameters
-        cell = _cell(adjacency, vertices, names)
+        if known is not None and known[:3] == (*_edge_bits(adjacency), _ops_digits(operations)):
+            return known.trainable_parameters
+        cell = _cell(adjacency, operations)
         if cell.hash != module_hash:
             _refuse(HashMismatch, f"hash {_excerpt(module_hash)} for a cell whose hash is {cell.hash}")
         return cell.trainable_parameters
@@ -274,6 +286,8 @@ class _Run(NamedTuple):
 
     @classmethod
     def of(cls, metrics: Metrics) -> _Run:
+        if metrics.gpu is metrics.cpu is UNREAD:
+            return _UNMEASURED
         return cls(
             _total("GPU energy", metrics.gpu.joules),
             _total("CPU energy", metrics.cpu.joules),
@@ -291,12 +305,12 @@ class _Run(NamedTuple):
         )
         if not energy or not power:
             return False
-        claimed = max(metrics.result.training_time or 0.0, metrics.total_time or 0.0)
-        return claimed > 1.15 * energy / power
+        covered = 1.15 * energy / power
+        return metrics.result.training_time > covered or metrics.total_time > covered
 
-    def has_pue(self, total_energy: float | None) -> bool:
+    def has_pue(self, total_energy: float) -> bool:
         """Whether the total is the readings times the PUE, to the rounding of the total and of the mean power."""
-        if not total_energy or not self.gpu_energy_j or not self.cpu_energy_j:
+        if not self.gpu_energy_j or not self.cpu_energy_j:
             return False
         expected = (self.gpu_energy_j + self.cpu_energy_j) / JOULES_PER_KWH * PUE
         return math.isclose(total_energy, expected, rel_tol=1e-3)
@@ -305,24 +319,23 @@ class _Run(NamedTuple):
 _UNMEASURED = _Run(None, None, None, None)
 
 
+def _numbers(column: pa.Array) -> NDArray[np.int32]:
+    """Copy an Arrow column of integers; its own `to_numpy` imports pandas, 40 MB a process."""
+    return np.frombuffer(column.cast(pa.int32()).buffers()[1], dtype=np.int32, count=len(column)).copy()
+
+
 def _fields(payload: bytes) -> tuple[str, int, str, str, str]:
     try:
-        fields = json.loads(payload.decode())
+        fields = _JSON.decode(payload.decode())
     except (ValueError, RecursionError) as error:
         raise _Refusal(NotJson, f"the payload {_excerpt(payload)} is not JSON") from error
-    if not isinstance(fields, list) or len(fields) != 5:
-        size = f"{len(fields)} fields" if isinstance(fields, list) else f"a JSON {type(fields).__name__}"
-        _refuse(WrongFields, f"{size} where a list of 5 is expected")
+    if not isinstance(fields, list):
+        _refuse(WrongFields, f"a JSON {type(fields).__name__} where a list is expected")
+    kinds = [type(field) for field in fields]
+    if kinds != _FIELD_TYPES:
+        _refuse(WrongFields, f"fields of types {', '.join(kind.__name__ for kind in kinds[:6]) or 'none'}")
     module_hash, epochs, adjacency, operations, encoded = fields
-    for name, value in (
-        ("hash", module_hash),
-        ("adjacency", adjacency),
-        ("operations", operations),
-        ("base64", encoded),
-    ):
-        if type(value) is not str:
-            _refuse(WrongFields, f"the {name} is a {type(value).__name__}, not a string")
-    if type(epochs) is not int or epochs not in EPOCHS:
+    if epochs not in EPOCHS:
         _refuse(InvalidEpochs, f"a training budget of {_excerpt(epochs)} epochs")
     return module_hash, epochs, adjacency, operations, encoded
 
@@ -338,7 +351,16 @@ def _metrics(encoded: str) -> Metrics:
         raise _Refusal(BadProtobuf, str(error)) from error
 
 
-def _cell(adjacency: str, vertices: int, names: Sequence[str]) -> Cell:
+def _cell(adjacency: str, operations: str) -> Cell:
+    vertices = math.isqrt(len(adjacency))
+    names = operations.split(",")
+    if vertices**2 != len(adjacency):
+        _refuse(MatrixNotSquare, f"an adjacency of {len(adjacency)} digits, which is no square")
+    if len(names) != vertices:
+        _refuse(OperationsMismatch, f"{len(names)} operations for {vertices} vertices")
+    for name in names[1:-1]:
+        if name not in OPERATIONS:
+            _refuse(UnknownOperation, f"unknown operation {_excerpt(name)}")
     if vertices > MAX_MATRIX_VERTICES:
         _refuse(NotACell, f"a matrix of {vertices} vertices, more than {MAX_MATRIX_VERTICES}")
     if not set(adjacency) <= {"0", "1"}:
@@ -351,35 +373,32 @@ def _cell(adjacency: str, vertices: int, names: Sequence[str]) -> Cell:
 
 
 @lru_cache(maxsize=1 << 15)
-def _edge_bits(adjacency: str) -> int | None:
-    """Return the edges of an upper-triangular matrix of 0 and 1, written row by row; None for any other."""
+def _edge_bits(adjacency: str) -> tuple[int, int | None]:
+    """Return vertices and edges of an upper-triangular matrix of 0 and 1, row by row; None as edges of any other."""
     vertices = math.isqrt(len(adjacency))
-    if adjacency.count("0") + adjacency.count("1") != len(adjacency):
-        return None
+    if vertices**2 != len(adjacency) or adjacency.count("0") + adjacency.count("1") != len(adjacency):
+        return vertices, None
     ones = [divmod(at, vertices) for at, digit in enumerate(adjacency) if digit == "1"]
     if any(x >= y for x, y in ones):
+        return vertices, None
+    return vertices, sum(1 << (x + y * (y - 1) // 2) for x, y in ones)
+
+
+@lru_cache(maxsize=1 << 10)
+def _ops_digits(operations: str) -> str | None:
+    """Return the digits of comma-separated operations between input and output; None for any other text."""
+    first, *interior, last = operations.split(",") if "," in operations else ("", "")
+    if (first, last) != ("input", "output") or not set(interior) <= set(OPERATIONS):
         return None
-    return sum(1 << (x + y * (y - 1) // 2) for x, y in ones)
-
-
-def _total(name: str, readings: Sequence[float]) -> float | None:
-    """Return the sum; none, and a sum of 0, are no reading."""
-    for reading in readings:
-        _check_amount(name, reading)
-    return sum(readings) or None
+    return "".join(str(OPERATIONS.index(name)) for name in interior)
 
 
 def _check_result(result: Evaluation) -> None:
-    for name, value in zip(Evaluation._fields, result, strict=True):
-        if value is not None and not 0 <= value <= _LARGEST[name]:
-            _refuse(ImpossibleValue, f"{name} is {value}, which is not within 0..{_LARGEST[name]:g}")
+    for name, value, largest in zip(Evaluation._fields, result, _LARGEST, strict=True):
+        if value < 0 or value > largest:
+            _refuse(ImpossibleValue, f"{name} is {value}, which is not within 0..{largest:g}")
     if result.energy == 0:
         _refuse(ImpossibleValue, "energy is 0")
-
-
-def _check_amount(name: str, value: float | None) -> None:
-    if value is not None and not 0 <= value < math.inf:
-        _refuse(ImpossibleValue, f"{name} is {value}, negative or not finite")
 
 
 @lru_cache(maxsize=1 << 8)

@@ -84,16 +84,3 @@ CELLS = pa.schema(
         ("surrogate_energy_wh_4_epochs", pa.float32()),
     ]
 )
-
-# What every file behind the view `benchmark` has; derive.py says what else.
-BENCHMARK = pa.schema(
-    [
-        ("hash", pa.string()),
-        ("vertices", pa.int8()),
-        ("edges", pa.int8()),
-        ("edge_bits", pa.int32()),
-        ("ops", pa.string()),
-        ("trainable_parameters", pa.int32()),
-        ("multiply_adds", pa.int64()),
-    ]
-)

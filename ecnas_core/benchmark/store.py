@@ -96,7 +96,7 @@ class Benchmark:
         self.bundled = bundled
         self._lock = threading.Lock()
         self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
-        self._signature: tuple[int, ...] | None = None
+        self._signature: layout.Stamp | None = None
         self._layout = self._refresh()
 
     @classmethod
@@ -118,6 +118,12 @@ class Benchmark:
     def layout(self) -> layout.Layout:
         """The files behind the views now, and those that were left out, with the reasons."""
         return self._refresh()
+
+    @property
+    def stamp(self) -> layout.Stamp:
+        """A key for caches: it changes whenever the data does."""
+        self._refresh()
+        return self._signature or ()
 
     def query(self, cell: Cell | str, epochs: int = 108, space: str | None = None) -> Entry:
         """One cell at one training budget.

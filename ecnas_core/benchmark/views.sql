@@ -4,18 +4,18 @@ create or replace view cells as
 select
     hash, space, vertices, edges, edge_bits, ops, n_conv3x3, n_conv1x1, n_maxpool3x3, depth, width,
     trainable_parameters, multiply_adds
-from read_parquet('{7V}');
+from read_parquet({7V});
 
 -- One row a space, cell and budget. A space keeps one energy scale: 4V and 5V their measurements, 7V the surrogate.
 create or replace view benchmark as
-select '4V' as space, * from read_parquet('{4V}')
+select '4V' as space, * from read_parquet({4V})
 union all by name
-select '5V' as space, * from read_parquet('{5V}')
+select '5V' as space, * from read_parquet({5V})
 {unfolded_7V};
 
 -- Every published or ingested result; the published 7V surrogate is computed from its 4-epoch value.
 create or replace view results as
-select * from read_parquet({results})
+{results}
 union all by name
 select
     hash, epochs, energy_source as source, true as official, energy_kwh, 1.59::double as pue, energy_provenance
@@ -24,7 +24,7 @@ where space = '7V' and energy_source = 'ec-nas-surrogate';
 
 -- What users made, and the published searches.
 create or replace view evaluations as
-select * from read_parquet({runs});
+{runs};
 
 create or replace view runs as
 select

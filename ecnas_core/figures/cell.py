@@ -19,7 +19,7 @@ _NAMES = dict(zip(OPERATIONS, ("3×3 convolution", "1×1 convolution", "3×3 max
 _TERMINALS = ("input", "output")
 
 _PADDING = 6.0
-_GAPS = (28.0, 60.0)
+_GAPS = (26.0, 60.0)
 _ARROW = 6.0
 _DIGIT_WIDTH = 5.4
 _LABEL_HEIGHT = 11.0
@@ -33,11 +33,11 @@ _THUMBNAIL_SIZE = (150.0, 46.0)
 def cell_svg(
     cell: Cell, dark: bool = False, width: float = 420, height: float | None = None, title: str | None = None
 ) -> str:
-    """Draw a cell as one standalone, accessible SVG element on one line, to be put in a page as it is.
+    """Draw a cell as one standalone, accessible SVG element on one line.
 
-    Boxes are operations. An edge carries the number of channels that it brings to its target in the first cell of the
-    network, where the cell's input has 128, if there is room; hovering an edge or a box tells all of it. Dashed edges, those
-    from the input, pass a 1×1 convolution that projects the channels.
+    Boxes are operations. Where there is room, an edge carries the number of channels that it brings to its target in
+    the first cell of the network, whose input has 128; hovering an edge or a box tells more. Dashed edges, those from
+    the input, pass a 1×1 convolution that projects the channels.
 
     Args:
         cell: The cell.
@@ -109,7 +109,7 @@ def cell_thumbnail(cell: Cell, dark: bool = False) -> str:
 
 
 def operations_legend(dark: bool = False) -> str:
-    """The key to the drawings as one line of HTML: a swatch for each operation and a dashed line for projections.
+    """Return the key to the drawings as one line of HTML: a swatch an operation, a dashed line for projections.
 
     Args:
         dark: Whether it stands on the dark background.
@@ -129,20 +129,18 @@ def operations_legend(dark: bool = False) -> str:
 
 
 def describe(cell: Cell) -> str:
-    """The cell in words, "Input feeds 3×3 convolution 1; 3×3 convolution 1 feeds output.", for those who do not see it."""
+    """Say a cell in words, such as "Input feeds 3×3 convolution 1; 3×3 convolution 1 feeds output."."""
     names = [
         _NAMES[operation] if operation in _TERMINALS else f"{_NAMES[operation]} {vertex}"
         for vertex, operation in enumerate(cell.ops)
     ]
     feeds = graph.successors(cell.vertices, cell.edge_bits)
-    sentence = "; ".join(
-        f"{names[x]} feeds {', '.join(names[y] for y in fed)}" for x, fed in enumerate(feeds) if fed
-    )
+    sentence = "; ".join(f"{names[x]} feeds {', '.join(names[y] for y in fed)}" for x, fed in enumerate(feeds) if fed)
     return sentence[0].upper() + sentence[1:] + "."
 
 
 def _sizes(cell: Cell, width: float) -> Sizes:
-    box_width, terminal_width = 40.0, 30.0
+    box_width, terminal_width = 37.0, 28.0
     boxes = 2 * terminal_width + (cell.depth - 1) * box_width
     gap = (width - 2 * _PADDING - boxes) / cell.depth
     return Sizes(
@@ -227,8 +225,8 @@ def _label(text: str, x: float, y: float, dark: bool) -> ElementTree.Element:
 
 
 def _narrow_end(cell: Cell, route: Route) -> int:
-    """The vertex whose channels the edge delivers: the target truncates or projects, but the output concatenates."""
-    return route.source if 0 < route.source and route.target == cell.vertices - 1 else route.target
+    """Return the vertex whose channels the edge delivers: the target's, but the output concatenates its sources."""
+    return route.source if route.source > 0 and route.target == cell.vertices - 1 else route.target
 
 
 def _edge_title(cell: Cell, route: Route) -> str:
@@ -258,7 +256,7 @@ def _vertex_title(cell: Cell, vertex: int) -> str:
 
 
 def _path(route: Route, short: float = 0.0) -> str:
-    """The path of a route, ending `short` pixels before the target."""
+    """Return the path of a route, ending `short` pixels before the target."""
     (x, y), *_ = route.points
     path = f"M{_number(x)} {_number(y)}"
     for number, ((x0, y0), (x1, y1)) in enumerate(route.curves):
@@ -272,7 +270,7 @@ def _path(route: Route, short: float = 0.0) -> str:
 
 
 def _label_places(cell: Cell, layout: Layout) -> Iterator[tuple[Route, Point]]:
-    """The edges on which a number finds room, free of boxes, other edges and other numbers, and where."""
+    """Find where numbers have room on their edges, free of boxes, other edges and other numbers."""
     placed: list[tuple[float, float, float, float]] = []
     samples = {route: list(_samples(route)) for route in layout.routes}
     for route in layout.routes:
@@ -299,7 +297,7 @@ def _candidates(route: Route, half: float) -> Iterator[Point]:
     yield from (((x0 + x1) / 2, y) for (x0, y), (x1, _) in sorted(lanes, key=lambda lane: lane[0][0] - lane[1][0]))
     for (x0, y0), (x1, y1) in route.curves:
         if abs(y0 - y1) < 1 and x1 - x0 < 2 * half + _ARROW + 2 * _SHORTEST_LINE:
-            yield (x0 + x1 - _ARROW) / 2, y0 - _LABEL_HEIGHT / 2 - 1.5
+            yield (x0 + x1) / 2, y0 - _LABEL_HEIGHT / 2 - 1.5
     for place in _LABEL_PLACES:
         yield from (point_on_curve(start, end, place) for start, end in route.curves)
 

@@ -51,8 +51,8 @@ class Box:
 class Route:
     """The way of the edge `source` -> `target`.
 
-    `points` come in pairs: a curve with level ends leads through a gap from the first to the second of a pair, a level line
-    through a layer from there to the first of the next.
+    `points` come in pairs: a curve with level ends leads through a gap from the first to the second of a pair, a level
+    line through a layer from there to the first of the next.
     """
 
     source: int
@@ -77,7 +77,7 @@ class Layout:
 
 
 def point_on_curve(start: Point, end: Point, t: float) -> Point:
-    """The point at `t` (0 to 1) of the Bezier curve of a route, whose control points lie level, half-way between the ends."""
+    """Return the point at `t` (0 to 1) of a route's Bezier curve, whose control points lie level, half-way across."""
     (x0, y0), (x1, y1) = start, end
     middle = (x0 + x1) / 2
     return (
@@ -90,8 +90,8 @@ def point_on_curve(start: Point, end: Point, t: float) -> Point:
 def lay_out(vertices: int, edge_bits: int, sizes: Sizes) -> Layout:
     """Place a pruned graph: input left, output right, a vertex in the layer of its longest path from the input.
 
-    An edge that skips layers passes each in a lane of its own. Of all orders of boxes and lanes within the layers the one with
-    the fewest crossings is taken, and of those the straightest. A box alone in its layer stands on the axis.
+    An edge that skips layers passes each in a lane of its own. Of all orders of boxes and lanes within the layers the
+    one with the fewest crossings is taken, and of those the straightest. A box alone in its layer stands on the axis.
 
     Args:
         vertices: Number of vertices, 2..7.
@@ -118,9 +118,7 @@ def lay_out(vertices: int, edge_bits: int, sizes: Sizes) -> Layout:
     tops = [heights[v] - sizes.box_height / 2 for v in range(vertices)]
     top = min([*tops, *heights.values()])
     bottom = max([heights[v] + sizes.box_height / 2 for v in range(vertices)] + list(heights.values()))
-    boxes = tuple(
-        Box(lefts[level[v]], tops[v] - top, widths[level[v]], sizes.box_height) for v in range(vertices)
-    )
+    boxes = tuple(Box(lefts[level[v]], tops[v] - top, widths[level[v]], sizes.box_height) for v in range(vertices))
     leaving = _ports([(chain[0], heights[chain[1]], chain) for chain in chains.values()], heights, sizes)
     arriving = _ports([(chain[-1], heights[chain[-2]], chain) for chain in chains.values()], heights, sizes)
     routes = []
@@ -150,8 +148,8 @@ class _Rows:
         return {node: offset - axis for node, offset in zip(order, offsets, strict=True)}
 
     def weight(self, x: int, y: int) -> float:
-        """How much a link wants to be level: an edge along its lanes most of all."""
-        return (1.0, 0.5, 50.0)[(x >= self.vertices) + (y >= self.vertices)]
+        """Return how much a link wants to be level: an edge along its lanes most of all."""
+        return (1.0, 0.5, 500.0)[(x >= self.vertices) + (y >= self.vertices)]
 
     def straighten(self, orders: Sequence[Sequence[int]], links: Iterable[tuple[int, int]]) -> dict[int, float]:
         """Move boxes and lanes towards their neighbours as far as the orders and distances allow."""
@@ -186,7 +184,7 @@ class _Rows:
 
 
 def _order(layers: Sequence[Sequence[int]], links: Iterable[tuple[int, int]], rows: _Rows) -> list[tuple[int, ...]]:
-    """The orders within the layers with the least total cost, by dynamic programming from layer to layer."""
+    """Find the orders within the layers with the least total cost, by dynamic programming from layer to layer."""
     into: dict[int, list[tuple[int, int]]] = {}
     depth_of = {node: depth for depth, layer in enumerate(layers) for node in layer}
     for x, y in links:
@@ -213,7 +211,7 @@ def _cost(links: Sequence[tuple[int, int]], left: dict[int, float], right: dict[
 
 
 def _isotonic(wishes: Sequence[float], weights: Sequence[float]) -> list[float]:
-    """The non-decreasing numbers nearest to the wishes in weighted squares, by pooling adjacent violators."""
+    """Return the non-decreasing numbers nearest to the wishes in weighted squares, by pooling adjacent violators."""
     blocks: list[tuple[float, float, int]] = []
     for wish, weight in zip(wishes, weights, strict=True):
         block = (wish, weight, 1)
@@ -228,7 +226,7 @@ def _isotonic(wishes: Sequence[float], weights: Sequence[float]) -> list[float]:
 def _ports(
     ends: Iterable[tuple[int, float, Sequence[int]]], heights: dict[int, float], sizes: Sizes
 ) -> dict[tuple[int, int], float]:
-    """How far from the middle of its box each edge ends: a level one in the middle, the others above and below it."""
+    """Return how far from the middle of its box each edge ends: a level one in the middle, others above and below."""
     sides: dict[int, list[tuple[float, tuple[int, int]]]] = {}
     for box, height, chain in ends:
         sides.setdefault(box, []).append((height - heights[box], (chain[0], chain[-1])))

@@ -86,12 +86,12 @@ DARK: Final = Palette(
 
 
 def palette(dark: bool) -> Palette:
-    """The neutral colours of the dark or the light theme."""
+    """Return the neutral colours of the dark or the light theme."""
     return DARK if dark else LIGHT
 
 
 def marker(provenance: Provenance, color: str, dark: bool, size: float = 8) -> dict[str, Any]:
-    """A plotly marker whose shape tells where a value comes from.
+    """Return a plotly marker whose shape tells where a value comes from.
 
     Args:
         provenance: Where the value comes from.
@@ -112,13 +112,13 @@ def marker(provenance: Provenance, color: str, dark: bool, size: float = 8) -> d
 
 
 def colorscale(dark: bool) -> list[list[float | str]]:
-    """The density ramp as a plotly colour scale, from few to many; it stands out more the more there are."""
+    """Return the density ramp as a plotly colour scale, from few to many, which stand out the most."""
     ramp = palette(dark).density
     return [[step / (len(ramp) - 1), color] for step, color in enumerate(ramp)]
 
 
 def axis(title: str, unit: str = "", log: bool = False) -> dict[str, Any]:
-    """Keyword arguments of a plotly axis, its title as in "Energy (kWh)".
+    """Return keyword arguments of a plotly axis, its title as in "Energy (kWh)".
 
     Args:
         title: The quantity.
@@ -126,12 +126,12 @@ def axis(title: str, unit: str = "", log: bool = False) -> dict[str, Any]:
         log: Whether the scale is logarithmic.
     """
     text = f"{title} ({unit})" if unit else title
-    scale = {"type": "log", "nticks": 4} if log else {"type": "linear"}
-    return {"title": {"text": text}, **scale}
+    scale = {"type": "log", "nticks": 4, "minor": {"dtick": "D1", "ticklen": 2, "ticks": "outside"}} if log else {}
+    return {"title": {"text": text}, "type": "linear", **scale}
 
 
 def layout(dark: bool, height: int, title: str = "") -> dict[str, Any]:
-    """Keyword arguments of a plotly layout, the legend below the title, above the axes.
+    """Return keyword arguments of a plotly layout, the legend below the title, above the axes.
 
     Args:
         dark: Whether the figure stands on the dark background.
@@ -143,7 +143,7 @@ def layout(dark: bool, height: int, title: str = "") -> dict[str, Any]:
 
 
 def template(dark: bool) -> go.layout.Template:
-    """The layout that every figure starts from, on a transparent background.
+    """Return the layout that every figure starts from, on a transparent background.
 
     Args:
         dark: Whether the figure stands on the dark background.
@@ -192,6 +192,7 @@ def template(dark: bool) -> go.layout.Template:
                 "yanchor": "top",
                 "yref": "container",
             },
+            "modebar": {"bgcolor": "rgba(0,0,0,0)", "color": colors.muted, "activecolor": colors.accent},
             "margin": {"l": 56, "r": 12, "t": 36, "b": 44},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
@@ -212,21 +213,23 @@ def template(dark: bool) -> go.layout.Template:
     )
 
 
-def config(filename: str = "ec-nas") -> dict[str, Any]:
+def config(filename: str = "ec-nas", dragging: bool = False) -> dict[str, Any]:
     """Plotly's options: a mode bar with only image download (at twice the size) and zoom reset, shown on hover.
 
     Args:
         filename: Name of a downloaded image, without its ending.
+        dragging: Whether the bar also offers what dragging does: pan, select or zoom.
     """
+    modes = ["pan2d", "select2d", "zoom2d"] if dragging else []
     return {
         "displaylogo": False,
-        "modeBarButtons": [["toImage", "resetScale2d"]],
+        "modeBarButtons": [[*modes, "toImage", "resetScale2d"]],
         "toImageButtonOptions": {"filename": filename, "format": "png", "scale": 2},
     }
 
 
 def format_quantity(value: float | None, unit: str = "", digits: int | None = 3) -> str:
-    """A number for the eye, rounded to what is known: 3 significant digits of 1234567 kWh are "1 230 000 kWh".
+    """Write a number for the eye, rounded to what is known: 3 significant digits of 1234567 kWh are "1 230 000 kWh".
 
     Args:
         value: The number; None, NaN and pandas' missing values are unknown.
@@ -243,7 +246,7 @@ def format_quantity(value: float | None, unit: str = "", digits: int | None = 3)
 
 
 def format_prefixed(value: float | None, unit: str = "", digits: int = 3) -> str:
-    """A number in its SI prefix: 3 significant digits of 2694282 are "2.69 M".
+    """Write a number with its SI prefix: 3 significant digits of 2694282 are "2.69 M".
 
     Args:
         value: The number; None, NaN and pandas' missing values are unknown.
@@ -261,19 +264,19 @@ def format_prefixed(value: float | None, unit: str = "", digits: int = 3) -> str
 
 
 def mix(color: str, other: str, share: float) -> str:
-    """The colour that is `share` (0 to 1) of `color` and else `other`; all as `#RRGGBB`."""
+    """Return the colour that is `share` (0 to 1) of `color` and else `other`; all as `#RRGGBB`."""
     pairs = zip(_channels(color), _channels(other), strict=True)
     return "#" + "".join(f"{round(share * one + (1 - share) * two):02X}" for one, two in pairs)
 
 
 def contrast_ratio(color: str, other: str) -> float:
-    """The WCAG 2 contrast of two colours as `#RRGGBB`, from 1 (equal) to 21 (black on white)."""
+    """Return the WCAG 2 contrast of two colours as `#RRGGBB`, from 1 (equal) to 21 (black on white)."""
     darker, lighter = sorted((_luminance(color), _luminance(other)))
     return (lighter + 0.05) / (darker + 0.05)
 
 
 def readable_on(color: str) -> str:
-    """The text colour, dark or white, that stands out most on a fill of `color`."""
+    """Return the text colour, dark or white, that stands out most on a fill of `color`."""
     return max((LIGHT.text, LIGHT.paper), key=lambda text: contrast_ratio(text, color))
 
 

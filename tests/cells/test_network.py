@@ -15,8 +15,8 @@ TEXTS = [
     "1=output(0)",
     "1=maxpool3x3(0) 2=output(1)",
     "1=conv3x3(0) 2=conv1x1(0) 3=output(0,1,2)",
-    "1=conv3x3(0) 2=conv3x3(0,1) 3=conv1x1(1) 4=maxpool3x3(0,1,2) 5=output(0,3,4)",
-    "1=maxpool3x3(0) 2=conv1x1(0) 3=conv3x3(2) 4=conv1x1(3) 5=conv3x3(0,1,4) 6=output(1,4,5)",
+    "1=conv3x3(0) 2=conv3x3(0) 3=maxpool3x3(0,1,2) 4=output(0,3)",
+    "1=maxpool3x3(0) 2=conv1x1(0) 3=conv3x3(2) 4=conv1x1(3) 5=conv3x3(0,4) 6=output(1,4,5)",
 ]
 
 
@@ -60,6 +60,10 @@ def test_multiply_adds_and_memory_traffic_are_those_that_hooks_count(text, monke
         nonlocal moved
         moved += inputs[0].numel() + output.numel() + sum(parameter.numel() for parameter in layer.parameters())
 
+    def count_average_pool(layer, inputs, output):
+        nonlocal moved
+        moved += output.numel() + output.shape[1]
+
     def count_several(combine):
         def counting(terms, **options):
             nonlocal moved
@@ -75,13 +79,12 @@ def test_multiply_adds_and_memory_traffic_are_those_that_hooks_count(text, monke
             layer.register_forward_hook(count_weights)
         if isinstance(layer, network.ConvBnRelu | nn.MaxPool2d | nn.Linear):
             layer.register_forward_hook(count_traffic)
-    module.body.register_forward_hook(lambda layer, inputs, output: pooled.append(output.numel() + output.shape[1]))
-    pooled: list[int] = []
+    module.body.register_forward_hook(count_average_pool)
     monkeypatch.setattr(network, "_sum", count_several(network._sum))
     monkeypatch.setattr(torch, "cat", count_several(torch.cat))
     module(images)
     assert cell.multiply_adds == multiply_adds
-    assert cell.memory_traffic_bytes == BYTES_PER_ELEMENT * (moved + sum(pooled))
+    assert cell.memory_traffic_bytes == BYTES_PER_ELEMENT * moved
 
 
 @pytest.mark.parametrize("text", TEXTS)

@@ -1,0 +1,25 @@
+"""EC-NAS Explorer: page configuration, navigation and the lens."""
+
+import streamlit as st
+
+from pages.widgets import footer, lens, session, style, tray
+
+st.set_page_config(
+    page_title="EC-NAS Explorer",
+    page_icon="pages/widgets/icon.svg",
+    layout="wide",
+    initial_sidebar_state=256,
+    menu_items={"About": "EC-NAS Explorer: what neural architectures cost in energy and give in accuracy."},
+)
+style.apply()
+session.start()
+st.logo("pages/widgets/logo.svg", icon_image="pages/widgets/icon.svg", size="large")
+page = st.navigation(
+    [st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True)], position="sidebar"
+)
+with st.sidebar:
+    lens.control()
+    tray.sidebar()
+session.notices()
+page.run()
+footer.show()

@@ -1,0 +1,71 @@
+"""Small pieces of HTML that Streamlit has no widget for: facts in a row, tables of quantities."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import streamlit as st
+
+_STYLE = """\
+<style>
+.facts {display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: .35rem 1rem; margin: 0; padding: 0}
+.facts div {display: flex; flex-direction: column}
+.facts .label {font-size: .8rem; opacity: .72}
+.facts .figure {font-size: 1.12rem; font-weight: 600; font-variant-numeric: tabular-nums}
+.facts small {font-size: .8rem; opacity: .72; font-weight: 400}
+.quantities {border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem}
+.quantities th, .quantities td {padding: .22rem .5rem .22rem 0; border-bottom: 1px solid rgba(128, 128, 128, .25);
+  text-align: right; vertical-align: baseline}
+.quantities th:first-child, .quantities td:first-child {text-align: left; font-weight: 400}
+.quantities thead th {font-size: .8rem; opacity: .72; font-weight: 400}
+.quantities .note {text-align: left; font-size: .8rem; opacity: .78; padding-left: .6rem}
+.quantities .best {font-weight: 700}
+.scroll {overflow-x: auto}
+</style>"""
+
+
+def facts(items: Sequence[tuple[str, str, str]]) -> None:
+    """A row of labelled figures.
+
+    Args:
+        items: label, figure and a note under it, each plain text.
+    """
+    body = "".join(
+        f'<div><span class="label">{escape(label)}</span><span class="figure">{escape(figure)}</span>'
+        f"<small>{escape(note)}</small></div>"
+        for label, figure, note in items
+    )
+    st.html(f'{_STYLE}<div class="facts">{body}</div>')
+
+
+def drawing(svg: str) -> None:
+    """An inline SVG drawing; st.html would strip it."""
+    st.markdown(f"<div>{svg}</div>", unsafe_allow_html=True)
+
+
+def quantities(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, notes: bool = False, best: Sequence[int] = ()
+) -> None:
+    """A table whose first column names the quantities and whose figures are right-aligned.
+
+    Args:
+        head: the column heads.
+        rows: the rows, each plain text.
+        notes: whether the last column holds words instead of figures.
+        best: for each row the column to write in bold; -1 for none.
+    """
+    heads = "".join(f"<th scope='col'>{escape(text)}</th>" for text in head)
+    lines = []
+    for number, row in enumerate(rows):
+        marked = best[number] if best else -1
+        cells = []
+        for column, text in enumerate(row):
+            classes = "note" if notes and column == len(row) - 1 else "best" if column == marked else ""
+            tag = "th scope='row'" if column == 0 else "td"
+            cells.append(f"<{tag} class='{classes}'>{escape(text)}</{tag.split()[0]}>")
+        lines.append(f"<tr>{''.join(cells)}</tr>")
+    st.html(
+        f'{_STYLE}<div class="scroll"><table class="quantities"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div>"
+    )

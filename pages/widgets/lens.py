@@ -1,0 +1,61 @@
+"""The lens in the sidebar: scope, PUE, grid and unit for every page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
+
+BY_HAND = "by hand"
+_SCOPES = {"facility": "Facility", "IT": "IT", "GPU": "GPU"}
+
+
+def control() -> None:
+    """Show the lens and keep it in the session."""
+    state = st.session_state
+    lens: Lens = state.lens
+    seeds = {
+        "lens_scope": lens.scope,
+        "lens_unit": lens.unit,
+        "lens_pue": lens.pue,
+        "lens_grid": lens.country or BY_HAND,
+        "lens_intensity": lens.intensity,
+    }
+    for key, value in seeds.items():
+        state.setdefault(key, value)
+    st.subheader(
+        "Lens",
+        help="How every energy in the app is counted. EC-NAS stores facility energy: (GPU + CPU energy) × PUE 1.59.",
+    )
+    scope = st.segmented_control(
+        "Scope",
+        SCOPES,
+        format_func=_SCOPES.get,
+        key="lens_scope",
+        required=True,
+        help="Facility: IT energy times the PUE. IT: GPU and CPUs. GPU: the accelerator alone, known in 4V and 5V.",
+    )
+    unit = st.segmented_control("Unit", UNITS, key="lens_unit", required=True)
+    pue = st.number_input(
+        "PUE",
+        1.0,
+        3.0,
+        step=0.01,
+        key="lens_pue",
+        disabled=scope != "facility",
+        help="Power usage effectiveness: facility energy per IT energy. EC-NAS uses 1.59 (Uptime Institute, 2020).",
+    )
+    countries = grids()
+    code = st.selectbox(
+        "Electricity grid",
+        [*countries, BY_HAND],
+        format_func=lambda code: "Intensity by hand" if code == BY_HAND else countries[code].country,
+        key="lens_grid",
+        help="Carbon intensity of the electricity, from the table that carbontracker ships.",
+    )
+    if code == BY_HAND:
+        intensity = st.number_input("Intensity (gCO2eq/kWh)", 0.0, 2000.0, step=10.0, key="lens_intensity")
+        state.lens = Lens(scope, pue, None, intensity, unit)
+    else:
+        state.lens = Lens(scope, pue, code, None, unit)
+    st.caption(state.lens.describe())

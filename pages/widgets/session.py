@@ -1,0 +1,80 @@
+"""What a browser session remembers, and how the URL carries it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from ecnas_core import Benchmark
+from ecnas_core.analysis.view import View
+from ecnas_core.benchmark import UnknownCell
+from ecnas_core.errors import EcnasError
+
+PINNED_AT_MOST = 4
+
+
+def bench() -> Benchmark:
+    """The benchmark, one instance a process."""
+    return Benchmark.open()
+
+
+def dark() -> bool:
+    """Whether the browser shows the dark theme."""
+    return st.context.theme.type == "dark"
+
+
+def start() -> None:
+    """On a session's first run take the view, the lens, the open cell, the box and the tray from the URL."""
+    state = st.session_state
+    if "view" in state:
+        return
+    params = st.query_params.to_dict()
+    state.notices = []
+    try:
+        state.view = View.from_params(params)
+    except EcnasError as error:
+        state.view = View()
+        state.notices.append(f"The link could not be opened as it is: {error}. Shown is the default view.")
+    state.lens = state.view.lens
+    state.cell = _known(params.get("cell"))
+    state.tray = [digest for digest in params.get("tray", "").split("~") if _known(digest)][:PINNED_AT_MOST]
+    state.box = _box(params.get("box"))
+
+
+def publish(params: Mapping[str, str]) -> None:
+    """Write a page's state, with the lens and the tray, to the URL."""
+    state = st.session_state
+    wanted = dict(params) | state.lens.to_params()
+    if state.tray:
+        wanted["tray"] = "~".join(state.tray)
+    if st.query_params.to_dict() != wanted:
+        st.query_params.from_dict(wanted)
+
+
+def notices() -> None:
+    """Show what could not be taken from the URL, once."""
+    for notice in st.session_state.notices:
+        st.warning(notice, icon=":material/link_off:")
+    st.session_state.notices = []
+
+
+def _known(digest: str | None) -> str | None:
+    if not digest:
+        return None
+    try:
+        return bench().query(digest, space="7V").hash
+    except UnknownCell as error:
+        st.session_state.notices.append(f"A cell of the link is left out: {error}.")
+        return None
+
+
+def _box(text: str | None) -> tuple[float, float, float, float] | None:
+    if not text:
+        return None
+    try:
+        x_low, x_high, y_low, y_high = (float(part) for part in text.split("~"))
+    except ValueError:
+        st.session_state.notices.append("The selected area of the link is left out: it is not four numbers.")
+        return None
+    return x_low, x_high, y_low, y_high
