@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import inf, isinf
+
 import pandas as pd
 import streamlit as st
 
@@ -26,6 +29,7 @@ COUNT_LABELS = {
     "n_maxpool3x3": "3×3 max-poolings",
 }
 COUNT_BOUNDS = {"vertices": (2, 7), "n_conv3x3": (0, 5), "n_conv1x1": (0, 5), "n_maxpool3x3": (0, 5)}
+LABELS = {name: metric(name, Lens()).label for name in METRICS}  # apart even where the lens shows energy as footprint
 state = st.session_state
 
 
@@ -44,11 +48,14 @@ def seed(view: View) -> None:
     state.explore_x_log, state.explore_y_log = view.logarithmic
     counts = {name: (low, high) for name, low, high in view.filters.counts}
     for name in COUNTED:
-        state[f"explore_{name}"] = counts.get(name, COUNT_BOUNDS[name])
+        least, most = COUNT_BOUNDS[name]
+        most = SPACES[view.space] if name == "vertices" else most
+        state[f"explore_{name}"] = tuple(min(max(end, least), most) for end in counts.get(name, (least, most)))
     state.explore_ranged = [name for name, _, _ in view.filters.ranges]
-    for name, least, most in view.filters.ranges:
-        state[f"explore_least_{name}"] = least
-        state[f"explore_most_{name}"] = most
+    ranges = {name: ends for name, *ends in view.filters.ranges}
+    for name in METRICS:
+        ends = (None if isinf(end) else end for end in ranges.get(name, (-inf, inf)))
+        state[f"explore_least_{name}"], state[f"explore_most_{name}"] = ends
     state.explore_energy_provenance = list(view.filters.energy_provenance)
     state.explore_accuracy_provenance = list(view.filters.accuracy_provenance)
     state.explore_artefacts = view.filters.artefacts
@@ -67,20 +74,29 @@ def reset_filters() -> None:
 
 def restore_filters() -> None:
     """Undo ``reset_filters``."""
-    seed(state.pop("filters_before"))
+    before = state.pop("filters_before")
+    seed(before)
+    keep_ranges(before.lens, state.lens)
+
+
+def fit_vertices() -> None:
+    """Fit the range of vertices to the space just chosen; one that reached the widest cells still does."""
+    widest, before = SPACES[state.explore_space], SPACES[state.view.space]
+    low, high = state.explore_vertices
+    state.explore_vertices = (min(low, widest), widest if high >= before else min(high, widest))
 
 
 def controls() -> None:
     """The row above the picture."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="controls"):
-        st.segmented_control("Space", list(SPACES), key="explore_space", required=True, help=(
+        st.segmented_control("Space", list(SPACES), key="explore_space", on_change=fit_vertices, required=True, help=(
             "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, "
             "7V is the published surrogate. Never compare energies across spaces."
         ))  # fmt: skip
         st.segmented_control("Epochs", EPOCHS, key="explore_epochs", required=True, help="The training budget.")
-        labels = {name: metric(name, state.lens).label for name in METRICS}
-        st.selectbox("Across", METRICS, format_func=labels.get, key="explore_x", on_change=natural_scale, args=("x",), width=172)
-        st.selectbox("Up", METRICS, format_func=labels.get, key="explore_y", on_change=natural_scale, args=("y",), width=172)
+        for axis, label in (("x", "Across"), ("y", "Up")):
+            st.selectbox(label, METRICS, format_func=LABELS.get, key=f"explore_{axis}", on_change=natural_scale,
+                         args=(axis,), width=172)  # fmt: skip
         with st.popover("Scales"):
             st.checkbox("Logarithmic across", key="explore_x_log")
             st.checkbox("Logarithmic up", key="explore_y_log")
@@ -93,18 +109,15 @@ def controls() -> None:
 
 def filters() -> None:
     """The column that folds away."""
-    widest = SPACES[state.explore_space]
-    low, high = state.explore_vertices
-    state.explore_vertices = (min(low, widest), min(high, widest))
-    st.slider("Vertices", 2, widest, key="explore_vertices")
+    st.slider("Vertices", 2, SPACES[state.explore_space], key="explore_vertices", persist_state="session")
     for name in COUNTED[1:]:
-        st.slider(COUNT_LABELS[name], *COUNT_BOUNDS[name], key=f"explore_{name}")
-    axes = {name: metric(name, state.lens).axis for name in METRICS}
+        st.slider(COUNT_LABELS[name], *COUNT_BOUNDS[name], key=f"explore_{name}", persist_state="session")
     st.multiselect(
         "Ranges of",
         METRICS,
-        format_func=axes.get,
+        format_func=LABELS.get,
         key="explore_ranged",
+        persist_state="session",
         placeholder="any metric",
         help="Cells without a value of the metric fall out.",
     )
@@ -112,16 +125,17 @@ def filters() -> None:
         shown = metric(name, state.lens)
         least, most = st.columns(2)
         least.number_input(f"{shown.label} from", value=None, format="%g", step=None, key=f"explore_least_{name}",
-                           placeholder=shown.unit or "0 to 1")  # fmt: skip
+                           placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
         most.number_input("to", value=None, format="%g", step=None, key=f"explore_most_{name}",
-                          placeholder=shown.unit or "0 to 1")  # fmt: skip
-    st.multiselect("Energy is", PROVENANCES[:3], key="explore_energy_provenance", placeholder="any provenance")
-    st.multiselect(
-        "Accuracy is", ("published", "measured"), key="explore_accuracy_provenance", placeholder="any, or unknown"
-    )
+                          placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
+    st.multiselect("Energy is", PROVENANCES[:3], key="explore_energy_provenance", placeholder="any provenance",
+                   persist_state="session")  # fmt: skip
+    st.multiselect("Accuracy is", ("published", "measured"), key="explore_accuracy_provenance",
+                   placeholder="any, or unknown", persist_state="session")  # fmt: skip
     st.toggle(
         "With artefacts",
         key="explore_artefacts",
+        persist_state="session",
         help="Nine cells of 7V have a surrogate energy that is negative or below the smallest measured one.",
     )
     with st.container(horizontal=True):
@@ -176,7 +190,7 @@ def keep_ranges(before: Lens, after: Lens) -> None:
         for end in ("least", "most"):
             key = f"explore_{end}_{name}"
             if state.get(key) is not None:
-                state[key] = None if one is None or other is None else state[key] * other / one
+                state[key] = None if not one or other is None else state[key] * other / one
 
 
 def select() -> None:
@@ -229,15 +243,16 @@ def table(shown: explore.Picture) -> None:
     if state.box:
         number = explore.count(session.bench(), view, state.box)
         frame = explore.cells(session.bench(), view, box=state.box, limit=PARALLEL_AT_MOST)
-        name = f"{format_quantity(number, digits=None)} selected cells"
+        name = f"Selected: {figures.cells(number)}"
     else:
-        frame, number, name = shown.front, len(shown.front), f"The front, {len(shown.front)} cells"
+        frame, number, name = shown.front, len(shown.front), f"The front, {figures.cells(len(shown.front))}"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(name, anchor=False)
         if state.box:
             st.button("Clear selection", icon=":material/close:", type="tertiary", on_click=clear_box)
         form = st.segmented_control("Form", ["Table", "Parallel coordinates"], default="Table", required=True,
-                                    label_visibility="collapsed", key="explore_form")  # fmt: skip
+                                    label_visibility="collapsed", key="explore_form",
+                                    persist_state="session")  # fmt: skip
     if frame.empty:
         st.info("No cell in this area. Drag a box over points, or clear the selection.", icon=":material/select:")
         return
@@ -328,10 +343,13 @@ def compare(view: View) -> None:
 
 def main() -> None:
     """The page."""
+    session.through_app()
     if "explore_space" not in state:
         seed(state.view)
+    axes_before = state.view.axes
     if state.view.lens != state.lens:
         keep_ranges(state.view.lens, state.lens)
+        state.view = replace(state.view, lens=state.lens)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         st.title("Explore", anchor=False, width="content")
         st.markdown("What each neural architecture costs in energy, and what it gives in accuracy.", width="content")
@@ -356,14 +374,18 @@ def main() -> None:
         main_column.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
         st.stop()
     state.view = view
+    if view.axes != axes_before:
+        state.box = None
     shown = picture(view, session.bench().stamp)
     with main_column:
         st.markdown(f"**{figures.headline(shown)}**")
-        plot(shown)
-    summary(shown)
-    if not shown.both:
-        empty(shown)
-    table(shown)
+        if shown.both or shown.x_only:
+            plot(shown)
+        if not shown.both:
+            empty(shown)
+    if shown.both:
+        summary(shown)
+        table(shown)
     if state.cell:
         st.divider()
         card.show(view, state.cell)
@@ -414,6 +436,7 @@ def plot(shown: explore.Picture) -> None:
             required=True,
             key="explore_drag",
             label_visibility="collapsed",
+            persist_state="session",
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,9 +44,10 @@ class Picture:
         y_edges: borders of the rows, shape (rows + 1,).
         density: cells a bin, shape (rows, columns).
         x_alone: cells a column with no value on y, shape (columns,).
-        front: the non-dominated cells by rising x, with the columns of ``cells`` and ``role``: r0 and r1 for the
-            extremes, rk for the knee.
-        sample: at most ``SAMPLE`` cells, the same ones however the filters narrow, with the columns of ``cells``.
+        front: the non-dominated cells from the best x to the best y, with the columns of ``cells`` and ``role``: r0
+            and r1 for the extremes, rk for the knee; of equal cells the one with the smallest hash.
+        sample: at most ``SAMPLE`` cells with both values, chosen by their hashes, with the columns of ``cells``; those
+            of them that still match stay in it as the filters narrow, and others join them.
     """
 
     view: View
@@ -194,28 +195,32 @@ def dominating(bench: Benchmark, view: View, digest: str, limit: int = 5) -> pd.
         limit: at most so many rows.
 
     Returns:
-        As ``cells``, nearest first; distance is Euclidean in the plane as drawn, each axis scaled to its range.
-        Empty when nothing dominates the cell or it lacks a value on an axis.
+        As ``cells``, nearest first; distance is Euclidean in the plane as drawn, each axis scaled to the range of
+        the matching cells. Empty when nothing dominates the cell or it lacks a value on an axis.
     """
     own = cells(bench, view, hashes=[digest])
     if own.empty or own[["x", "y"]].isna().any(axis=None):
         return own.iloc[:0]
     where, parameters = view.where()
-    conditions, strict, distances = [], [], []
-    for name, axis, log in zip(("x", "y"), view.axes, view.logarithmic, strict=True):
-        value = float(own[name].iloc[0])
-        sign = "<" if axis.better == "less" else ">"
-        conditions.append(f"{axis.sql} {sign}= {value!r}")
-        strict.append(f"{axis.sql} {sign} {value!r}")
-        scaled = f"ln({name}) - ln({value!r})" if log else f"{name} - {value!r}"
-        spread = f"max({name}) over () - min({name}) over ()"
-        spread = f"ln(max({name}) over ()) - ln(min({name}) over ())" if log else spread
-        distances.append(f"pow(({scaled}) / nullif({spread}, 0), 2)")
-    total = " + ".join(f"coalesce({part}, 0)" for part in distances)
-    return bench.frame(
-        f"select * from (select {_select(view)} from benchmark where {where} and {' and '.join(conditions)} "
-        f"and ({' or '.join(strict)})) order by {total}, hash limit {int(limit)}",
+    x, y = view.axes
+    values = own[["x", "y"]].iloc[0].tolist()
+    ends = bench.arrays(
+        f"select unnest([min({x.sql}), max({x.sql})]) as x, unnest([min({y.sql}), max({y.sql})]) as y "
+        f"from benchmark where {where}",
         parameters,
+    )
+    distances, scales = [], []
+    for name, value, (low, high), log in zip(("x", "y"), values, ends, view.logarithmic, strict=True):
+        drawn = np.log if log else float
+        distances.append(f"pow(({f'ln({name})' if log else name} - ?) / ?, 2)")
+        scales += [float(drawn(value)), float(drawn(high) - drawn(low)) or 1.0]
+    no_worse, better = (
+        [f"{axis.sql} {'<' if axis.better == 'less' else '>'}{equal} ?" for axis in (x, y)] for equal in ("=", "")
+    )
+    return bench.frame(
+        f"select * from (select {_select(view)} from benchmark where {where} and {' and '.join(no_worse)} "
+        f"and ({' or '.join(better)})) order by {' + '.join(distances)}, hash limit {int(limit)}",
+        [*parameters, *values, *values, *scales],
     )
 
 
@@ -235,9 +240,12 @@ def _select(view: View) -> str:
 
 
 def _census(bench: Benchmark, view: View) -> tuple[int, int]:
+    with_artefacts = replace(view, filters=replace(view.filters, artefacts=True))
+    where, parameters = with_artefacts.where()
     row = bench.rows(
-        "select count(*) as cells, count(energy_artefact) as artefacts from benchmark where space = ? and epochs = ?",
-        [view.space, view.epochs],
+        f"select count(*) as cells, count(energy_artefact) filter (where {where}) as artefacts "
+        "from benchmark where space = ? and epochs = ?",
+        [*parameters, view.space, view.epochs],
     )[0]
     return row["cells"], 0 if view.filters.artefacts else row["artefacts"]
 
@@ -245,7 +253,10 @@ def _census(bench: Benchmark, view: View) -> tuple[int, int]:
 def _columns(bench: Benchmark, view: View) -> tuple[Floats, Floats]:
     where, parameters = view.where()
     x, y = view.axes
-    return bench.arrays(f"select {x.sql}::double as x, {y.sql}::double as y from benchmark where {where}", parameters)
+    across, up = bench.arrays(
+        f"select {x.sql}::double as x, {y.sql}::double as y from benchmark where {where}", parameters
+    )
+    return across, up
 
 
 def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
@@ -274,7 +285,7 @@ def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
 
 
 def _sample(bench: Benchmark, view: View, population: int) -> pd.DataFrame:
-    """Cells whose hash, a uniform random number, lies below a bound: one nested sample for all filters."""
+    """Cells whose hash, a uniform random number, lies below a bound that rises as the filters narrow."""
     where, parameters = view.where()
     x, y = view.axes
     share = min(1.0, SAMPLE / max(population, 1))
@@ -298,5 +309,5 @@ def _edges(values: Floats, bins: int, log: bool) -> Floats:
 def _bins(values: Floats, edges: Floats, log: bool) -> Counts:
     low, high = edges[0], edges[-1]
     count = len(edges) - 1
-    share = np.log(values / low) / np.log(high / low) if log else (values - low) / (high - low)
+    share: Floats = np.log(values / low) / np.log(high / low) if log else (values - low) / (high - low)
     return np.clip((share * count).astype(np.int64), 0, count - 1)

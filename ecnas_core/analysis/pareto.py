@@ -8,6 +8,7 @@ import numpy.typing as npt
 from ecnas_core.errors import EcnasError
 
 Points = npt.NDArray[np.float64]
+ROUNDING = 1e-12
 
 
 class InvalidPoints(EcnasError):
@@ -35,19 +36,21 @@ def front(points: Points) -> npt.NDArray[np.int64]:
     order = np.lexsort((np.arange(len(points)), points[:, 1], points[:, 0]))
     second = points[order, 1]
     best_before = np.concatenate(([np.inf], np.minimum.accumulate(second)[:-1]))
-    return order[second < best_before]
+    return order.compress(second < best_before)
 
 
 def knee(points: Points) -> int | None:
     """The knee rk of a front: the point farthest from the chord between its extremes (paper section 3).
 
-    The choice does not depend on the units of the objectives: scaling an axis scales every distance alike.
+    The choice does not depend on the units of the objectives: scaling an axis scales every distance alike. Of points
+    equally far the first one is the knee.
 
     Args:
         points: a front as ``front`` orders it, shape (n, 2).
 
     Returns:
-        Position in the front, or None when it has fewer than three points or none lies below the chord.
+        Position in the front, or None when it has fewer than three points or none lies below the chord by more than
+        rounding.
 
     Raises:
         InvalidPoints: wrong shape, or a value that is not finite.
@@ -55,11 +58,10 @@ def knee(points: Points) -> int | None:
     points = _checked(points)
     if len(points) < 3:
         return None
-    start, end = points[0], points[-1]
-    span = end - start
-    below = ((points[:, 0] - start[0]) * span[1] - (points[:, 1] - start[1]) * span[0]) / (span[0] * span[1])
-    position = int(np.argmin(below))
-    return position if below[position] < 0 else None
+    along = (points - points[0]) / (points[-1] - points[0])
+    below = along[:, 1] - along[:, 0]
+    position = int(np.argmax(below))
+    return position if below[position] > ROUNDING else None
 
 
 def _checked(points: Points) -> Points:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from math import isinf
 from typing import Any, Self, TypeVar
 
 from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
 from ecnas_core.benchmark.official import PROVENANCES
 from ecnas_core.benchmark.store import EPOCHS, check_epochs, check_space
 from ecnas_core.carbon import Lens
+from ecnas_core.cells import MAX_VERTICES
 from ecnas_core.errors import EcnasError
 
 Number = TypeVar("Number", int, float)
 COUNTED = ("vertices", "n_conv3x3", "n_conv1x1", "n_maxpool3x3")
+LEAST_INTENSITY = 1e-6
 
 
 class InvalidView(EcnasError):
@@ -22,11 +25,13 @@ class InvalidView(EcnasError):
 
 @dataclass(frozen=True)
 class Filters:
-    """Which cells are looked at; an empty tuple or mapping filters nothing.
+    """Which cells are looked at; an empty tuple filters nothing.
 
     Attributes:
-        counts: allowed values of ``vertices``, ``n_conv3x3``, ``n_conv1x1``, ``n_maxpool3x3`` as inclusive ranges.
-        ranges: inclusive ranges of metrics in the unit they are shown in; cells without a value fall out.
+        counts: allowed values of ``vertices``, ``n_conv3x3``, ``n_conv1x1``, ``n_maxpool3x3`` as inclusive ranges,
+            kept in the order of ``COUNTED``.
+        ranges: inclusive ranges of metrics in the unit they are shown in, kept in the order of ``METRICS``; an end may
+            be infinite; cells without a value fall out.
         energy_provenance: allowed provenances of the energy.
         accuracy_provenance: allowed provenances of the accuracy; cells without one fall out.
         artefacts: whether cells whose published surrogate energy is unphysical are kept.
@@ -42,8 +47,8 @@ class Filters:
         for name, low, high in self.counts:
             if name not in COUNTED:
                 raise InvalidView(f"cells are not filtered by {name!r}; take one of {', '.join(COUNTED)}")
-            if low > high:
-                raise InvalidView(f"the range of {name} is empty: {low} to {high}")
+            if not 0 <= low <= high <= MAX_VERTICES:
+                raise InvalidView(f"the range of {name} is {low} to {high}; give two of 0 to {MAX_VERTICES}, in order")
         for name, least, most in self.ranges:
             if name not in METRICS:
                 raise UnknownMetric(f"there is no metric {name!r}; take one of {', '.join(METRICS)}")
@@ -52,6 +57,12 @@ class Filters:
         for provenance in (*self.energy_provenance, *self.accuracy_provenance):
             if provenance not in PROVENANCES:
                 raise InvalidView(f"unknown provenance {provenance!r}; take one of {', '.join(PROVENANCES)}")
+        for filtered, order in (("counts", COUNTED), ("ranges", METRICS)):
+            names = [name for name, _, _ in getattr(self, filtered)]
+            if len(set(names)) < len(names):
+                raise InvalidView(f"two ranges of one kind in {', '.join(names)}; give one each")
+            in_order = sorted(getattr(self, filtered), key=lambda each: order.index(each[0]))
+            object.__setattr__(self, filtered, tuple(in_order))
 
 
 @dataclass(frozen=True)
@@ -92,9 +103,13 @@ class View:
 
     @property
     def logarithmic(self) -> tuple[bool, bool]:
-        """Whether each axis is logarithmic."""
-        x, y = self.axes
-        return (x.log if self.x_log is None else self.x_log, y.log if self.y_log is None else self.y_log)
+        """Whether each axis is logarithmic; where electricity emits nothing, footprints are 0 and their axis is not."""
+        x, y = (
+            not (axis.unit == "kgCO2eq" and self.lens.intensity < LEAST_INTENSITY)
+            and (axis.log if chosen is None else chosen)
+            for axis, chosen in zip(self.axes, (self.x_log, self.y_log), strict=True)
+        )
+        return x, y
 
     def where(self) -> tuple[str, list[Any]]:
         """The predicate over the view ``benchmark`` and its parameters: built once, used by every query."""
@@ -125,7 +140,7 @@ class View:
             if getattr(self, name) is not None:
                 params[name] = str(int(getattr(self, name)))
         params |= {name: f"{low}~{high}" for name, low, high in self.filters.counts}
-        params |= {f"range_{name}": f"{least!r}~{most!r}" for name, least, most in self.filters.ranges}
+        params |= {f"range_{name}": f"{least}~{most}" for name, least, most in self.filters.ranges}
         for column in ("energy_provenance", "accuracy_provenance"):
             if getattr(self.filters, column):
                 params[column] = "~".join(getattr(self.filters, column))
@@ -142,22 +157,23 @@ class View:
             EcnasError: an unknown space, budget, metric or lens.
         """
         counts = tuple((name, *_pair(params, name, int)) for name in COUNTED if name in params)
-        ranges = tuple(
-            (name, *_pair(params, f"range_{name}", float)) for name in METRICS if f"range_{name}" in params
-        )
+        ranges = tuple((name, *_pair(params, f"range_{name}", float)) for name in METRICS if f"range_{name}" in params)
         filters = Filters(
             counts=counts,
             ranges=ranges,
             energy_provenance=_words(params, "energy_provenance"),
             accuracy_provenance=_words(params, "accuracy_provenance"),
-            artefacts=params.get("artefacts") == "1",
+            artefacts=_flag(params, "artefacts") or False,
         )
-        epochs = params.get("epochs", str(EPOCHS[-1]))
-        if not epochs.isdigit():
-            raise InvalidView(f"the training budget {epochs!r} is no number of epochs; take one of 4, 12, 36, 108")
+        budgets = {str(epochs): epochs for epochs in EPOCHS}
+        epochs = params.get("epochs", str(View.epochs))
+        if epochs not in budgets:
+            raise InvalidView(
+                f"there is no training budget of {epochs[:20]!r} epochs; take one of {', '.join(budgets)}"
+            )
         return cls(
             space=params.get("space", View.space),
-            epochs=int(epochs),
+            epochs=budgets[epochs],
             x=params.get("x", View.x),
             y=params.get("y", View.y),
             x_log=_flag(params, "x_log"),
@@ -170,7 +186,8 @@ class View:
         """The source that computes this view's front in Python."""
         return (
             "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.explore import Filters, View, picture\n"
+            "from ecnas_core.analysis.explore import picture\n"
+            "from ecnas_core.analysis.view import Filters, View\n"
             "from ecnas_core.carbon import Lens\n\n"
             f"view = {_source(self)}\n"
             "print(picture(Benchmark.open(), view).front)\n"
@@ -181,7 +198,7 @@ def _pair(params: Mapping[str, str], name: str, number: type[Number]) -> tuple[N
     try:
         low, high = (number(part) for part in params[name].split("~"))
     except ValueError:
-        raise InvalidView(f"{name}={params[name]} is no range; write it as LOW~HIGH") from None
+        raise InvalidView(f"{name}={params[name]!r} is no range; write it as LOW~HIGH") from None
     return low, high
 
 
@@ -190,18 +207,25 @@ def _words(params: Mapping[str, str], name: str) -> tuple[str, ...]:
 
 
 def _flag(params: Mapping[str, str], name: str) -> bool | None:
-    return {None: None, "0": False, "1": True}.get(params.get(name))
+    if name not in params:
+        return None
+    if params[name] not in ("0", "1"):
+        raise InvalidView(f"{name}={params[name]!r} is no choice; write 0 or 1")
+    return params[name] == "1"
 
 
 def _source(value: Any) -> str:
-    """Source of a dataclass with the fields that differ from their defaults."""
-    default = type(value)()
-    changed = {
-        each.name: getattr(value, each.name)
-        for each in fields(value)
-        if getattr(value, each.name) != getattr(default, each.name)
-    }
-    arguments = (
-        f"{name}={_source(part) if is_dataclass(part) else repr(part)}" for name, part in changed.items()
-    )
-    return f"{type(value).__name__}({', '.join(arguments)})"
+    """Source of a value; of a dataclass with the fields that differ from their defaults."""
+    if is_dataclass(value) and not isinstance(value, type):
+        default = type(value)()
+        changed = {
+            each.name: _source(getattr(value, each.name))
+            for each in fields(value)
+            if getattr(value, each.name) != getattr(default, each.name)
+        }
+        return f"{type(value).__name__}({', '.join(f'{name}={part}' for name, part in changed.items())})"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_source, value))}{',' if len(value) == 1 else ''})"
+    if isinstance(value, float):
+        return f"float('{value}')" if isinf(value) else repr(float(value))
+    return repr(value)

@@ -19,7 +19,14 @@ from ecnas_core.errors import EcnasError
 
 QUADRO = "Quadro RTX 6000"
 SPACE_BY_VERTICES = pa.array([None, None, "4V", "4V", "4V", "5V", "7V", "7V"])
-SOURCES = ("official", "published")
+NEEDED = (
+    "official/energy_4V9E_4epochs.tfrecord",
+    "official/energy_5V9E_4epochs.tfrecord",
+    "published/accuracy.parquet",
+    "published/cells.parquet",
+    "published/measured_energy_7v.parquet",
+    "published/search_runs.parquet",
+)
 
 
 class MissingSources(EcnasError):
@@ -42,12 +49,14 @@ def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda
         The files written.
 
     Raises:
-        MissingSources: a source is not there.
+        MissingSources: a source without which the figures are incomplete is not there; nothing was written.
         Inconsistent: parameters in the table of cells differ from the formula.
     """
-    for name in SOURCES:
-        if not (shared / name).is_dir():
-            raise MissingSources(f"{shared} has no folder {name}/; give the folder that holds official/ and published/")
+    missing = [name for name in NEEDED if not (shared / name).is_file()]
+    if missing:
+        raise MissingSources(
+            f"{shared} lacks {', '.join(missing)}; give the folder that holds official/ and published/, complete"
+        )
     published = shared / "published"
     written = []
 
@@ -65,7 +74,8 @@ def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda
     with TemporaryDirectory() as folder:
         cells = _cells(published / "cells.parquet").select(CELLS.names).cast(CELLS)
         written += derive(
-            write_parquet(cells, Path(folder) / "cells.parquet"), sorted((out / "results").glob("*.parquet")),
+            write_parquet(cells, Path(folder) / "cells.parquet"),
+            sorted((out / "results").glob("*.parquet")),
             out / "benchmark",
         )
     write("runs/ec-nas-published-searches.parquet", _searches(published / "search_runs.parquet"), EVALUATIONS)
@@ -84,14 +94,8 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
     return path
 
 
-def _read(path: Path) -> pa.Table:
-    if not path.is_file():
-        raise MissingSources(f"{path} is not there; give the folder that holds official/ and published/, complete")
-    return pq.read_table(path)
-
-
 def _cells(path: Path) -> pa.Table:
-    table = _read(path).sort_by("hash")
+    table = pq.read_table(path).sort_by("hash")
     vertices = table["vertices"].to_numpy()
     cells = CellTable.from_digits(vertices, table["edge_bits"].to_numpy(), table["ops"].to_pylist())
     columns = cells.describe()
@@ -110,7 +114,7 @@ def _cells(path: Path) -> pa.Table:
 
 
 def _accuracies(path: Path) -> dict[str, pa.Table]:
-    table = _read(path)
+    table = pq.read_table(path)
     tables = {}
     for source in pc.unique(table["source"]).to_pylist():
         part = table.filter(pc.equal(table["source"], source)).sort_by([("hash", "ascending"), ("epochs", "ascending")])
@@ -125,7 +129,7 @@ def _accuracies(path: Path) -> dict[str, pa.Table]:
 
 def _measured_7v(path: Path) -> pa.Table:
     return _results(
-        _read(path).sort_by("hash"),
+        pq.read_table(path).sort_by("hash"),
         epochs=4,
         repeat=1,
         device=QUADRO,
@@ -147,7 +151,7 @@ def _results(table: pa.Table, **columns: object) -> pa.Table:
 
 
 def _searches(path: Path) -> pa.Table:
-    table = _read(path).sort_by([(name, "ascending") for name in ("space", "algorithm", "run", "evaluation")])
+    table = pq.read_table(path).sort_by([(name, "ascending") for name in ("space", "algorithm", "run", "evaluation")])
     spaces = pc.binary_join_element_wise(table["space"].cast(pa.string()), "V", "")
     count = len(table)
     return (

@@ -120,9 +120,13 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
         return f"not a readable Parquet file ({str(error).splitlines()[0]})"
     missing = [field.name for field in schema if field.name not in found.names]
     if missing:
-        return f"lacks the columns {', '.join(missing)}"
+        return f"lacks the columns {_some(missing)}"
     wrong = [field.name for field in schema if found.field(field.name).type != field.type]
-    return f"has other types in the columns {', '.join(wrong)}" if wrong else None
+    return f"has other types in the columns {_some(wrong)}" if wrong else None
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _selection(schema: pa.Schema, paths: Sequence[Path]) -> str:
@@ -140,7 +144,9 @@ select
     '7V' as space, hash, {e}::smallint as epochs,
     vertices, edges, edge_bits, ops, n_conv3x3, n_conv1x1, n_maxpool3x3, depth, width,
     trainable_parameters, multiply_adds,
-    coalesce(official_energy_kwh_{e}, round(abs(surrogate_energy_wh_4_epochs::double) / 1000 * {e} / 4, 6)) as energy_kwh,
+    coalesce(
+        official_energy_kwh_{e}, round(abs(surrogate_energy_wh_4_epochs::double) / 1000 * {e} / 4, 6)
+    ) as energy_kwh,
     'surrogate' as energy_provenance,
     coalesce(official_energy_source_{e}, 'ec-nas-surrogate') as energy_source,
     case

@@ -173,11 +173,13 @@ def _component(message: Any) -> Component:
     devices = tuple([device.value for device in message.devices])
     if not all(isinstance(device, str) for device in devices):
         raise InvalidMessage("a device whose name is not UTF-8")
-    return Component(
-        tuple([reading.value for reading in message.avg_power_usages_w]),
-        tuple([reading.value for reading in message.avg_power_usages_j]),
-        devices,
+    watts, joules = (
+        tuple([reading.value for reading in readings])
+        for readings in (message.avg_power_usages_w, message.avg_power_usages_j)
     )
+    if any(map(math.isnan, watts + joules)):
+        raise InvalidMessage("a power reading is not a number")
+    return Component(watts, joules, devices)
 
 
 def _present(fields: Mapping[str, Any]) -> dict[str, Any]:

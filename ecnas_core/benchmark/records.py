@@ -25,8 +25,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecnas_core.benchmark.messages import UNREAD, Evaluation, InvalidMessage, Metrics, decode
-from ecnas_core.benchmark.official import OfficialFile, Provenance
+from ecnas_core.benchmark.layouts import NUMBERS, Decoded, decode_all, numbers_of
+from ecnas_core.benchmark.messages import InvalidMessage, decode
+from ecnas_core.benchmark.official import OfficialFile
 from ecnas_core.benchmark.schema import RESULTS
 from ecnas_core.benchmark.tfrecord import FRAME_BYTES, Location, RecordError
 from ecnas_core.cells import OPERATIONS, Cell, InvalidCell
@@ -37,8 +38,9 @@ JOULES_PER_KWH = 3.6e6
 MAX_MATRIX_VERTICES = 32
 _FIELD_TYPES = [str, int, str, str, str]
 _JSON = json.JSONDecoder()
-_LARGEST = [1.0 if name.endswith("_accuracy") else sys.float_info.max for name in Evaluation._fields]
-_ROW = [name for name in RESULTS.names if name not in ("repeat", "source", "official")]
+_LARGEST = np.array([1.0 if name.endswith("_accuracy") else sys.float_info.max for name in NUMBERS])
+_ENERGY, _PARAMETERS = NUMBERS.index("energy"), NUMBERS.index("trainable_parameters")
+_READINGS = ("gpu_energy_j", "cpu_energy_j", "gpu_power_w", "cpu_power_w")
 _VENDOR = re.compile(r"^(NVIDIA )?(GeForce )?")
 
 
@@ -210,59 +212,70 @@ class RecordReader:
         Raises:
             RecordError: the first record that is not as it should be.
         """
-        rows: list[tuple[Any, ...]] = []
+        heads: list[_Head] = []
+        failure: _Refusal | None = None
         try:
-            rows.extend(map(self._row, batch.payloads))
+            heads.extend(map(self._head, batch.payloads))
         except _Refusal as refusal:
-            raise refusal.kind(batch.location(self._path, len(rows)), refusal.reason) from refusal
-        columns = dict(zip(_ROW, zip(*rows, strict=True), strict=True))
+            failure = refusal
+        decoded = decode_all([head.message for head in heads])
+        for row in _suspects(decoded, heads):
+            try:
+                _check_metrics(heads[row])
+            except _Refusal as refusal:
+                raise refusal.kind(batch.location(self._path, row), refusal.reason) from refusal
+        if failure is not None:
+            raise failure.kind(batch.location(self._path, len(heads)), failure.reason) from failure
+        return self._table(heads, decoded)
+
+    def _table(self, heads: Sequence[_Head], decoded: Decoded) -> pa.RecordBatch:
+        numbers = dict(zip(NUMBERS, decoded.numbers.T, strict=True))
+        energy, accuracies = numbers["energy"], [numbers[name] for name in NUMBERS if name.endswith("_accuracy")]
+        cost, accuracy = self._provenances(heads, numbers)
+        unmeasured = cost != "measured"
+        columns: dict[str, Any] = {
+            "hash": [head.hash for head in heads],
+            "epochs": [head.epochs for head in heads],
+            "device": [_device(names) for names in decoded.devices],
+            "training_time_s": numbers["training_time"],
+            "energy_kwh": energy,
+            "pue": np.where(~np.isnan(energy) & ((self._official is not None) | _has_pue(numbers)), PUE, np.nan),
+            "co2eq_g": numbers["co2eq"],
+            "carbon_intensity_g_per_kwh": numbers["avg_intensity"],
+            "energy_provenance": np.where(np.isnan(energy), None, cost),
+            "accuracy_provenance": np.where(np.isnan(accuracies).all(axis=0), None, accuracy),
+            "time_provenance": np.where(np.isnan(numbers["training_time"]), None, cost),
+        }
+        for name in RESULTS.names:
+            if name in numbers:
+                columns[name] = np.where(unmeasured, np.nan, numbers[name]) if name in _READINGS else numbers[name]
         constants = {"repeat": None, "source": self._path.name, "official": self._official is not None}
         return pa.RecordBatch.from_arrays(
             [
-                pa.array(columns[field.name], field.type, from_pandas=True)
-                if field.name in columns
-                else pa.repeat(pa.scalar(constants[field.name], field.type), len(rows))
+                pa.repeat(pa.scalar(constants[field.name], field.type), len(heads))
+                if field.name in constants
+                else pa.array(columns[field.name], field.type, from_pandas=True)
                 for field in RESULTS
             ],
             schema=RESULTS,
         )
 
-    def _row(self, payload: bytes) -> tuple[Any, ...]:
-        """Return the values of the columns `_ROW`; None and NaN become null."""
-        module_hash, epochs, adjacency, operations, encoded = _fields(payload)
-        parameters = self._trainable_parameters(module_hash, adjacency, operations)
-        metrics = _metrics(encoded)
-        benchmark, result, stated_parameters, _, total_energy, gpu, _ = metrics
-        if stated_parameters != parameters and stated_parameters is not None:
-            _refuse(ParametersMismatch, f"{stated_parameters} trainable parameters for a cell of {parameters}")
-        _check_result(result)
-        _, time, train, validation, test, energy, co2eq, intensity = result
-        run = _Run.of(metrics)
-        cost: Provenance
-        accuracy: Provenance
+    def _provenances(self, heads: Sequence[_Head], numbers: _Columns) -> tuple[_Labels, _Labels]:
+        """Return those of energy and time, and of accuracy."""
         if self._official is not None:
-            cost, accuracy = self._official.energy_provenance(epochs), self._official.accuracy
-        elif benchmark == "nasbench-101":
-            cost = accuracy = "published"
-        else:
-            cost, accuracy = "scaled" if run.is_shorter_than(metrics) else "measured", "measured"
-        has_energy = energy == energy
+            cost = [self._official.energy_provenance(head.epochs) for head in heads]
+            return np.array(cost, object), np.full(len(heads), self._official.accuracy, object)
+        published = np.isnan(numbers["energy"]) & np.isnan(numbers["total_energy"])
+        measured = np.where(_is_scaled(numbers), "scaled", "measured")
         return (
-            module_hash,
-            epochs,
-            _device(gpu.devices),
-            validation,
-            test,
-            train,
-            time,
-            energy,
-            PUE if has_energy and (self._official or run.has_pue(total_energy)) else None,
-            *(run if cost == "measured" else _UNMEASURED),
-            co2eq,
-            intensity,
-            cost if has_energy else None,
-            accuracy if validation == validation or test == test or train == train else None,
-            cost if time == time else None,
+            np.where(published, "published", measured).astype(object),
+            np.where(published, "published", "measured").astype(object),
+        )
+
+    def _head(self, payload: bytes) -> _Head:
+        module_hash, epochs, adjacency, operations, encoded = _fields(payload)
+        return _Head(
+            module_hash, epochs, self._trainable_parameters(module_hash, adjacency, operations), _message(encoded)
         )
 
     def _check_cell(self, module_hash: str, adjacency: str, operations: str) -> int:
@@ -276,47 +289,63 @@ class RecordReader:
         return cell.trainable_parameters
 
 
-class _Run(NamedTuple):
-    """Readings over the whole run, devices summed; None where there are none."""
+_Columns = dict[str, NDArray[np.float64]]
+_Labels = NDArray[np.object_]
 
-    gpu_energy_j: float | None
-    cpu_energy_j: float | None
-    gpu_power_w: float | None
-    cpu_power_w: float | None
 
-    @classmethod
-    def of(cls, metrics: Metrics) -> _Run:
-        if metrics.gpu is metrics.cpu is UNREAD:
-            return _UNMEASURED
-        return cls(
-            _total("GPU energy", metrics.gpu.joules),
-            _total("CPU energy", metrics.cpu.joules),
-            _total("GPU power", metrics.gpu.watts),
-            _total("CPU power", metrics.cpu.watts),
+class _Head(NamedTuple):
+    """A payload whose cell is right and whose message is not read yet."""
+
+    hash: str
+    epochs: int
+    trainable_parameters: int
+    message: bytes
+
+
+def _suspects(decoded: Decoded, heads: Sequence[_Head]) -> list[int]:
+    """Return the rows that `_check_metrics` may refuse, ascending: a superset of those that it does."""
+    numbers = decoded.numbers
+    stated, energy = numbers[:, _PARAMETERS], numbers[:, _ENERGY]
+    expected = np.array([head.trainable_parameters for head in heads], np.float64)
+    mismatch = (stated != expected) & ~np.isnan(stated)
+    impossible = ((numbers < 0) | (numbers > _LARGEST)).any(axis=1) | (energy == 0)
+    return sorted({*decoded.suspects, *np.flatnonzero(mismatch | impossible).tolist()})
+
+
+def _check_metrics(head: _Head) -> None:
+    """Read one message by itself and refuse it for the first thing that is wrong with it."""
+    try:
+        metrics = decode(head.message)
+    except InvalidMessage as error:
+        raise _Refusal(BadProtobuf, str(error)) from error
+    if metrics.trainable_parameters not in (None, head.trainable_parameters):
+        _refuse(
+            ParametersMismatch,
+            f"{metrics.trainable_parameters} trainable parameters for a cell of {head.trainable_parameters}",
         )
-
-    def is_shorter_than(self, metrics: Metrics) -> bool:
-        """Whether the readings cover less than the times of the record: those were multiplied.
-
-        In all official records that are measured the quotient is at most 1.07, in those that are scaled at least 1.25.
-        """
-        energy, power = (
-            (self.gpu_energy_j, self.gpu_power_w) if self.gpu_power_w else (self.cpu_energy_j, self.cpu_power_w)
-        )
-        if not energy or not power:
-            return False
-        covered = 1.15 * energy / power
-        return metrics.result.training_time > covered or metrics.total_time > covered
-
-    def has_pue(self, total_energy: float) -> bool:
-        """Whether the total is the readings times the PUE, to the rounding of the total and of the mean power."""
-        if not self.gpu_energy_j or not self.cpu_energy_j:
-            return False
-        expected = (self.gpu_energy_j + self.cpu_energy_j) / JOULES_PER_KWH * PUE
-        return math.isclose(total_energy, expected, rel_tol=1e-3)
+    for name, value, largest in zip(NUMBERS, numbers_of(metrics), _LARGEST, strict=True):
+        if value < 0 or value > largest:
+            _refuse(ImpossibleValue, f"{name} is {value}, which is not within 0..{largest:g}")
+    if metrics.result.energy == 0:
+        _refuse(ImpossibleValue, "energy is 0")
 
 
-_UNMEASURED = _Run(None, None, None, None)
+def _is_scaled(numbers: _Columns) -> NDArray[np.bool_]:
+    """Tell where the power readings cover less than the times of the record: those were multiplied.
+
+    Over all official records, the longer of the two times is at most 1.07 times what the readings cover where it was
+    measured, and at least 1.25 times where it was scaled.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        covered = numbers["gpu_energy_j"] / numbers["gpu_power_w"]
+        covered = np.where(np.isnan(covered), numbers["cpu_energy_j"] / numbers["cpu_power_w"], covered)
+        return np.fmax(numbers["training_time"], numbers["total_time"]) > 1.15 * covered
+
+
+def _has_pue(numbers: _Columns) -> NDArray[np.bool_]:
+    """Tell where the total is the readings times the PUE, to the rounding of the total and of the mean power."""
+    expected = (numbers["gpu_energy_j"] + numbers["cpu_energy_j"]) / JOULES_PER_KWH * PUE
+    return np.isclose(numbers["total_energy"], expected, rtol=1e-3, atol=0)
 
 
 def _numbers(column: pa.Array) -> NDArray[np.int32]:
@@ -340,15 +369,11 @@ def _fields(payload: bytes) -> tuple[str, int, str, str, str]:
     return module_hash, epochs, adjacency, operations, encoded
 
 
-def _metrics(encoded: str) -> Metrics:
+def _message(encoded: str) -> bytes:
     try:
-        data = binascii.a2b_base64(encoded.replace("\n", ""), strict_mode=True)
+        return binascii.a2b_base64(encoded.replace("\n", ""), strict_mode=True)
     except ValueError as error:
         raise _Refusal(BadBase64, f"the metrics {_excerpt(encoded)} are not base64") from error
-    try:
-        return decode(data)
-    except InvalidMessage as error:
-        raise _Refusal(BadProtobuf, str(error)) from error
 
 
 def _cell(adjacency: str, operations: str) -> Cell:
@@ -391,14 +416,6 @@ def _ops_digits(operations: str) -> str | None:
     if (first, last) != ("input", "output") or not set(interior) <= set(OPERATIONS):
         return None
     return "".join(str(OPERATIONS.index(name)) for name in interior)
-
-
-def _check_result(result: Evaluation) -> None:
-    for name, value, largest in zip(Evaluation._fields, result, _LARGEST, strict=True):
-        if value < 0 or value > largest:
-            _refuse(ImpossibleValue, f"{name} is {value}, which is not within 0..{largest:g}")
-    if result.energy == 0:
-        _refuse(ImpossibleValue, "energy is 0")
 
 
 @lru_cache(maxsize=1 << 8)

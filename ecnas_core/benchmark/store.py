@@ -6,9 +6,9 @@ import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import duckdb
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ecnas_core.benchmark import layout
+from ecnas_core.benchmark.layout import Layout, Stamp
 from ecnas_core.cells import SPACES, Cell
 from ecnas_core.errors import EcnasError
 
@@ -96,11 +97,11 @@ class Benchmark:
         self.bundled = bundled
         self._lock = threading.Lock()
         self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
-        self._signature: layout.Stamp | None = None
+        self._signature: Stamp | None = None
         self._layout = self._refresh()
 
-    @classmethod
-    def open(cls, data: Path | str | None = None, *, bundled: Path | str | None = None) -> Self:
+    @staticmethod
+    def open(data: Path | str | None = None, *, bundled: Path | str | None = None) -> Benchmark:
         """The benchmark over a folder, one instance a process and folder.
 
         Args:
@@ -112,15 +113,15 @@ class Benchmark:
             MissingData: the folder of base figures is incomplete.
         """
         user = Path(data).expanduser().resolve() if data else layout.default_data_folder()
-        return _open(cls, user, Path(bundled).resolve() if bundled else layout.BUNDLED)
+        return _open(user, Path(bundled).resolve() if bundled else layout.BUNDLED)
 
     @property
-    def layout(self) -> layout.Layout:
+    def layout(self) -> Layout:
         """The files behind the views now, and those that were left out, with the reasons."""
         return self._refresh()
 
     @property
-    def stamp(self) -> layout.Stamp:
+    def stamp(self) -> Stamp:
         """A key for caches: it changes whenever the data does."""
         self._refresh()
         return self._signature or ()
@@ -232,7 +233,7 @@ class Benchmark:
         self._refresh()
         return self._connection.cursor()
 
-    def _refresh(self) -> layout.Layout:
+    def _refresh(self) -> Layout:
         with self._lock:
             signature = layout.signature(self.data)
             if signature != self._signature:
@@ -242,9 +243,9 @@ class Benchmark:
             return self._layout
 
 
-@lru_cache(maxsize=None)
-def _open(cls: type[Benchmark], data: Path, bundled: Path) -> Any:
-    return cls(data, bundled)
+@cache
+def _open(data: Path, bundled: Path) -> Benchmark:
+    return Benchmark(data, bundled)
 
 
 def check_epochs(epochs: int) -> None:

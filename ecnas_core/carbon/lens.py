@@ -99,7 +99,7 @@ class Lens:
     def footprint(self, energy_kwh: float | None, gpu_energy_j: float | None = None) -> float | None:
         """The footprint of a stored energy in this scope, in kgCO2eq; None where it is unknown."""
         kwh = self._kwh(energy_kwh, gpu_energy_j)
-        return None if kwh is None else kwh * self.intensity / 1000
+        return None if kwh is None else kwh * (self.intensity / 1000)
 
     def energy_sql(self) -> str:
         """The SQL expression of ``convert`` over the columns energy_kwh and gpu_energy_j."""
@@ -122,14 +122,14 @@ class Lens:
 
     def to_params(self) -> dict[str, str]:
         """The lens as URL parameters; defaults are left out."""
-        params = {}
+        params: dict[str, str] = {}
         default = Lens()
         if self.scope != default.scope:
             params["scope"] = self.scope
         if self.pue != default.pue:
-            params["pue"] = f"{self.pue:g}"
+            params["pue"] = str(self.pue)
         if self.g_per_kwh is not None:
-            params["grid"] = f"{self.g_per_kwh:g}"
+            params["grid"] = str(self.g_per_kwh)
         elif self.country != default.country:
             params["grid"] = str(self.country)
         if self.unit != default.unit:
@@ -146,7 +146,7 @@ class Lens:
         """
         default = cls()
         place = params.get("grid", default.country or "")
-        by_hand = place[:1].isdigit()
+        by_hand = not place.isalpha()
         return cls(
             scope=params.get("scope", default.scope),  # type: ignore[arg-type]
             pue=_number(params["pue"], "PUE") if "pue" in params else default.pue,

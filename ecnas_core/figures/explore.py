@@ -58,6 +58,11 @@ def value(metric: Metric, number: float | None) -> str:
     return format_quantity(number, metric.unit, metric.digits)
 
 
+def cells(number: int) -> str:
+    """A number of cells in words, such as "1 cell"."""
+    return f"{_count(number)} cell" + ("" if number == 1 else "s")
+
+
 def role_name(role: str, view: View) -> str:
     """What r0, rk and r1 are on these axes, for example "least energy"."""
     x, y = view.axes
@@ -75,11 +80,11 @@ def headline(picture: Picture) -> str:
         return f"No cell of {view.space} passes the filters."
     if not picture.both:
         return (
-            f"{_count(picture.matching)} cells of {view.space}, "
+            f"{cells(picture.matching)} of {view.space}, "
             f"none with both {x.label.lower()} and {y.label.lower()} at {view.epochs} epochs."
         )
     known = (
-        f"{_count(picture.both)} cells"
+        cells(picture.both)
         if picture.both == picture.matching
         else f"{_count(picture.both)} of {_count(picture.matching)} cells have a known {_unknown(picture)}"
     )
@@ -163,7 +168,7 @@ def plane(
                 x=front["x"],
                 y=front["y"],
                 mode="lines+markers",
-                name=f"front, {len(front)} cells",
+                name=f"front, {cells(len(front))}",
                 line={"color": FRONT, "width": 2, "shape": step},
                 marker=_markers(front, picture.view, FRONT, dark, 8),
                 hovertemplate=_hover(x, y),
@@ -226,7 +231,7 @@ def plane(
         )  # fmt: skip
         figure.add_annotation(
             xref="paper", yref="paper", x=0.004, y=_STRIP_TOP / 2, xanchor="left", yanchor="middle", showarrow=False,
-            text=f"{_unknown(picture)} unknown: {_count(picture.x_only)} cells",
+            text=f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
             font={"size": 11.5, "color": colors.text},
             bgcolor=_translucent(colors.paper), borderpad=1,
         )  # fmt: skip
@@ -274,16 +279,16 @@ def energy_scale(frame: pd.DataFrame) -> pd.Series:
     return frame["energy"] / frame["energy_kwh"]
 
 
-def parallel(cells: pd.DataFrame, view: View, dark: bool) -> go.Figure:
+def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     """Parallel coordinates of cells: operation counts and metrics, coloured by the vertical axis of the view."""
     dimensions = [
-        {"label": label, "values": [Cell.from_bits(*bits).ops_digits.count(str(digit)) for bits in _bits(cells)],
+        {"label": label, "values": [Cell.from_bits(*bits).ops_digits.count(str(digit)) for bits in _bits(frame)],
          "tickvals": list(range(6)), "range": [0, 5]}
         for digit, label in enumerate(_COUNTS.values())
     ]  # fmt: skip
     for name in _PARALLEL:
         shown = metric(name, view.lens)
-        numbers = cells[name].to_numpy(np.float64)
+        numbers = frame[name].where(frame[name] > 0).to_numpy(np.float64)
         if np.isnan(numbers).all():
             continue
         logs = np.log10(numbers)
@@ -298,7 +303,7 @@ def parallel(cells: pd.DataFrame, view: View, dark: bool) -> go.Figure:
             }
         )
     colors = palette(dark)
-    shade = cells["y"].to_numpy(np.float64)
+    shade = frame["y"].to_numpy(np.float64)
     figure = go.Figure(
         go.Parcoords(
             dimensions=dimensions,

@@ -53,26 +53,27 @@ def _gpu() -> Finding:
         )
     status = nvml.nvmlInit_v2()
     if status != 0:
-        return Finding(
-            False, f"the NVIDIA driver does not start (NVML status {status})", "run nvidia-smi to see why"
-        )
+        return Finding(False, f"the NVIDIA driver does not start (NVML status {status})", "run nvidia-smi to see why")
     try:
         count = ctypes.c_uint()
         nvml.nvmlDeviceGetCount_v2(ctypes.byref(count))
         names = [_device_name(nvml, index) for index in range(count.value)]
     finally:
         nvml.nvmlShutdown()
-    if not names:
-        return Finding(False, "the NVIDIA driver finds no GPU", "check the machine with nvidia-smi")
-    return Finding(True, ", ".join(names))
+    found = [name for name in names if name]
+    if not found:
+        return Finding(False, "the NVIDIA driver finds no GPU that answers", "check the machine with nvidia-smi")
+    lost = len(names) - len(found)
+    return Finding(True, ", ".join(found) + (f"; {lost} more that do not answer" if lost else ""))
 
 
 def _device_name(nvml: ctypes.CDLL, index: int) -> str:
+    """Name of a device, empty where it does not answer."""
     handle = ctypes.c_void_p()
     name = ctypes.create_string_buffer(96)
-    nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle))
-    nvml.nvmlDeviceGetName(handle, name, len(name))
-    return name.value.decode()
+    if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) == 0:
+        nvml.nvmlDeviceGetName(handle, name, len(name))
+    return name.value.decode(errors="replace")
 
 
 def _cpu() -> Finding:

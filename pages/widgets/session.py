@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import nan
 
 import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis.view import View
@@ -24,6 +26,16 @@ def dark() -> bool:
     return st.context.theme.type == "dark"
 
 
+def through_app() -> None:
+    """Begin again at app.py where a link has opened a page before it ever ran.
+
+    A folder named pages makes Streamlit run the page alone until app.py has called ``st.navigation``.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
 def start() -> None:
     """On a session's first run take the view, the lens, the open cell, the box and the tray from the URL."""
     state = st.session_state
@@ -38,7 +50,8 @@ def start() -> None:
         state.notices.append(f"The link could not be opened as it is: {error}. Shown is the default view.")
     state.lens = state.view.lens
     state.cell = _known(params.get("cell"))
-    state.tray = [digest for digest in params.get("tray", "").split("~") if _known(digest)][:PINNED_AT_MOST]
+    listed = dict.fromkeys(params.get("tray", "").split("~"))
+    state.tray = [digest for digest in listed if _known(digest)][:PINNED_AT_MOST]
     state.box = _box(params.get("box"))
 
 
@@ -75,6 +88,8 @@ def _box(text: str | None) -> tuple[float, float, float, float] | None:
     try:
         x_low, x_high, y_low, y_high = (float(part) for part in text.split("~"))
     except ValueError:
-        st.session_state.notices.append("The selected area of the link is left out: it is not four numbers.")
+        x_low = x_high = y_low = y_high = nan
+    if not (x_low <= x_high and y_low <= y_high):
+        st.session_state.notices.append("The selected area of the link is left out: it is not two ranges of numbers.")
         return None
     return x_low, x_high, y_low, y_high

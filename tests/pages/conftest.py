@@ -1,0 +1,150 @@
+"""The app without a browser: its controls by key, its numbers as numbers."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+FACT = re.compile(
+    r'<span class="label">(?P<label>.*?)</span><span class="figure">(?P<figure>.*?)</span><small>(?P<note>.*?)</small>'
+)
+ROW = re.compile(r"<tr>(.*?)</tr>")
+CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>")
+
+
+def number(text: str) -> float:
+    """The first number of a text as the pages write it, "1 230 kWh" being 1230."""
+    plain = text.replace("\u2009", "").replace("\u2212", "-").replace("\u00a0", " ")
+    return float(re.search(r"-?\d+(\.\d+)?", plain)[0])
+
+
+class Page:
+    """The app after its last run."""
+
+    def __init__(self, **params: str) -> None:
+        self.app = AppTest.from_file(str(APP), default_timeout=60)
+        for name, value in params.items():
+            self.app.query_params[name] = value
+        self.app.run()
+
+    def set(self, key: str, value: object) -> Page:
+        """Give the control with that key a value, as a user does, and run."""
+        self.control(key).set_value(value)
+        self.app.run()
+        return self
+
+    def press(self, key: str) -> Page:
+        """Press the button with that key or label."""
+        matching = [button for button in self.app.button if key in (button.key, button.label)]
+        assert matching, f"no button {key}; there are {[button.label for button in self.app.button]}"
+        matching[0].click()
+        self.app.run()
+        return self
+
+    def open(self, cell: str | None = None, box: tuple[float, float, float, float] | None = None) -> Page:
+        """Choose a cell or an area as a click or a drag in the picture does."""
+        self.app.session_state.cell = cell
+        self.app.session_state.box = box
+        self.app.run()
+        return self
+
+    def control(self, key: str):
+        kinds = ("button_group", "toggle", "slider", "selectbox", "checkbox", "multiselect", "number_input")
+        for kind in kinds:
+            for widget in getattr(self.app, kind):
+                if widget.key == key:
+                    return widget
+        raise AssertionError(f"no control {key}")
+
+    def buttons(self) -> dict[str, object]:
+        return {button.label: button for button in self.app.button}
+
+    @property
+    def params(self) -> dict[str, str]:
+        return dict(self.app.query_params)
+
+    @property
+    def facts(self) -> dict[str, tuple[str, str]]:
+        """The numbers under the picture: label to figure and note."""
+        return {
+            unescape(fact["label"]): (unescape(fact["figure"]), unescape(fact["note"]))
+            for block in self.app.get("html")
+            for fact in FACT.finditer(block.value)
+        }
+
+    @property
+    def matching(self) -> int:
+        return int(number(self.facts["Matching cells"][0]))
+
+    @property
+    def on_front(self) -> int:
+        return int(number(self.facts["On the front"][0]))
+
+    @property
+    def tables(self) -> list[list[list[str]]]:
+        """Every table of quantities, row by row."""
+        return [
+            [[unescape(text) for text in CELL.findall(row)] for row in ROW.findall(block.value)]
+            for block in self.app.get("html")
+            if 'table class="quantities"' in block.value
+        ]
+
+    @property
+    def headline(self) -> str:
+        return next(text.value for text in self.app.main.markdown if re.match(r"\*\*[\dN]", text.value)).strip("*")
+
+    def figure(self, key: str = "picture") -> dict:
+        """The plotly figure that the browser is sent."""
+        charts = [chart.proto for chart in self.app.get("plotly_chart") if chart.proto.id.endswith(f"-{key}")]
+        assert len(charts) == 1, f"{len(charts)} figures {key}"
+        return json.loads(charts[0].spec, object_hook=_decoded)
+
+    def alt(self, key: str) -> str:
+        return next(chart.proto.alt for chart in self.app.get("plotly_chart") if chart.proto.id.endswith(f"-{key}"))
+
+    def trace(self, name: str) -> dict:
+        return next(trace for trace in self.figure()["data"] if trace.get("name", "").startswith(name))
+
+    def texts(self, kind: str) -> list[str]:
+        return [element.value for element in getattr(self.app, kind)]
+
+    def works(self) -> Page:
+        """Hold that the last run raised nothing."""
+        assert not self.app.exception, [element.message for element in self.app.exception]
+        return self
+
+
+def _decoded(value: dict) -> object:
+    """Plotly's typed arrays as lists."""
+    if value.keys() - {"shape"} != {"dtype", "bdata"}:
+        return value
+    return np.frombuffer(base64.b64decode(value["bdata"]), value["dtype"]).tolist()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An empty folder of the user's, so that what lies in data/user does not count."""
+    folder = tmp_path_factory.mktemp("user")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ECNAS_DATA", str(folder))
+        yield folder
+
+
+@pytest.fixture
+def open_page() -> type[Page]:
+    """Open the app, at a link where parameters are given."""
+    return Page
+
+
+@pytest.fixture
+def as_number():
+    return number

@@ -1,0 +1,155 @@
+"""What a link carries, and what happens when it is broken."""
+
+from __future__ import annotations
+
+import pytest
+
+A_CELL = "00005c142e6f48ac74fdcf73e3439874"
+DEFAULT_HEADLINE = "25\u2009822 of 423\u2009615 cells have a known accuracy"
+
+
+@pytest.fixture
+def front(truth):
+    return list(truth.front(truth.cells("4V"))["hash"])
+
+
+class TestLinks:
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"space": "4V", "epochs": "4", "x": "parameters", "y": "test_accuracy"},
+            {"space": "5V", "x_log": "0", "y_log": "0"},
+            {"space": "5V", "vertices": "3~4", "n_conv3x3": "1~2", "n_conv1x1": "0~0", "n_maxpool3x3": "0~1"},
+            {"space": "5V", "range_energy": "0.1~0.5", "range_validation_accuracy": "0.9~inf"},
+            {"space": "5V", "range_test_error": "-inf~0.2", "range_parameters": "0.3~5.0"},
+            {"space": "5V", "energy_provenance": "scaled~measured", "accuracy_provenance": "published"},
+            {"space": "4V", "scope": "IT", "pue": "1.2", "grid": "FR", "unit": "Wh"},
+            {"space": "4V", "scope": "GPU", "grid": "412.5", "unit": "kgCO2eq"},
+            {"artefacts": "1", "vertices": "2~5"},
+            {"space": "5V", "box": "0.2~0.5~0.06~0.08"},
+        ],
+        ids=lambda params: "&".join(params),
+    )
+    def test_a_view_opens_as_it_was_left(self, open_page, params):
+        page = open_page(**params).works()
+        assert not page.app.warning
+        assert page.params == params
+        before = page.headline, page.facts, page.texts("subheader")
+        page.set("explore_filters", True).works()
+        assert page.params == params
+        assert (page.headline, page.facts, page.texts("subheader")) == before
+
+    def test_cell_and_tray(self, open_page, front):
+        params = {"space": "4V", "cell": front[2], "tray": "~".join(front[:4])}
+        page = open_page(**params).works()
+        assert page.params == params
+        assert f"Cell {front[2][:8]}" in page.texts("subheader")
+        assert page.tables[-1][0] == ["4V, 108 epochs", "A", "B", "C", "D"]
+
+    def test_defaults_are_left_out(self, open_page):
+        page = open_page(space="7V", epochs="108", x="energy", y="validation_error", scope="facility", pue="1.59",
+                         grid="DK", unit="kWh", vertices="2~7").works()  # fmt: skip
+        assert page.params == {}
+
+    def test_what_it_does_not_know_is_dropped(self, open_page):
+        page = open_page(space="4V", utm_source="mail").works()
+        assert page.params == {"space": "4V"}
+
+    def test_the_lens_of_the_link_is_in_the_sidebar(self, open_page):
+        page = open_page(space="4V", scope="IT", grid="300", unit="Wh").works()
+        assert page.control("lens_scope").value == "IT"
+        assert page.control("lens_unit").value == "Wh"
+        assert page.control("lens_grid").value == "by hand"
+        assert page.control("lens_intensity").value == 300
+        assert "IT energy (GPU and CPUs); 300 gCO2eq/kWh" in [text.value for text in page.app.sidebar.caption]
+
+    def test_five_pinned_cells_are_four(self, open_page, front):
+        page = open_page(space="4V", tray="~".join(front[:5])).works()
+        assert page.params["tray"].split("~") == front[:4]
+
+    def test_a_cell_pinned_twice_is_pinned_once(self, open_page, front):
+        page = open_page(space="4V", tray="~".join([front[0], front[1], front[0]])).works()
+        assert page.params["tray"].split("~") == front[:2]
+
+
+class TestBrokenLinks:
+    @pytest.mark.parametrize(
+        ("params", "reason"),
+        [
+            ({"space": "9V"}, "there is no space '9V'; take one of 4V, 5V, 7V"),
+            ({"epochs": "100"}, "no training budget of '100' epochs; take one of 4, 12, 36, 108"),
+            ({"epochs": "many"}, "no training budget of 'many' epochs"),
+            ({"x": "speed"}, "no metric 'speed'"),
+            ({"x": "energy", "y": "energy"}, "choose two different metrics"),
+            ({"x_log": "yes"}, "write 0 or 1"),
+            ({"range_energy": "x"}, "write it as LOW~HIGH"),
+            ({"range_energy": "2~1"}, "the range of energy is empty"),
+            ({"range_energy": "nan~nan"}, "the range of energy is empty"),
+            ({"vertices": "1.5~3"}, "write it as LOW~HIGH"),
+            ({"vertices": "-3~99"}, "give two of 0 to 7"),
+            ({"energy_provenance": "guessed"}, "unknown provenance 'guessed'"),
+            ({"artefacts": "2"}, "write 0 or 1"),
+            ({"scope": "planet"}, "unknown scope 'planet'"),
+            ({"unit": "cal"}, "unknown unit 'cal'"),
+            ({"pue": "0.2"}, "give 1.0 to 3.0"),
+            ({"pue": "nan"}, "no finite number"),
+            ({"grid": "XX"}, "no carbon intensity for 'XX'"),
+            ({"grid": "-5"}, "give 0 to 2000"),
+            ({"grid": ""}, "is no number"),
+        ],
+        ids=lambda value: "&".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+    )
+    def test_is_told_and_the_default_view_shown(self, open_page, params, reason):
+        page = open_page(**params).works()
+        (notice,) = page.texts("warning")
+        assert notice.startswith("The link could not be opened as it is: ")
+        assert reason in notice
+        assert notice.endswith(". Shown is the default view.")
+        assert page.headline.startswith(DEFAULT_HEADLINE)
+        assert page.params == {}
+
+    def test_is_told_once(self, open_page):
+        page = open_page(space="9V").set("explore_space", "4V").works()
+        assert not page.app.warning
+        assert page.matching == 91
+
+    @pytest.mark.parametrize("cell", ["zzz", "0" * 32, A_CELL.upper(), "'; drop view benchmark; --", "<b>x</b>"])
+    def test_an_unknown_cell_is_left_out(self, open_page, cell):
+        page = open_page(space="4V", cell=cell).works()
+        (notice,) = page.texts("warning")
+        assert notice.startswith("A cell of the link is left out: ")
+        assert page.params == {"space": "4V"}
+        assert page.matching == 91
+
+    def test_unknown_cells_of_the_tray_are_left_out(self, open_page, front):
+        page = open_page(space="4V", tray=f"zzz~{front[0]}~~{front[1]}").works()
+        assert len(page.app.warning) == 1
+        assert page.params["tray"].split("~") == front[:2]
+
+    @pytest.mark.parametrize(
+        "box", ["abc", "1~2~3", "1~2~3~4~5", "1~2~3~x", "nan~nan~nan~nan", "5~1~0~1", "0~1~0.9~0.1"]
+    )
+    def test_a_broken_area_is_left_out(self, open_page, box):
+        page = open_page(space="4V", box=box).works()
+        assert page.texts("warning") == [
+            "The selected area of the link is left out: it is not two ranges of numbers."
+        ]
+        assert page.params == {"space": "4V"}
+
+    @pytest.mark.parametrize("box", ["-inf~inf~-inf~inf", "-5~0.5~0~1"])
+    def test_an_area_past_the_axes_is_shown(self, open_page, truth, box):
+        page = open_page(space="4V", box=box).works()
+        x_low, x_high, *_ = (float(edge) for edge in box.split("~"))
+        inside = truth.cells("4V")["energy"].between(x_low, x_high).sum()
+        assert f"Selected: {inside} cells" in page.texts("subheader")
+
+    @pytest.mark.parametrize(
+        "params",
+        [{"vertices": "0~7"}, {"vertices": "0~1"}, {"n_conv3x3": "0~7"}, {"n_maxpool3x3": "6~7"}, {"vertices": "6~7"}],
+        ids=lambda params: "&".join(f"{name}={text}" for name, text in params.items()),
+    )
+    def test_counts_no_slider_has_are_brought_into_its_range(self, open_page, params):
+        page = open_page(space="4V", **params).works()
+        matching = page.matching if "Matching cells" in page.facts else 0
+        page.set("explore_filters", True).works()
+        assert (page.matching if "Matching cells" in page.facts else 0) == matching
