@@ -1,8 +1,8 @@
-"""Ingest of a generated file of all 423,624 cells at four budgets, about 700 MB: time, peak memory and size of the output.
+"""Ingest of a generated file of all 423,624 cells at four budgets, about 700 MB: time, memory, size of the output.
 
-Peak memory is the sum of the resident set sizes (RSS) of this process and its children, polled 20 times a second while
-the ingest runs; pages that processes share count once for each, so it errs on the large side. The peer is the authors' own
-API, which loads such a file with TensorFlow every time it starts.
+Peak memory is the sum of the proportional set sizes (PSS: resident pages, a shared one counted once) of this process
+and its children, polled five times a second while the ingest runs. The peer is the authors' own API, which loads such
+a file with TensorFlow every time it starts.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from ecnas_core.benchmark.records import EPOCHS
 from ecnas_core.benchmark.tfrecord import write_records
 from ecnas_core.cells import Cell
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.2
 EVALUATION = struct.Struct("<" + 6 * "Bd")
 
 
@@ -35,14 +35,13 @@ def run() -> list[dict[str, Any]]:
     """Generate, ingest and measure.
 
     Returns:
-        One row a figure: name, value, unit, limit, peer (None where there is none) and ratio, value to peer or else to limit.
+        One row a figure: name, value, unit, limit, peer (None where there is none), ratio of value to peer or limit.
     """
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "generated.tfrecord"
         write_records(file, payloads(KNOWN_CELLS))
-        draw = terminal_progress(sys.stderr)
-        with PeakMemory() as memory:
-            report = ingest(file, Path(folder), draw)
+        with terminal_progress("ingest", sys.stderr) as progress, PeakMemory() as memory:
+            report = ingest(file, Path(folder), progress)
         sizes = {"input": file.stat().st_size / 1e6, "output": report.output.stat().st_size / 1e6}
     name = f"ingest of {report.records:,} records, {sizes['input']:.0f} MB"
     return [
@@ -107,7 +106,7 @@ def accuracy(random: Random) -> float:
 
 
 class PeakMemory:
-    """The peak of the summed RSS of this process and its children while the context is open, in MB."""
+    """The peak of the summed PSS of this process and its children while the context is open, in MB."""
 
     def __init__(self) -> None:
         self.peak_mb = 0.0
@@ -131,7 +130,7 @@ class PeakMemory:
 
 def resident_bytes(process: psutil.Process) -> int:
     try:
-        return int(process.memory_info().rss)
+        return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:
         return 0
 

@@ -60,8 +60,8 @@ def knee(points: Points) -> int | None:
         return None
     along = (points - points[0]) / (points[-1] - points[0])
     below = along[:, 1] - along[:, 0]
-    position = int(np.argmax(below))
-    return position if below[position] > ROUNDING else None
+    farthest = below.max()
+    return int(np.argmax(below >= farthest - ROUNDING)) if farthest > ROUNDING else None
 
 
 def _checked(points: Points) -> Points:

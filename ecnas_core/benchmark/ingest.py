@@ -30,12 +30,12 @@ from ecnas_core.benchmark.schema import RESULTS
 from ecnas_core.benchmark.tfrecord import FileError, RecordError, read_records
 from ecnas_core.errors import EcnasError
 
-KNOWN_CELLS = Path(__file__).parents[2] / "data" / "cells.parquet"
+KNOWN_CELLS = Path(__file__).parents[2] / "data" / "benchmark" / "7V.parquet"
 WORKERS = 2
 POOL_FROM_BYTES = 20_000_000
 _BATCH_RECORDS = 4096
 _BATCHES_AHEAD = 2 * WORKERS
-_ROW_GROUP_ROWS = 32 * _BATCH_RECORDS
+_ROW_GROUP_ROWS = 16 * _BATCH_RECORDS
 _MAX_REPEATS = 127
 _SPLIT_COLUMNS = ["validation_accuracy", "test_accuracy", "train_accuracy", "training_time_s", "energy_kwh", "co2eq_g"]
 
@@ -97,8 +97,9 @@ def ingest(
     *,
     known_cells: Path = KNOWN_CELLS,
 ) -> IngestReport:
-    """Check a TFRecord file and write it as `<out_dir>/results/<its name>.parquet`, replacing what stands there.
+    """Check a TFRecord file and write it as a Parquet file in `<out_dir>/results/`, replacing what stands there.
 
+    An official file keeps its name; a user's own carries the start of its checksum, so that it cannot stand in for one.
     The output appears when all is written; an error, a cancel or Ctrl-C leaves nothing. Rows stand in file order.
     Files from 20 MB are parsed by two worker processes.
 
@@ -126,8 +127,10 @@ def ingest(
     digest = hashlib.sha256()
     repeats: dict[str, int] = {}
     rows = 0
-    output = out_dir / "results" / f"{path.stem}.parquet"
-    with _Output(output) as parquet, closing(tabulate(path, official, known_cells, digest.update)) as batches:
+    with (
+        _Output(out_dir / "results") as parquet,
+        closing(tabulate(path, official, known_cells, digest.update)) as batches,
+    ):
         for batch, bytes_done in batches:
             parquet.write(_count_repeats(path, batch, repeats))
             rows += batch.num_rows
@@ -138,7 +141,10 @@ def ingest(
         sha256 = digest.hexdigest()
         if by_sha256(sha256) != official:
             raise FileChanged(path, "the file changed while it was read")
-    return IngestReport(path, rows, len(repeats), official is not None, time.monotonic() - started, output, sha256)
+        parquet.name = f"{Path(official.name).stem if official else f'{path.stem}-{sha256[:8]}'}.parquet"
+    return IngestReport(
+        path, rows, len(repeats), official is not None, time.monotonic() - started, parquet.path, sha256
+    )
 
 
 def _identify(path: Path, size: int) -> OfficialFile | None:
@@ -229,13 +235,23 @@ def _count_repeats(path: Path, batch: pa.RecordBatch, seen: dict[str, int]) -> p
 
 
 class _Output:
-    """A Parquet file that appears under its name on a clean exit of the context, and not at all on any other."""
+    """A Parquet file that appears under its name on a clean exit of the context, and not at all on any other.
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    Attributes:
+        name: what the file is to be called; given before the exit.
+    """
+
+    name: str
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._part = folder / f".{uuid.uuid4().hex}.part"
         self._writer: pq.ParquetWriter | None = None
         self._waiting: list[pa.RecordBatch] = []
+
+    @property
+    def path(self) -> Path:
+        return self._folder / self.name
 
     def __enter__(self) -> Self:
         return self
@@ -256,14 +272,14 @@ class _Output:
                     self._writer.close()
             if kind is None:
                 with self._reporting():
-                    self._part.replace(self._path)
+                    self._part.replace(self.path)
         finally:
             self._part.unlink(missing_ok=True)
 
     def _flush(self) -> None:
         with self._reporting():
             if self._writer is None:
-                self._path.parent.mkdir(parents=True, exist_ok=True)
+                self._folder.mkdir(parents=True, exist_ok=True)
                 self._writer = pq.ParquetWriter(
                     self._part,
                     RESULTS,
@@ -280,7 +296,7 @@ class _Output:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise OutputError(f"{self._path}: cannot write ({reason}); check space and permissions") from error
+            raise OutputError(f"{self._folder}: cannot write ({reason}); check space and permissions") from error
 
 
 _reader: RecordReader

@@ -1,9 +1,9 @@
 """Reads many protobuf messages at once, by their layout.
 
-The messages of a large file differ in their numbers, hardly in their fields. So one message of each length is walked, and
-where all others of that length have the same tags and lengths in the same places, their numbers stand in the same places
-too and are read as arrays. What does not fit, or holds power readings, is left to `messages.decode`, message by message:
-the two agree on every message.
+The messages of a large file differ in their numbers, hardly in their fields. So one message of each length is walked,
+and where the others of that length have the same tags and lengths in the same places, their numbers stand in the same
+places too and are read as arrays. What does not fit, or holds power readings, is left to `messages.decode`, message by
+message: the two agree on every message.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Decoded(NamedTuple):
     """Many messages as columns.
 
     Attributes:
-        numbers: one row a message, one column a name in `NUMBERS`; NaN where a field is absent. Power readings are summed over
-            devices; none, and a sum of 0, are NaN.
+        numbers: one row a message, one column a name in `NUMBERS`; NaN where a field is absent. Power readings are
+            summed over devices; none, and a sum of 0, are NaN.
         devices: the GPUs' names.
         suspects: rows, ascending, that `decode` refuses or that may hold a NaN; their numbers mean nothing.
     """

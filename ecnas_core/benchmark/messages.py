@@ -64,9 +64,9 @@ class Component(NamedTuple):
         devices: names.
     """
 
-    watts: Sequence[float] = ()
-    joules: Sequence[float] = ()
-    devices: Sequence[str] = ()
+    watts: tuple[float, ...] = ()
+    joules: tuple[float, ...] = ()
+    devices: tuple[str, ...] = ()
 
 
 UNREAD = Component()

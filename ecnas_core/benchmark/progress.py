@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Protocol, TextIO
 
 _BAR_CELLS = 24
 _REDRAW_SECONDS = 0.1
@@ -28,37 +29,56 @@ class Progress:
     seconds: float
 
 
-def terminal_progress(stream: TextIO) -> Callable[[Progress], None]:
-    """Return a callback that draws a bar in place, or does nothing where the stream is no terminal.
+class Bytes(Protocol):
+    """What the bar shows of any progress."""
+
+    @property
+    def bytes_done(self) -> int:
+        """Bytes that are dealt with."""
+
+    @property
+    def bytes_total(self) -> int:
+        """Bytes in all."""
+
+
+@contextmanager
+def terminal_progress(label: str, stream: TextIO) -> Iterator[Callable[[Bytes], None] | None]:
+    """Draw a bar in place on a terminal, and end its line on leaving the context.
 
     Args:
+        label: what stands before the bar.
         stream: usually `sys.stderr`.
 
-    Returns:
-        What to hand to `ingest` as `progress`; it ends the line when all bytes are done.
+    Yields:
+        What to hand to `ingest` or `download` as `progress`; None where the stream is no terminal.
     """
     if not stream.isatty():
-        return lambda progress: None
+        yield None
+        return
+    started = time.monotonic()
     drawn_at = float("-inf")
 
-    def draw(progress: Progress) -> None:
+    def draw(progress: Bytes) -> None:
         nonlocal drawn_at
-        done = progress.bytes_done >= progress.bytes_total
-        if not done and time.monotonic() - drawn_at < _REDRAW_SECONDS:
+        now = time.monotonic()
+        if progress.bytes_done < progress.bytes_total and now - drawn_at < _REDRAW_SECONDS:
             return
-        drawn_at = time.monotonic()
-        stream.write(f"\r{_bar(progress)}\x1b[K" + "\n" * done)
+        drawn_at = now
+        stream.write(f"\r{label} {_bar(progress, now - started)}\x1b[K")
         stream.flush()
 
-    return draw
+    try:
+        yield draw
+    finally:
+        if drawn_at > 0:
+            stream.write("\n")
+            stream.flush()
 
 
-def _bar(progress: Progress) -> str:
+def _bar(progress: Bytes, seconds: float) -> str:
     share = progress.bytes_done / max(progress.bytes_total, 1)
     full = int(share * _BAR_CELLS)
-    left = progress.seconds * (1 - share) / share if share else 0.0
     return (
         f"{share:4.0%} [{'#' * full}{'.' * (_BAR_CELLS - full)}] "
-        f"{progress.bytes_done / 1e6:.1f} of {progress.bytes_total / 1e6:.1f} MB, "
-        f"{progress.records:,} records, {progress.seconds:.0f} s, {left:.0f} s left"
+        f"{progress.bytes_done / 1e6:.1f} of {progress.bytes_total / 1e6:.1f} MB, {seconds:.0f} s"
     )

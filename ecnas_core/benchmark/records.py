@@ -242,9 +242,9 @@ class RecordReader:
             "pue": np.where(~np.isnan(energy) & ((self._official is not None) | _has_pue(numbers)), PUE, np.nan),
             "co2eq_g": numbers["co2eq"],
             "carbon_intensity_g_per_kwh": numbers["avg_intensity"],
-            "energy_provenance": np.where(np.isnan(energy), None, cost),
-            "accuracy_provenance": np.where(np.isnan(accuracies).all(axis=0), None, accuracy),
-            "time_provenance": np.where(np.isnan(numbers["training_time"]), None, cost),
+            "energy_provenance": _where(~np.isnan(energy), cost),
+            "accuracy_provenance": _where(~np.isnan(accuracies).all(axis=0), accuracy),
+            "time_provenance": _where(~np.isnan(numbers["training_time"]), cost),
         }
         for name in RESULTS.names:
             if name in numbers:
@@ -328,6 +328,10 @@ def _check_metrics(head: _Head) -> None:
             _refuse(ImpossibleValue, f"{name} is {value}, which is not within 0..{largest:g}")
     if metrics.result.energy == 0:
         _refuse(ImpossibleValue, "energy is 0")
+
+
+def _where(known: NDArray[np.bool_], labels: _Labels) -> list[str | None]:
+    return [label if is_known else None for is_known, label in zip(known.tolist(), labels.tolist(), strict=True)]
 
 
 def _is_scaled(numbers: _Columns) -> NDArray[np.bool_]:

@@ -294,14 +294,12 @@ def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
         logs = np.log10(numbers)
         low, high = np.nanmin(logs), np.nanmax(logs)
         ticks = np.linspace(low, high, 5) if high > low else np.array([low])
-        dimensions.append(
-            {
-                "label": shown.axis,
-                "values": np.where(np.isnan(logs), low, logs),
-                "tickvals": ticks,
-                "ticktext": [f"{10**tick:.3g}" for tick in ticks],
-            }
-        )
+        texts = [f"{10**tick:.3g}" for tick in ticks]
+        if np.isnan(logs).any():
+            beneath = low - 0.15 * (high - low or 1)
+            logs = np.where(np.isnan(logs), beneath, logs)
+            ticks, texts = np.array([beneath, *ticks]), ["unknown", *texts]
+        dimensions.append({"label": shown.axis, "values": logs, "tickvals": ticks, "ticktext": texts})
     colors = palette(dark)
     shade = frame["y"].to_numpy(np.float64)
     figure = go.Figure(

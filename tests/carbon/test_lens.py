@@ -1,0 +1,194 @@
+"""The lens by hand calculation, in Python and in SQL, and through the URL."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+import duckdb
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ecnas_core.carbon import SCOPES, UNITS, InvalidLens, Lens, UnknownGrid, grid, grids
+from ecnas_core.errors import EcnasError
+
+places = st.one_of(
+    st.sampled_from(sorted(grids())).map(lambda code: {"country": code, "g_per_kwh": None}),
+    st.floats(0, 2000).map(lambda intensity: {"country": None, "g_per_kwh": intensity}),
+    st.integers(0, 2000).map(lambda intensity: {"country": None, "g_per_kwh": intensity}),
+)
+lenses = st.builds(
+    lambda scope, unit, pue, place: Lens(scope=scope, unit=unit, pue=pue, **place),
+    st.sampled_from(SCOPES),
+    st.sampled_from(UNITS),
+    st.one_of(st.floats(1, 3), st.integers(1, 3)),
+    places,
+)
+energies = st.one_of(st.none(), st.floats(1e-6, 1e3))
+joules = st.one_of(st.none(), st.floats(1, 1e9))
+
+
+def test_default_shows_what_ec_nas_stores():
+    lens = Lens()
+    assert (lens.scope, lens.pue, lens.country, lens.unit) == ("facility", 1.59, "DK", "kWh")
+    assert lens.convert(0.123456789) == 0.123456789
+    assert lens.to_params() == {}
+
+
+@pytest.mark.parametrize(
+    ("lens", "expected"),
+    [
+        (Lens(), 1.59),
+        (Lens(unit="Wh"), 1590.0),
+        (Lens(scope="IT"), 1.0),
+        (Lens(scope="IT", pue=2.5), 1.0),
+        (Lens(pue=1.0), 1.0),
+        (Lens(pue=3.0), 3.0),
+        (Lens(scope="GPU"), 0.5),
+        (Lens(scope="GPU", pue=2.0), 0.5),
+        (Lens(scope="GPU", unit="Wh"), 500.0),
+        (Lens(country=None, g_per_kwh=200, unit="kgCO2eq"), 0.318),
+        (Lens(scope="IT", country=None, g_per_kwh=200, unit="kgCO2eq"), 0.2),
+        (Lens(scope="GPU", country=None, g_per_kwh=200, unit="kgCO2eq"), 0.1),
+        (Lens(country=None, g_per_kwh=0, unit="kgCO2eq"), 0.0),
+        (Lens(country=None, g_per_kwh=0), 1.59),
+    ],
+)
+def test_conversion_by_hand(lens, expected):
+    """1.59 kWh at the facility are 1 kWh of IT, of which the GPU took 1.8 MJ, half a kWh."""
+    assert lens.convert(1.59, 1.8e6) == pytest.approx(expected, rel=1e-14)
+
+
+def test_footprint_is_that_of_the_scope_whatever_the_unit():
+    for unit in UNITS:
+        place = {"country": None, "g_per_kwh": 500.0, "unit": unit}
+        assert Lens(**place).footprint(1.59, 1.8e6) == pytest.approx(0.795, rel=1e-14)
+        assert Lens(scope="IT", **place).footprint(1.59, 1.8e6) == pytest.approx(0.5, rel=1e-14)
+        assert Lens(scope="GPU", **place).footprint(1.59, 1.8e6) == pytest.approx(0.25, rel=1e-14)
+
+
+def test_stored_joules_give_the_stored_energy_of_a_record():
+    """README of the figures: (GPU J + CPU J) / 3.6e6 x 1.59 is the stored energy in kWh."""
+    gpu_j, cpu_j = 203_420.0, 46_716.0
+    stored = (gpu_j + cpu_j) / 3.6e6 * 1.59
+    assert Lens(scope="IT").convert(stored) == pytest.approx((gpu_j + cpu_j) / 3.6e6)
+    assert Lens(scope="GPU").convert(stored, gpu_j) == pytest.approx(gpu_j / 3.6e6)
+
+
+def test_country_gives_the_intensity():
+    assert Lens(country="DK").intensity == grid("DK").intensity
+    assert Lens(country="PL").grid == grid("PL")
+    assert Lens(country=None, g_per_kwh=12.5).intensity == 12.5
+    assert Lens(country=None, g_per_kwh=12.5).grid is None
+
+
+def test_unknown_energies_stay_unknown():
+    for scope in SCOPES:
+        assert Lens(scope=scope).convert(None, None) is None
+        assert Lens(scope=scope).footprint(None, None) is None
+    assert Lens(scope="GPU").convert(1.0, None) is None
+    assert Lens(scope="GPU").footprint(1.0, None) is None
+    assert Lens(scope="IT").convert(None, 1.0) is None
+
+
+def test_gpu_scope_alone_needs_components():
+    assert [Lens(scope=scope).known_without_components for scope in SCOPES] == [True, True, False]
+
+
+def test_quantity_and_description_name_what_is_shown():
+    assert [Lens(unit=unit).quantity for unit in UNITS] == ["Energy", "Energy", "Footprint"]
+    assert Lens().describe() == f"facility energy, PUE 1.59; Denmark {grid('DK').year}, {grid('DK').intensity:.0f} gCO2eq/kWh"
+    assert Lens(scope="IT", country=None, g_per_kwh=40).describe() == "IT energy (GPU and CPUs); 40 gCO2eq/kWh"
+    assert Lens(scope="GPU", country=None, g_per_kwh=40).describe().startswith("GPU energy alone")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"scope": "Facility"},
+        {"scope": ""},
+        {"unit": "J"},
+        {"pue": 0.99},
+        {"pue": 3.01},
+        {"pue": float("nan")},
+        {"pue": float("inf")},
+        {"country": None},
+        {"country": "DK", "g_per_kwh": 100.0},
+        {"country": None, "g_per_kwh": -1.0},
+        {"country": None, "g_per_kwh": 2001.0},
+        {"country": None, "g_per_kwh": float("nan")},
+        {"country": None, "g_per_kwh": float("inf")},
+    ],
+)
+def test_invalid_lens_is_a_named_error(arguments):
+    with pytest.raises(InvalidLens) as raised:
+        Lens(**arguments)
+    assert isinstance(raised.value, EcnasError)
+
+
+def test_unknown_country_is_a_named_error():
+    with pytest.raises(UnknownGrid):
+        Lens(country="XX")
+
+
+def test_lens_cannot_be_changed():
+    with pytest.raises(FrozenInstanceError):
+        Lens().pue = 2.0
+
+
+@given(lenses, st.lists(st.tuples(energies, joules), min_size=1, max_size=5))
+def test_sql_expressions_convert_as_python_does(lens, rows):
+    with duckdb.connect() as connection:
+        connection.execute("create table stored (position integer, energy_kwh double, gpu_energy_j double)")
+        connection.executemany("insert into stored values (?, ?, ?)", [(at, *row) for at, row in enumerate(rows)])
+        found = connection.execute(
+            f"select {lens.energy_sql()}, {lens.footprint_sql()} from stored order by position"
+        ).fetchall()
+    for (energy, footprint), row in zip(found, rows, strict=True):
+        for value, expected in ((energy, lens.convert(*row)), (footprint, lens.footprint(*row))):
+            assert value is None if expected is None else value == pytest.approx(expected, rel=1e-14, abs=0)
+
+
+@given(lenses)
+def test_url_round_trips(lens):
+    params = lens.to_params()
+    assert all(isinstance(value, str) for value in params.values())
+    assert Lens.from_params(params) == lens
+
+
+@given(lenses)
+def test_url_leaves_defaults_out(lens):
+    default = Lens()
+    expected = {name for name in ("scope", "pue", "unit") if getattr(lens, name) != getattr(default, name)}
+    expected |= {"grid"} if (lens.country, lens.g_per_kwh) != (default.country, default.g_per_kwh) else set()
+    assert lens.to_params().keys() == expected
+
+
+def test_url_by_hand():
+    assert Lens("IT", 1.2, "PL", None, "Wh").to_params() == {"scope": "IT", "pue": "1.2", "grid": "PL", "unit": "Wh"}
+    assert Lens(country=None, g_per_kwh=350.0).to_params() == {"grid": "350.0"}
+    assert Lens.from_params({"grid": "350", "cell": "x"}) == Lens(country=None, g_per_kwh=350.0)
+    assert Lens.from_params({"grid": "NA"}).grid.country == "Namibia"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"scope": "all"}, {"unit": "kwh"}, {"pue": ""}, {"pue": "much"}, {"pue": "nan"}, {"pue": "0.5"}, {"pue": "1e400"},
+        {"pue": "1,5"}, {"grid": ""}, {"grid": "nan"}, {"grid": "inf"}, {"grid": "-1"}, {"grid": "1e400"}, {"grid": "dk"},
+        {"grid": "²"}, {"grid": "1;2"}, {"grid": "D\nK"}, {"grid": "9" * 5000}, {"scope": "\0"},
+    ],
+)  # fmt: skip
+def test_hostile_url_is_a_named_error_of_one_line(params):
+    with pytest.raises(EcnasError) as raised:
+        Lens.from_params(params)
+    assert "\n" not in str(raised.value)
+
+
+@given(st.dictionaries(st.sampled_from(["scope", "pue", "grid", "unit"]), st.text(max_size=12)))
+def test_any_text_in_the_url_is_a_lens_or_a_named_error(params):
+    try:
+        lens = Lens.from_params(params)
+    except EcnasError:
+        return
+    assert Lens.from_params(lens.to_params()) == lens
