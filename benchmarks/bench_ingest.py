@@ -14,12 +14,14 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from random import Random
 from typing import Any, Self
 
+import numpy as np
 import psutil
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from ecnas_core.benchmark.ingest import KNOWN_CELLS, ingest
 from ecnas_core.benchmark.progress import terminal_progress
@@ -28,7 +30,9 @@ from ecnas_core.benchmark.tfrecord import write_records
 from ecnas_core.cells import Cell
 
 POLL_SECONDS = 0.2
-EVALUATION = struct.Struct("<" + 6 * "Bd")
+TAGS = [field << 3 | 1 for field in range(1, 7)]
+EVALUATION = struct.Struct("<" + len(TAGS) * "Bd")
+EVALUATION_START = bytes([1 << 3 | 2, EVALUATION.size])
 
 
 def run() -> list[dict[str, Any]]:
@@ -58,51 +62,42 @@ def row(name: str, value: float, unit: str, limit: float, peer: float | None) ->
 
 def payloads(cells: Path) -> Iterator[bytes]:
     """Yield records like the released ones: cell by cell, three evaluations, kWh of six digits, float32 times."""
-    random = Random(0)
+    random = np.random.default_rng(0)
     columns = ["hash", "vertices", "edge_bits", "ops", "trainable_parameters", "surrogate_energy_wh_4_epochs"]
-    for batch in pq.ParquetFile(cells).iter_batches(columns=columns):
-        for module_hash, vertices, edge_bits, ops, parameters, energy_wh in zip(
-            *(batch[name].to_pylist() for name in columns), strict=True
-        ):
+    for batch in pq.ParquetFile(cells).iter_batches(batch_size=4096, columns=columns):
+        rows = zip(*(batch[name].to_pylist() for name in columns), strict=True)
+        seconds = random.uniform(10, 100, batch.num_rows).astype(np.float32).tolist()
+        accuracies = mean_accuracies(random, (batch.num_rows, len(EPOCHS), 3)).tolist()
+        for row, seconds_4, accuracies_by_epochs in zip(rows, seconds, accuracies, strict=True):
+            module_hash, vertices, edge_bits, ops, parameters, energy_wh_4 = row
             cell = Cell.from_bits(vertices, edge_bits, ops)
             adjacency = "".join(str(edge) for edges in cell.matrix for edge in edges)
             operations = ",".join(cell.ops)
-            seconds = float32(10 + 90 * random.random())
-            for epochs in EPOCHS:
-                accuracies = [accuracy(random) for _ in range(3)]
-                energy_kwh = round(abs(energy_wh) / 1000 * epochs / 4, 6)
-                message = (
-                    b"".join(
-                        evaluation(epochs * share, seconds * epochs / 4 * share, accuracies, energy_kwh * share)
-                        for share in (0.0, 0.5, 1.0)
-                    )
-                    + b"\x10"
-                    + varint(parameters)
-                )
-                encoded = base64.encodebytes(message).decode()
+            stated_parameters = b"\x10" + varint(parameters)
+            for epochs, shares in zip(EPOCHS, accuracies_by_epochs, strict=True):
+                result = (epochs, seconds_4 * epochs / 4, *shares, round(abs(energy_wh_4) / 1000 * epochs / 4, 6))
+                half = (epochs / 2, result[1] / 2, *shares, result[-1] / 2)
+                start = (0, 0, *shares, result[-1] / epochs)
+                encoded = base64.encodebytes(evaluations(start, half, result) + stated_parameters).decode()
                 yield json.dumps([module_hash, epochs, adjacency, operations, encoded]).encode()
 
 
-def evaluation(epoch: float, seconds: float, accuracies: list[float], energy_kwh: float) -> bytes:
-    """Return field 1 of the message: an evaluation of six doubles, each behind its tag."""
-    values = (epoch, seconds, *accuracies, energy_kwh)
-    tagged = (part for number, value in enumerate(values, start=1) for part in (number << 3 | 1, value))
-    return b"\x0a" + varint(EVALUATION.size) + EVALUATION.pack(*tagged)
+def mean_accuracies(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Return means of three repeats, each a float32 share of the 9,984 images that were validated."""
+    repeats = (random.integers(9985, size=(*shape, 3)) / 9984).astype(np.float32)
+    return repeats.astype(np.float64).mean(axis=-1)
+
+
+def evaluations(*evaluations: tuple[float, ...]) -> bytes:
+    """Return field 1 of the message, repeated: each an evaluation of six doubles behind their tags."""
+    return b"".join(
+        [EVALUATION_START + EVALUATION.pack(*chain.from_iterable(zip(TAGS, e, strict=True))) for e in evaluations]
+    )
 
 
 def varint(value: int) -> bytes:
     groups = [value >> shift & 0x7F for shift in range(0, max(value.bit_length(), 1), 7)]
     return bytes([*(group | 0x80 for group in groups[:-1]), groups[-1]])
-
-
-def float32(value: float) -> float:
-    narrowed: float = struct.unpack("<f", struct.pack("<f", value))[0]
-    return narrowed
-
-
-def accuracy(random: Random) -> float:
-    """Return the mean of three repeats, each a float32 share of the 9,984 images that were validated."""
-    return sum(float32(random.randrange(9985) / 9984) for _ in range(3)) / 3
 
 
 class PeakMemory:

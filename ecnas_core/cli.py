@@ -149,26 +149,26 @@ def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     answer = run(options.query, Benchmark.open(options.data).layout)
     frame = answer.frame.astype(object).where(answer.frame.notna(), None)
     rows = frame.to_numpy(dtype=object).tolist()
-    document = {"columns": list(frame.columns), "rows": rows, "truncated": answer.truncated, "seconds": answer.seconds}
+    document = {"columns": list(frame.columns), "rows": _finite(rows), "truncated": answer.truncated, "seconds": answer.seconds}
     text = _table([dict(zip(frame.columns, row, strict=True)) for row in rows]) if len(frame.columns) else ""
     note = f"{len(rows)} rows{' (cut off)' if answer.truncated else ''}, {answer.seconds:.2f} s"
     return document, f"{text}\n{note}" if rows else note
 
 
 def _ingest(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.benchmark.ingest import ingest
+    from ecnas_core.benchmark.intake import take_in
     from ecnas_core.benchmark.progress import terminal_progress
 
     reports = []
     for path in options.files:
         with terminal_progress(path.name, sys.stderr) as progress:
-            reports.append(ingest(path, options.data, progress))
+            reports.append(take_in(path, options.data, progress))
     return _ingested(reports)
 
 
 def _download(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.benchmark.download import download
-    from ecnas_core.benchmark.ingest import ingest
+    from ecnas_core.benchmark.intake import take_in
     from ecnas_core.benchmark.progress import terminal_progress
 
     reports = []
@@ -176,7 +176,7 @@ def _download(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         with terminal_progress(f"{name}: download", sys.stderr) as progress:
             fetched = download(name, options.data / "downloads", base_url=options.base_url, progress=progress)
         with terminal_progress(f"{name}: ingest", sys.stderr) as progress:
-            reports.append(ingest(fetched.path, options.data, progress))
+            reports.append(take_in(fetched.path, options.data, progress))
     return _ingested(reports)
 
 
@@ -303,6 +303,15 @@ def _parser() -> argparse.ArgumentParser:
         "  python -m ecnas_core doctor\n  python -m ecnas_core doctor --json",
     )  # fmt: skip
     return parser
+
+
+def _finite(value: Any) -> Any:
+    """JSON has neither infinity nor NaN: null stands for them."""
+    if isinstance(value, list):
+        return [_finite(part) for part in value]
+    if isinstance(value, dict):
+        return {str(key): _finite(part) for key, part in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _table(rows: Sequence[dict[str, Any]]) -> str:

@@ -280,7 +280,7 @@ def cell_table(rows: pd.DataFrame, view: View) -> None:
         for bits in zip(rows["vertices"], rows["edge_bits"], rows["ops"].fillna(""), strict=True)
     ]
     names = ["energy", "validation_accuracy", "training_time", "parameters", "multiply_adds"]
-    names = [name for name in dict.fromkeys([view.x, view.y, *names])]
+    names = list(dict.fromkeys([view.x, view.y, *names]))
     shown = pd.DataFrame({"Cell": drawings, "Hash": rows["hash"].str[:8]})
     if "role" in rows:
         shown.insert(1, "Role", rows["role"])
@@ -474,8 +474,9 @@ def explained() -> None:
         st.markdown(
             "**Energy** is facility energy as EC-NAS stores it: (GPU + CPU energy) × PUE 1.59, converted by the lens. "
             "4V was measured at all four budgets, three trainings each; 5V at 4 epochs, and scaled linearly beyond; "
-            "7V is the published surrogate, for all its cells. Measured energy at 108 epochs is 0.86 ± 0.04 of 27 times "
-            "the 4-epoch one (4V), so scaled figures are some 14 % too high.\n\n"
+            "7V is the published surrogate, for all its cells. Measured energy at 108 epochs is 0.86 ± 0.04 of 27 "
+            "times the 4-epoch one (4V), so scaled figures are some 14 % too high. The GPU's joules "
+            "cover the whole run, start-up included.\n\n"
             "**Accuracy** is NAS-Bench-101's where it is known: the mean of three trainings for complete official "
             "tables and for cells found in the authors' search logs, one training for the cells of a random sample, "
             "which at 108 epochs lies 0.003 above the mean. Where nothing is published, EC-NAS's own training counts.\n\n"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -34,12 +34,10 @@ class Truth:
     """Every cell of a space at one budget, energies in kWh at the facility, parameters in M, multiply-adds in G."""
 
     @staticmethod
-    @lru_cache(maxsize=None)
+    @cache
     def every_cell(space: str, epochs: int) -> pd.DataFrame:
         query = WIDE if space == "7V" else NARROW
-        return duckdb.sql(
-            query.format(common=COMMON, costs=COSTS, folder=BENCHMARK, space=space, epochs=epochs)
-        ).df()
+        return duckdb.sql(query.format(common=COMMON, costs=COSTS, folder=BENCHMARK, space=space, epochs=epochs)).df()
 
     def cells(self, space: str = "7V", epochs: int = 108) -> pd.DataFrame:
         """The cells that a view without filters shows: all but the artefacts of the surrogate."""
@@ -63,7 +61,9 @@ class Truth:
         """The point of a front farthest from the straight line between its ends."""
         points = front[[x, y]].to_numpy()
         (ax, ay), (bx, by) = points[0], points[-1]
-        distances = np.abs((bx - ax) * (points[:, 1] - ay) - (by - ay) * (points[:, 0] - ax)) / np.hypot(bx - ax, by - ay)
+        distances = np.abs((bx - ax) * (points[:, 1] - ay) - (by - ay) * (points[:, 0] - ax)) / np.hypot(
+            bx - ax, by - ay
+        )
         return front.iloc[int(distances.argmax())]
 
 

@@ -39,6 +39,7 @@ def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     text = _SQL.read_text(encoding="utf-8").format(cells=sql_list([cells]), results=sql_list(results))
     with duckdb.connect(":memory:") as connection:
+        connection.execute("set enable_progress_bar = false")
         connection.execute(text)
         queries = ("from finished('energy_4v')", "from finished('energy_5v')", _wide())
         return [_copy(connection, query, out / name) for query, name in zip(queries, DERIVED, strict=True)]

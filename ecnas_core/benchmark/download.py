@@ -48,6 +48,8 @@ _WEB_PAGE = (b"<!doctype html", b"<html")
 class DownloadError(EcnasError):
     """A download did not come to its end."""
 
+    exit_status = 1
+
 
 class UnknownFile(DownloadError):
     """The name is none of the official files'."""

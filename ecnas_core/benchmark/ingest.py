@@ -68,9 +68,13 @@ class IngestReport:
 class IngestCancelled(EcnasError):
     """The caller asked to stop; nothing was written."""
 
+    exit_status = 1
+
 
 class OutputError(EcnasError):
     """The Parquet file cannot be written."""
+
+    exit_status = 1
 
 
 class FileChanged(FileError):
@@ -87,6 +91,8 @@ class TooManyRepeats(FileError):
 
 class WorkerDied(EcnasError):
     """A worker process ended without an answer."""
+
+    exit_status = 1
 
 
 def ingest(

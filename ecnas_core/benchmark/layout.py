@@ -31,6 +31,8 @@ Stamp = tuple[tuple[str, int, int], ...]
 class MissingData(EcnasError):
     """A folder does not hold the bundled figures."""
 
+    exit_status = 1
+
 
 @dataclass(frozen=True)
 class Layout:

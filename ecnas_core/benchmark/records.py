@@ -29,7 +29,7 @@ from ecnas_core.benchmark.layouts import NUMBERS, Decoded, decode_all, numbers_o
 from ecnas_core.benchmark.messages import InvalidMessage, decode
 from ecnas_core.benchmark.official import OfficialFile
 from ecnas_core.benchmark.schema import RESULTS
-from ecnas_core.benchmark.tfrecord import FRAME_BYTES, Location, RecordError
+from ecnas_core.benchmark.tfrecord import FRAME_BYTES, Location, RecordError, printable
 from ecnas_core.cells import OPERATIONS, Cell, InvalidCell
 
 EPOCHS = (4, 12, 36, 108)
@@ -230,26 +230,28 @@ class RecordReader:
 
     def _table(self, heads: Sequence[_Head], decoded: Decoded) -> pa.RecordBatch:
         numbers = dict(zip(NUMBERS, decoded.numbers.T, strict=True))
-        energy, accuracies = numbers["energy"], [numbers[name] for name in NUMBERS if name.endswith("_accuracy")]
+        energy, time = numbers["energy"], numbers["training_time"]
+        accuracies = np.stack([numbers[name] for name in NUMBERS if name.endswith("_accuracy")])
         cost, accuracy = self._provenances(heads, numbers)
         unmeasured = cost != "measured"
         columns: dict[str, Any] = {
             "hash": [head.hash for head in heads],
             "epochs": [head.epochs for head in heads],
             "device": [_device(names) for names in decoded.devices],
-            "training_time_s": numbers["training_time"],
+            "training_time_s": time,
             "energy_kwh": energy,
             "pue": np.where(~np.isnan(energy) & ((self._official is not None) | _has_pue(numbers)), PUE, np.nan),
             "co2eq_g": numbers["co2eq"],
             "carbon_intensity_g_per_kwh": numbers["avg_intensity"],
             "energy_provenance": _where(~np.isnan(energy), cost),
-            "accuracy_provenance": _where(~np.isnan(accuracies).all(axis=0), accuracy),
-            "time_provenance": _where(~np.isnan(numbers["training_time"]), cost),
+            "accuracy_provenance": _where(np.asarray(~np.isnan(accuracies).all(axis=0)), accuracy),
+            # The times beside surrogate energies are NAS-Bench-101's own.
+            "time_provenance": _where(~np.isnan(time), np.where(cost == "surrogate", "published", cost)),
         }
         for name in RESULTS.names:
             if name in numbers:
                 columns[name] = np.where(unmeasured, np.nan, numbers[name]) if name in _READINGS else numbers[name]
-        constants = {"repeat": None, "source": self._path.name, "official": self._official is not None}
+        constants = {"repeat": None, "source": printable(self._path.name), "official": self._official is not None}
         return pa.RecordBatch.from_arrays(
             [
                 pa.repeat(pa.scalar(constants[field.name], field.type), len(heads))

@@ -56,9 +56,13 @@ class QueryFailed(SandboxError):
 class TimeLimit(SandboxError):
     """The query ran too long and was ended."""
 
+    exit_status = 1
+
 
 class MemoryLimit(SandboxError):
     """The query needed too much memory and was ended."""
+
+    exit_status = 1
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class FileError(EcnasError):
         self.reason = reason
 
     def __str__(self) -> str:
-        return f"{self.path}: {self.reason}; {self.remedy}"
+        return f"{printable(self.path)}: {self.reason}; {self.remedy}"
 
 
 class FileNotFound(FileError):
@@ -97,7 +97,7 @@ class RecordError(EcnasError):
 
     def __str__(self) -> str:
         path, record, offset = self.where
-        return f"{path}, record {record}, byte {offset}: {self.reason}; {self.remedy}"
+        return f"{printable(path)}, record {record}, byte {offset}: {self.reason}; {self.remedy}"
 
 
 class EmptyFile(RecordError):
@@ -128,6 +128,11 @@ class GitLfsPointer(RecordError):
     """A Git LFS pointer: three lines of text that stand in for the file."""
 
     remedy = "fetch the file itself, with `git lfs pull` or with the command `download`"
+
+
+def printable(path: Path | str) -> str:
+    """Return a path on one line and in valid Unicode: what cannot be printed stands as its escape sequence."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in str(path))
 
 
 def read_records(path: Path, consume: Callable[[bytes], object] | None = None) -> Iterator[Record]:

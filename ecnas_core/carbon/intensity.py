@@ -18,6 +18,8 @@ class UnknownGrid(EcnasError):
 class MissingTable(EcnasError):
     """Carbontracker's table of intensities cannot be found."""
 
+    exit_status = 1
+
 
 @dataclass(frozen=True)
 class Grid:

@@ -281,7 +281,7 @@ def energy_scale(frame: pd.DataFrame) -> pd.Series:
 
 def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     """Parallel coordinates of cells: operation counts and metrics, coloured by the vertical axis of the view."""
-    dimensions = [
+    dimensions: list[dict[str, object]] = [
         {"label": label, "values": [Cell.from_bits(*bits).ops_digits.count(str(digit)) for bits in _bits(frame)],
          "tickvals": list(range(6)), "range": [0, 5]}
         for digit, label in enumerate(_COUNTS.values())
@@ -355,9 +355,7 @@ def _strip(picture: Picture) -> go.Heatmap:
     )
 
 
-def _marked(
-    marked: pd.DataFrame, view: View, dark: bool, selected: str | None, names: Mapping[str, str]
-) -> go.Scatter:
+def _marked(marked: pd.DataFrame, view: View, dark: bool, selected: str | None, names: Mapping[str, str]) -> go.Scatter:
     x, y = view.axes
     return go.Scatter(
         x=marked["x"],

@@ -164,9 +164,7 @@ def _dominating(view: View, digest: str) -> None:
     if better.empty:
         st.caption("No matching cell with both values known does: it lies on the front, or it lacks a value itself.")
         return
-    texts = {
-        line.hash: f"{line.hash[:8]}: {value(x, line.x)}, {value(y, line.y)}" for line in better.itertuples()
-    }
+    texts = {line.hash: f"{line.hash[:8]}: {value(x, line.x)}, {value(y, line.y)}" for line in better.itertuples()}
     key = f"dominating_{digest}"
 
     def opened() -> None:

@@ -9,7 +9,7 @@ import streamlit as st
 
 _STYLE = """\
 <style>
-.facts {display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: .35rem 1rem; margin: 0; padding: 0}
+.facts {display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: .35rem 1rem}
 .facts div {display: flex; flex-direction: column}
 .facts .label {font-size: .8rem; opacity: .72}
 .facts .figure {font-size: 1.12rem; font-weight: 600; font-variant-numeric: tabular-nums}

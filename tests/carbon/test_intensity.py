@@ -32,10 +32,6 @@ def test_codes_are_two_letters_so_that_no_code_is_taken_for_a_number():
     assert all(len(code) == 2 and code.isascii() and code.isalpha() and code.isupper() for code in grids())
 
 
-def test_namibia_is_a_country_and_not_a_missing_value():
-    assert grid("NA").country == "Namibia"
-
-
 def test_countries_stand_in_the_order_of_their_names():
     names = [each.country for each in grids().values()]
     assert names == sorted(names)

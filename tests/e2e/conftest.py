@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
 
 from ecnas_core.measure.doctor import BROWSERS, examine
 
@@ -209,28 +209,42 @@ class Explore:
         mouse.up()
         return self
 
+    def point_at_plot(self) -> Explore:
+        """Bring the picture into sight, with no hover left from before."""
+        self.page.mouse.move(2, 2)
+        self.plot.scroll_into_view_if_needed()
+        return self
+
     def screenshot(self, name: str) -> Path:
         SCREENSHOTS.mkdir(exist_ok=True)
         path = SCREENSHOTS / f"{name}.png"
-        self.page.screenshot(path=path, full_page=False, animations="disabled")
+        self.page.screenshot(path=path, animations="disabled")
         return path
 
 
+@pytest.fixture(scope="session")
+def visited(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser context that keeps its cache from test to test, as a returning visitor's does."""
+    context = browser.new_context(viewport=WIDE, accept_downloads=True)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def open_tab(browser: Browser, address: str) -> Iterator[Callable[..., Explore]]:
-    """Open the app in a new browser context; at the end nothing may have gone wrong in any of them."""
-    contexts = []
+def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterator[Callable[..., Explore]]:
+    """Open a tab, in a browser context of its own if told what is special of it; in none may anything go wrong."""
+    opened: list[Page | BrowserContext] = []
     problems: list[str] = []
 
     def outside(url: str) -> bool:
         parts = urlsplit(url)
         return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in LOOPBACK
 
-    def open_tab(*, viewport: dict[str, int] = WIDE, at: str | None = None, **context_options: object) -> Explore:
-        context = browser.new_context(viewport=viewport, accept_downloads=True, **context_options)
-        contexts.append(context)
-        context.set_default_timeout(PATIENCE)
+    def open_tab(at: str | None = None, **special: object) -> Explore:
+        context = browser.new_context(**({"viewport": WIDE} | special)) if special else visited
         page = context.new_page()
+        opened.append(context if special else page)
+        page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         page.on("request", lambda request: outside(request.url) and problems.append(f"outside: {request.url}"))
@@ -239,8 +253,8 @@ def open_tab(browser: Browser, address: str) -> Iterator[Callable[..., Explore]]
 
     expect.set_options(timeout=PATIENCE)
     yield open_tab
-    for context in contexts:
-        context.close()
+    for each in opened:
+        each.close()
     assert not problems, problems
 
 

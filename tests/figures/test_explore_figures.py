@@ -269,7 +269,9 @@ class TestBudgetCurve:
         assert list(drawn.text) == ["4", "12", "36", "108"]
         assert list(drawn.x) == pytest.approx([cell["energy"] / 1.59 * 1000 for cell in expected])
         assert list(drawn.y) == pytest.approx([cell["validation_accuracy"] for cell in expected])
-        deviation = pd.read_parquet(bench.bundled / "benchmark" / "4V.parquet").query("hash == @digest").sort_values("epochs")
+        deviation = (
+            pd.read_parquet(bench.bundled / "benchmark" / "4V.parquet").query("hash == @digest").sort_values("epochs")
+        )
         assert list(drawn.error_x.array) == pytest.approx(list(deviation["energy_kwh_std"] / 1.59 * 1000))
 
     def test_budgets_without_accuracy_are_left_out(self, bench, truth):
@@ -277,7 +279,9 @@ class TestBudgetCurve:
         digest = cells[cells["validation_accuracy"].isna()]["hash"].iloc[0]
         view = View()
         (drawn,) = figures.budget_curve(explore.budgets(bench, view, digest), view, dark=False).data
-        known = [epochs for epochs in (4, 12, 36, 108) if pd.notna(truth.cell(digest, "7V", epochs)["validation_accuracy"])]
+        known = [
+            epochs for epochs in (4, 12, 36, 108) if pd.notna(truth.cell(digest, "7V", epochs)["validation_accuracy"])
+        ]
         assert list(drawn.text) == [str(epochs) for epochs in known]
 
 

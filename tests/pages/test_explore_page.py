@@ -309,7 +309,7 @@ class TestLens:
         danish = page.trace("front")["x"]
         page.set("lens_grid", "PL").works()
         assert page.params == {"space": "4V", "grid": "PL", "unit": "kgCO2eq"}
-        words = [text for text in page.app.sidebar.caption if "Poland" in text.value][0].value
+        words = next(text for text in page.app.sidebar.caption if "Poland" in text.value).value
         assert page.trace("front")["x"][0] > danish[0]
         assert "facility energy, PUE 1.59; Poland" in words
 
@@ -551,7 +551,7 @@ class TestTray:
     def test_the_best_is_bold(self, open_page, truth):
         front = cheap_and_good(truth, "4V").iloc[[1, 8]]
         page = open_page(space="4V", tray="~".join(front["hash"])).works()
-        html = [block.value for block in page.app.get("html") if "4V, 108 epochs" in block.value][0]
+        html = next(block.value for block in page.app.get("html") if "4V, 108 epochs" in block.value)
         rows = {row.split("</th>")[0]: row for row in html.split("<tr><th scope='row' class=''>")[1:]}
         assert rows["Energy"].count("class='best'") == 1
         assert rows["Energy"].index("class='best'") < rows["Energy"].index("class=''")

@@ -131,9 +131,7 @@ class TestBrokenLinks:
     )
     def test_a_broken_area_is_left_out(self, open_page, box):
         page = open_page(space="4V", box=box).works()
-        assert page.texts("warning") == [
-            "The selected area of the link is left out: it is not two ranges of numbers."
-        ]
+        assert page.texts("warning") == ["The selected area of the link is left out: it is not two ranges of numbers."]
         assert page.params == {"space": "4V"}
 
     @pytest.mark.parametrize("box", ["-inf~inf~-inf~inf", "-5~0.5~0~1"])
