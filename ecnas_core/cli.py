@@ -149,7 +149,12 @@ def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     answer = run(options.query, Benchmark.open(options.data).layout)
     frame = answer.frame.astype(object).where(answer.frame.notna(), None)
     rows = frame.to_numpy(dtype=object).tolist()
-    document = {"columns": list(frame.columns), "rows": _finite(rows), "truncated": answer.truncated, "seconds": answer.seconds}
+    document = {
+        "columns": list(frame.columns),
+        "rows": _finite(rows),
+        "truncated": answer.truncated,
+        "seconds": answer.seconds,
+    }
     text = _table([dict(zip(frame.columns, row, strict=True)) for row in rows]) if len(frame.columns) else ""
     note = f"{len(rows)} rows{' (cut off)' if answer.truncated else ''}, {answer.seconds:.2f} s"
     return document, f"{text}\n{note}" if rows else note

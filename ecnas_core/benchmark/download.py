@@ -54,6 +54,8 @@ class DownloadError(EcnasError):
 class UnknownFile(DownloadError):
     """The name is none of the official files'."""
 
+    exit_status = 2
+
 
 class DownloadCancelled(DownloadError):
     """The caller asked to stop; what has arrived is kept."""

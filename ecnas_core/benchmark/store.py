@@ -96,7 +96,9 @@ class Benchmark:
         self.data = data
         self.bundled = bundled
         self._lock = threading.Lock()
-        self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false", "enable_progress_bar": "false"})
+        self._connection = duckdb.connect(
+            ":memory:", config={"autoinstall_known_extensions": "false", "enable_progress_bar": "false"}
+        )
         self._signature: Stamp | None = None
         self._layout = self._refresh()
 

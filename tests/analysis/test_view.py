@@ -146,9 +146,7 @@ def test_numbers_of_numpy_make_the_same_link_and_source():
 
 @given(filters)
 def test_order_of_the_filters_does_not_matter(given_filters):
-    turned = replace(
-        given_filters, counts=given_filters.counts[::-1], ranges=given_filters.ranges[::-1]
-    )
+    turned = replace(given_filters, counts=given_filters.counts[::-1], ranges=given_filters.ranges[::-1])
     assert turned == given_filters
     assert hash(turned) == hash(given_filters)
 
@@ -253,7 +251,9 @@ def test_axes_take_the_metrics_own_scale_unless_chosen():
     assert View(x="test_error", y="parameters").logarithmic == (True, True)
 
 
-@pytest.mark.parametrize("lens", [Lens(country="CF"), Lens(country=None, g_per_kwh=0.0), Lens(country=None, g_per_kwh=1e-320)])
+@pytest.mark.parametrize(
+    "lens", [Lens(country="CF"), Lens(country=None, g_per_kwh=0.0), Lens(country=None, g_per_kwh=1e-320)]
+)
 def test_footprint_without_emissions_has_no_logarithmic_axis(lens):
     assert lens.intensity == pytest.approx(0, abs=1e-300)
     assert View(x="footprint", y="energy", x_log=True, lens=lens).logarithmic == (False, True)
