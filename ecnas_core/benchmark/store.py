@@ -96,9 +96,7 @@ class Benchmark:
         self.data = data
         self.bundled = bundled
         self._lock = threading.Lock()
-        self._connection = duckdb.connect(
-            ":memory:", config={"autoinstall_known_extensions": "false", "enable_progress_bar": "false"}
-        )
+        self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
         self._signature: Stamp | None = None
         self._layout = self._refresh()
 
@@ -233,7 +231,9 @@ class Benchmark:
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         self._refresh()
-        return self._connection.cursor()
+        cursor = self._connection.cursor()
+        cursor.execute("set enable_progress_bar = false")
+        return cursor
 
     def _refresh(self) -> Layout:
         with self._lock:
