@@ -14,8 +14,9 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -27,7 +28,7 @@ from ecnas_core.benchmark.official import OFFICIAL, OfficialFile, by_sha256
 from ecnas_core.benchmark.progress import Progress
 from ecnas_core.benchmark.records import EPOCHS, Batch, KnownCells, RecordReader
 from ecnas_core.benchmark.schema import RESULTS
-from ecnas_core.benchmark.tfrecord import FileError, RecordError, read_records
+from ecnas_core.benchmark.tfrecord import FileError, RecordError, open_file, printable, read_records
 from ecnas_core.errors import EcnasError
 
 KNOWN_CELLS = Path(__file__).parents[2] / "data" / "benchmark" / "7V.parquet"
@@ -127,8 +128,9 @@ def ingest(
         WorkerDied: a worker process was killed.
     """
     started = time.monotonic()
-    size = path.stat().st_size if path.is_file() else 0
-    official = _identify(path, size)
+    with open_file(path) as stream:
+        size = os.fstat(stream.fileno()).st_size
+        official = _identify(stream, size)
     tabulate = _tabulate_in_pool if size >= POOL_FROM_BYTES else _tabulate
     digest = hashlib.sha256()
     repeats: dict[str, int] = {}
@@ -143,7 +145,7 @@ def ingest(
             if progress is not None:
                 progress(Progress(bytes_done, size, rows, time.monotonic() - started))
             if cancel is not None and cancel():
-                raise IngestCancelled(f"{path}: cancelled, nothing was written; start the ingest again")
+                raise IngestCancelled(f"{printable(path)}: cancelled, nothing was written; start the ingest again")
         sha256 = digest.hexdigest()
         if by_sha256(sha256) != official:
             raise FileChanged(path, "the file changed while it was read")
@@ -153,12 +155,11 @@ def ingest(
     )
 
 
-def _identify(path: Path, size: int) -> OfficialFile | None:
+def _identify(stream: BufferedReader, size: int) -> OfficialFile | None:
     """Return which released file it is; only one of a released file's size needs hashing to tell."""
     if size not in {file.bytes for file in OFFICIAL.values()}:
         return None
-    with path.open("rb") as stream:
-        return by_sha256(hashlib.file_digest(stream, "sha256").hexdigest())
+    return by_sha256(hashlib.file_digest(stream, "sha256").hexdigest())
 
 
 def _tabulate(
@@ -175,34 +176,34 @@ def _tabulate_in_pool(
 ) -> _Batches:
     """As `_tabulate`, in worker processes, a few batches ahead of what is yielded."""
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(WORKERS, context, _start_worker, (path, official, KnownCells(known_cells))) as pool:
+    pool = ProcessPoolExecutor(WORKERS, context, _start_worker, (path, official, KnownCells(known_cells)))
 
-        def submitted() -> Iterator[tuple[Future[pa.RecordBatch], int]]:
-            end = 0
-            try:
-                for batch in _batches(path, consume):
-                    end = _end(batch)
-                    yield pool.submit(_read_in_worker, batch), end
-            except (FileError, RecordError) as error:
-                failure: Future[pa.RecordBatch] = Future()
-                failure.set_exception(error)
-                yield failure, end
-
-        pending: deque[tuple[Future[pa.RecordBatch], int]] = deque()
+    def submitted() -> Iterator[tuple[Future[pa.RecordBatch], int]]:
+        end = 0
         try:
-            for task in submitted():
-                pending.append(task)
-                if len(pending) > _BATCHES_AHEAD:
-                    future, end = pending.popleft()
-                    yield future.result(), end
-            for future, end in pending:
+            for batch in _batches(path, consume):
+                end = _end(batch)
+                yield pool.submit(_read_in_worker, batch), end
+        except (FileError, RecordError) as error:
+            failure: Future[pa.RecordBatch] = Future()
+            failure.set_exception(error)
+            yield failure, end
+
+    pending: deque[tuple[Future[pa.RecordBatch], int]] = deque()
+    try:
+        for task in submitted():
+            pending.append(task)
+            if len(pending) > _BATCHES_AHEAD:
+                future, end = pending.popleft()
                 yield future.result(), end
-        except BrokenProcessPool as error:
-            raise WorkerDied(
-                f"{path}: a worker process was killed, perhaps for memory; free some and try again"
-            ) from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for future, end in pending:
+            yield future.result(), end
+    except BrokenProcessPool as error:
+        raise WorkerDied(
+            f"{printable(path)}: a worker process was killed, perhaps for memory; free some and try again"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _batches(path: Path, consume: Callable[[bytes], object]) -> Iterator[Batch]:
@@ -280,7 +281,8 @@ class _Output:
                 with self._reporting():
                     self._part.replace(self.path)
         finally:
-            self._part.unlink(missing_ok=True)
+            with suppress(FileNotFoundError, NotADirectoryError):
+                self._part.unlink()
 
     def _flush(self) -> None:
         with self._reporting():
@@ -302,7 +304,9 @@ class _Output:
             yield
         except OSError as error:
             reason = error.strerror or str(error)
-            raise OutputError(f"{self._folder}: cannot write ({reason}); check space and permissions") from error
+            raise OutputError(
+                f"{printable(self._folder)}: cannot write ({reason}); check space and permissions"
+            ) from error
 
 
 _reader: RecordReader

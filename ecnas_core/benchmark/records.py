@@ -158,6 +158,8 @@ class KnownCells:
     def get(self, module_hash: str) -> KnownCell | None:
         """Return the cell with this hash, or None where the table has none."""
         key = module_hash.encode(errors="replace")
+        if len(key) != self._hashes.itemsize:  # numpy would copy the table, each hash as long as the key
+            return None
         at = int(np.searchsorted(self._hashes, key))
         if at == len(self._hashes) or self._hashes[at] != key:
             return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO, ClassVar, NamedTuple
 
@@ -151,11 +153,18 @@ def read_records(path: Path, consume: Callable[[bytes], object] | None = None) -
         FileError: the file cannot be opened or read.
         RecordError: a record is truncated or damaged, or the file is empty.
     """
+    with open_file(path) as stream:
+        yield from _parse(path, stream, consume)
+
+
+@contextmanager
+def open_file(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file to read bytes; what the system refuses, now or while it is read, becomes a `FileError`."""
     try:
         if path.exists() and not path.is_file():
             raise NotAFile(path, "not a regular file")
         with path.open("rb") as stream:
-            yield from _parse(path, stream, consume)
+            yield stream
     except FileNotFoundError as error:
         raise FileNotFound(path, "no such file") from error
     except OSError as error:
