@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import DERIVED, sql_list
@@ -42,7 +43,7 @@ class Layout:
         bundled: folder of the bundled figures.
         data: the user's folder; it need not exist.
         files: for each of results, runs, measurements and benchmark the Parquet files to read; a user's file stands
-            in for the bundled one of the same name.
+            in for the bundled one of the same name, of results only an official one.
         problems: files that were left out, each with the reason.
     """
 
@@ -107,6 +108,10 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
         for path in sorted((data / folder).glob("*.parquet")):
             expected = pq.read_schema(found[path.name]) if schema is None and path.name in found else schema
             problem = _problem(path, expected) if expected is not None else f"is none of {', '.join(DERIVED)}"
+            if not problem and folder == "results" and path.name in found and not _is_official(path):
+                problem = (
+                    "has the name of a bundled file without being that official one; rename its source, ingest it again"
+                )
             if problem:
                 problems[path] = problem
             else:
@@ -125,6 +130,10 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
         return f"lacks the columns {_some(missing)}"
     wrong = [field.name for field in schema if found.field(field.name).type != field.type]
     return f"has other types in the columns {_some(wrong)}" if wrong else None
+
+
+def _is_official(path: Path) -> bool:
+    return pc.all(pq.read_table(path, columns=["official"])["official"], min_count=1).as_py() is True
 
 
 def _some(names: Sequence[str]) -> str:

@@ -1,0 +1,211 @@
+"""Who may import whom, and what an import must not load.
+
+pages -> figures -> analysis, search, surrogates, measure, carbon -> benchmark -> cells
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from functools import cache
+from graphlib import TopologicalSorter
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+ROOMS = [
+    {"pages", "app"},
+    {"figures"},
+    {"analysis", "search", "surrogates", "measure", "carbon"},
+    {"benchmark"},
+    {"cells"},
+]
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+HEAVY = {"torch", "pymoo", "carbontracker", "sklearn", "scipy", "matplotlib", "tensorflow"}
+LAZY_TORCH = ROOT / "ecnas_core" / "cells" / "network.py"
+
+
+def sources() -> list[Path]:
+    return [path for folder in ("ecnas_core", "pages") for path in sorted((ROOT / folder).rglob("*.py"))] + [
+        ROOT / "app.py"
+    ]
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> str | None:
+    """The room that a module of the project stands in; None for the others and for the core's own top level."""
+    head, *rest = module.split(".")
+    if head in ("pages", "app"):
+        return head
+    return rest[0] if head == "ecnas_core" and rest and rest[0] in LEVEL else None
+
+
+def imported(path: Path) -> list[tuple[int, str]]:
+    """Line and full name of everything a file imports, at any depth, ``from a import b`` as a.b where that is a module."""
+    found = []
+    package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:
+                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
+                base = ".".join([*parents, base] if base else parents)
+            found += [
+                (node.lineno, f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base)
+                for alias in node.names
+            ]
+        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
+            "import_module",
+            "__import__",
+        ):
+            named = node.args[0]
+            assert isinstance(named, ast.Constant), f"{path}:{node.lineno} imports what cannot be known"
+            found.append((node.lineno, named.value))
+    return found
+
+
+@cache
+def is_module(name: str) -> bool:
+    if name.split(".")[0] not in ("ecnas_core", "pages", "app"):
+        return False
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
+
+
+def test_imports_are_read_in_all_their_forms(tmp_path, monkeypatch):
+    """The check itself: it must see an import wherever and however it stands."""
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    is_module.cache_clear()
+    folder = tmp_path / "ecnas_core" / "cells"
+    folder.mkdir(parents=True)
+    for path in (tmp_path / "ecnas_core" / "__init__.py", folder / "__init__.py", folder / "cell.py"):
+        path.write_text("")
+    path = folder / "graph.py"
+    path.write_text(
+        "import numpy.typing as npt\n"
+        "from ecnas_core.cells import cell\n"
+        "from ecnas_core.cells.cell import Cell\n"
+        "from . import cell\n"
+        "from .cell import Cell\n"
+        "from .. import errors\n"
+        "def f():\n"
+        "    if True:\n"
+        "        import torch\n"
+        "        importlib.import_module('pymoo.core')\n"
+    )
+    try:
+        assert imported(path) == [
+            (1, "numpy.typing"), (2, "ecnas_core.cells.cell"), (3, "ecnas_core.cells.cell"), (4, "ecnas_core.cells.cell"),
+            (5, "ecnas_core.cells.cell"), (6, "ecnas_core"), (9, "torch"), (10, "pymoo.core"),
+        ]  # fmt: skip
+        assert (room_of("ecnas_core.cells.cell"), room_of("ecnas_core.errors"), room_of("pages.widgets.card")) == (
+            "cells",
+            None,
+            "pages",
+        )
+    finally:
+        is_module.cache_clear()
+
+
+def test_every_folder_is_a_room():
+    folders = {path.name for path in (ROOT / "ecnas_core").iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= LEVEL.keys()
+    assert {"cells", "benchmark", "analysis", "carbon", "figures", "measure"} <= folders
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_arrows_point_downwards(path):
+    own = room_of(module_name(path))
+    for line, name in imported(path):
+        other = room_of(name)
+        where = f"{path.relative_to(ROOT)}:{line} imports {name}"
+        if own is not None and other is not None:
+            assert LEVEL[other] >= LEVEL[own], where
+        if own is not None and name.split(".")[0] == "ecnas_core":
+            assert name not in ("ecnas_core.cli", "ecnas_core.__main__"), (
+                f"{where}: nothing stands above the command line"
+            )
+        if path.is_relative_to(ROOT / "ecnas_core") and other is not None:
+            assert other not in ("pages", "app"), f"{where}: the core does not know the app"
+
+
+def test_rooms_of_one_level_do_not_import_each_other_in_a_circle():
+    edges: dict[str, set[str]] = {room: set() for room in LEVEL}
+    for path in sources():
+        own = room_of(module_name(path))
+        for _, name in imported(path):
+            other = room_of(name)
+            if own and other and own != other:
+                edges[own].add(other)
+    order = list(TopologicalSorter(edges).static_order())
+    assert len(order) == len(LEVEL)
+
+
+def test_errors_import_nothing_of_the_project():
+    assert [name for _, name in imported(ROOT / "ecnas_core" / "errors.py") if name != "__future__"] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "ecnas_core" / "cells").rglob("*.py")), ids=lambda path: path.name)
+def test_cells_import_numpy_and_the_standard_library(path):
+    allowed = sys.stdlib_module_names | {"numpy"} | ({"torch"} if path == LAZY_TORCH else set())
+    for line, name in imported(path):
+        own = name in ("ecnas_core", "ecnas_core.errors") or name.startswith("ecnas_core.cells")
+        assert own or name.split(".")[0] in allowed, f"{path.name}:{line} imports {name}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "ecnas_core").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_core_does_not_know_streamlit(path):
+    assert not [f"{path}:{line}" for line, name in imported(path) if name.split(".")[0] == "streamlit"]
+
+
+def loaded_by(*modules: str) -> set[str]:
+    """The top-level modules that importing these loads in a fresh process."""
+    code = f"import sys\nimport {', '.join(modules)}\nprint(*sorted({{name.split('.')[0] for name in sys.modules}}))"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stdout.split())
+
+
+def modules_below(folder: str) -> list[str]:
+    return [module_name(path) for path in sorted((ROOT / folder).rglob("*.py")) if path.name != "__main__.py"]
+
+
+def test_the_heavy_libraries_are_there_to_be_loaded():
+    """Otherwise the tests below would pass for want of them."""
+    assert all(find_spec(name) for name in ("torch", "pymoo", "carbontracker"))
+
+
+def test_cells_load_numpy_alone():
+    loaded = loaded_by("ecnas_core.cells")
+    assert "numpy" in loaded
+    assert loaded.isdisjoint(HEAVY | {"streamlit", "plotly"})
+
+
+def test_library_and_command_line_load_nothing_heavy():
+    loaded = loaded_by(
+        "ecnas_core", "ecnas_core.cli", *modules_below("ecnas_core/analysis"), *modules_below("ecnas_core/carbon")
+    )
+    assert loaded.isdisjoint(HEAVY | {"streamlit", "plotly", "pandas"})
+
+
+def test_app_loads_nothing_heavy():
+    loaded = loaded_by("ecnas_core.figures.explore", *modules_below("pages/widgets"))
+    assert {"streamlit", "plotly"} <= loaded
+    assert loaded.isdisjoint({"torch", "pymoo", "carbontracker", "sklearn", "matplotlib", "tensorflow"})
+
+
+def test_core_loads_no_streamlit():
+    loaded = loaded_by(*[name for name in modules_below("ecnas_core") if not name.endswith(".network")])
+    assert loaded.isdisjoint({"streamlit", "torch", "pymoo", "carbontracker"})
