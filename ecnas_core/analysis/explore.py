@@ -266,10 +266,10 @@ def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
     found = points[chosen]
     where, parameters = view.where()
     x, y = view.axes
-    listed = ", ".join("(?, ?)" for _ in found) or "(null, null)"
+    listed = ", ".join("(?, ?)" for _ in found)
+    on_front = f"({x.sql}::double, {y.sql}::double) in ({listed})" if listed else "false"
     frame = bench.frame(
-        f"select {_select(view)} from benchmark where {where} and ({x.sql}::double, {y.sql}::double) in ({listed}) "
-        "order by hash",
+        f"select {_select(view)} from benchmark where {where} and {on_front} order by hash",
         [*parameters, *found.ravel().tolist()],
     )
     frame = frame.drop_duplicates(["x", "y"])

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import DERIVED, sql_list
@@ -133,7 +132,11 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
 
 
 def _is_official(path: Path) -> bool:
-    return pc.all(pq.read_table(path, columns=["official"])["official"], min_count=1).as_py() is True
+    try:
+        values = pq.read_table(path, columns=["official"])["official"].unique().to_pylist()
+    except (pa.ArrowInvalid, OSError):
+        return False
+    return bool(values == [True])
 
 
 def _some(names: Sequence[str]) -> str:

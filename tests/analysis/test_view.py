@@ -20,6 +20,7 @@ from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
 
+UNHURRIED = settings(deadline=None)
 MEASURES = st.floats(allow_nan=False)
 KEYS = (
     "space", "epochs", "x", "y", "x_log", "y_log", "artefacts", "energy_provenance", "accuracy_provenance",
@@ -83,6 +84,7 @@ def executed(source: str) -> dict[str, object]:
     return namespace
 
 
+@UNHURRIED
 @given(views)
 def test_url_round_trips(view):
     params = view.to_params()
@@ -90,6 +92,7 @@ def test_url_round_trips(view):
     assert View.from_params(params) == view
 
 
+@UNHURRIED
 @given(views)
 def test_url_ignores_the_order_and_what_belongs_to_other_parts_of_the_page(view):
     params = {"cell": "x", "tray": "y", **dict(reversed(view.to_params().items())), "box": "z"}
@@ -116,6 +119,7 @@ def test_url_by_hand():
     }  # fmt: skip
 
 
+@UNHURRIED
 @given(views)
 def test_python_source_evaluates_to_the_same_view(view):
     namespace = executed(view.to_python())
@@ -144,6 +148,7 @@ def test_numbers_of_numpy_make_the_same_link_and_source():
     assert executed(other.to_python())["view"] == plain
 
 
+@UNHURRIED
 @given(filters)
 def test_order_of_the_filters_does_not_matter(given_filters):
     turned = replace(given_filters, counts=given_filters.counts[::-1], ranges=given_filters.ranges[::-1])
@@ -151,7 +156,7 @@ def test_order_of_the_filters_does_not_matter(given_filters):
     assert hash(turned) == hash(given_filters)
 
 
-@settings(max_examples=300)
+@settings(UNHURRIED, max_examples=300)
 @given(st.dictionaries(st.sampled_from(KEYS), st.one_of(st.sampled_from(WORDS), st.text(max_size=20)), max_size=6))
 def test_any_url_is_a_view_or_a_named_error_of_one_line(params):
     try:
@@ -163,7 +168,7 @@ def test_any_url_is_a_view_or_a_named_error_of_one_line(params):
     assert len(view.where()[1]) == view.where()[0].count("?")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(UNHURRIED, max_examples=25)
 @given(views, st.sampled_from(["043721b9c7fe8c5fad811d47d83132ec", "03d84046b0ce567b2b59e85903aa2f5f", "0" * 32]))
 def test_every_query_takes_any_view(bench, view, digest):
     view = replace(view, space="4V")

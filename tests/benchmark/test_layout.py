@@ -144,6 +144,26 @@ def test_file_of_the_user_stands_in_for_the_bundled_one_of_its_name(tmp_path):
     assert count(layout, "results", source) == 2
 
 
+@pytest.mark.parametrize("official", [[False], [True, False], [None], []], ids=["no", "in part", "unknown", "empty"])
+def test_impostor_does_not_stand_in_for_an_official_file(tmp_path, official):
+    path = tmp_path / "results" / PUBLISHED
+    path.parent.mkdir()
+    pq.write_table(pa.Table.from_pylist([{"official": each} for each in official], RESULTS), path)
+    layout = scan(tmp_path)
+    assert "rename" in layout.problems[path]
+    assert count(layout, "results", "source = 'energy_4V9E_linscale.tfrecord'") == 91 * 4
+
+
+def test_damaged_pages_do_not_stand_in_for_an_official_file(tmp_path):
+    """The footer is whole, so only reading the column tells."""
+    content = bytearray((BUNDLED / "results" / PUBLISHED).read_bytes())
+    content[4:-8000] = bytes(len(content) - 8004)
+    path = tmp_path / "results" / PUBLISHED
+    path.parent.mkdir()
+    path.write_bytes(content)
+    assert list(scan(tmp_path).problems) == [path]
+
+
 def test_derived_file_of_the_user_stands_in_for_the_bundled_one(tmp_path):
     table = pq.read_table(BUNDLED / "benchmark" / "4V.parquet")
     (tmp_path / "benchmark").mkdir()

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from ecnas_core.carbon import SCOPES, UNITS, InvalidLens, Lens, UnknownGrid, grid, grids
 from ecnas_core.errors import EcnasError
 
+UNHURRIED = settings(deadline=None)
+
 places = st.one_of(
     st.sampled_from(sorted(grids())).map(lambda code: {"country": code, "g_per_kwh": None}),
     st.floats(0, 2000).map(lambda intensity: {"country": None, "g_per_kwh": intensity}),
@@ -145,7 +147,7 @@ def connection():
         yield opened
 
 
-@settings(deadline=None)
+@UNHURRIED
 @given(lenses, energies, joules)
 def test_sql_expressions_convert_as_python_does(connection, lens, energy_kwh, gpu_energy_j):
     found = connection.execute(
@@ -159,6 +161,7 @@ def test_sql_expressions_convert_as_python_does(connection, lens, energy_kwh, gp
         assert value is None or value == pytest.approx(number, rel=1e-14, abs=1e-300)
 
 
+@UNHURRIED
 @given(lenses)
 def test_url_round_trips(lens):
     params = lens.to_params()
@@ -166,6 +169,7 @@ def test_url_round_trips(lens):
     assert Lens.from_params(params) == lens
 
 
+@UNHURRIED
 @given(lenses)
 def test_url_leaves_defaults_out(lens):
     default = Lens()
@@ -194,6 +198,7 @@ def test_hostile_url_is_a_named_error_of_one_line(params):
     assert "\n" not in str(raised.value)
 
 
+@UNHURRIED
 @given(st.dictionaries(st.sampled_from(["scope", "pue", "grid", "unit"]), st.text(max_size=12)))
 def test_any_text_in_the_url_is_a_lens_or_a_named_error(params):
     try:
