@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from benchmarks import bench_cells, bench_ingest
+from benchmarks import bench_benchmark, bench_cells, bench_explore, bench_ingest
 
 
 def main() -> None:
     """Run and print; less is better, a ratio is to the peer or else to the limit."""
     print(f"{'what':<75} {'value':>10} {'limit':>8} {'peer':>8} {'ratio':>6}  unit")
-    for module in (bench_cells, bench_ingest):
+    for module in (bench_benchmark, bench_explore, bench_cells, bench_ingest):
         for row in module.run():
             peer = "" if row["peer"] is None else f"{row['peer']:.4g}"
             print(

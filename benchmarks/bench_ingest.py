@@ -85,7 +85,8 @@ def payloads(cells: Path) -> Iterator[bytes]:
 def mean_accuracies(random: np.random.Generator, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return means of three repeats, each a float32 share of the 9,984 images that were validated."""
     repeats = (random.integers(9985, size=(*shape, 3)) / 9984).astype(np.float32)
-    return repeats.astype(np.float64).mean(axis=-1)
+    means: NDArray[np.float64] = repeats.mean(axis=-1, dtype=np.float64)
+    return means
 
 
 def evaluations(*evaluations: tuple[float, ...]) -> bytes:

@@ -266,13 +266,14 @@ def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
     found = points[chosen]
     where, parameters = view.where()
     x, y = view.axes
-    listed = ", ".join("(?, ?)" for _ in found)
-    on_front = f"({x.sql}::double, {y.sql}::double) in ({listed})" if listed else "false"
+    wanted = [f"{axis.sql}::double in ({', '.join('?' * len(found)) or 'null'})" for axis in (x, y)]
     frame = bench.frame(
-        f"select {_select(view)} from benchmark where {where} and {on_front} order by hash",
-        [*parameters, *found.ravel().tolist()],
+        f"select {_select(view)} from benchmark where {where} and {' and '.join(wanted)} order by hash",
+        [*parameters, *found[:, 0].tolist(), *found[:, 1].tolist()],
     )
-    frame = frame.drop_duplicates(["x", "y"])
+    pairs = set(map(tuple, found.tolist()))
+    on_front = np.array([pair in pairs for pair in zip(frame["x"], frame["y"], strict=True)], dtype=bool)
+    frame = frame[on_front].drop_duplicates(["x", "y"])
     frame = frame.sort_values("x", ascending=signs[0] > 0, ignore_index=True)
     roles = [""] * len(frame)
     if knee is not None:

@@ -126,23 +126,23 @@ def plane(
         The figure and which cell each of its points is.
     """
     x, y = picture.view.axes
-    x_log, y_log = picture.view.logarithmic
     colors = palette(dark)
-    figure = go.Figure(layout={"template": template(dark)})
+    traces: list[go.Scatter | go.Heatmap] = []
     hashes: dict[int, tuple[str, ...]] = {}
 
     def add(trace: go.Scatter | go.Heatmap, cells: pd.DataFrame | None = None) -> None:
         if cells is not None:
-            hashes[len(figure.data)] = tuple(cells["hash"])
-        figure.add_trace(trace)
+            hashes[len(traces)] = tuple(cells["hash"])
+            trace.unselected = {"marker": {"opacity": trace.marker.opacity or 1}, "textfont": {"color": colors.text}}
+        traces.append(trace)
 
     if picture.both > len(picture.sample):
         add(_density(picture))
-    strip = picture.x_only > 0
-    if strip:
+    if picture.x_only:
         add(_strip(picture))
     if len(picture.sample):
         points = picture.sample
+        symbols = _symbols(points, picture.view)
         add(
             go.Scatter(
                 x=points["x"].to_numpy(np.float32),
@@ -150,7 +150,7 @@ def plane(
                 mode="markers",
                 name=f"sample of {_count(len(points))}" if len(points) < picture.both else "cells",
                 marker={
-                    "symbol": _symbols(points, picture.view),
+                    "symbol": symbols[0] if len(set(symbols)) == 1 else symbols,
                     "size": 4 if len(points) < picture.both else 7,
                     "color": colors.text,
                     "opacity": 0.28 if len(points) < picture.both else 0.6,
@@ -203,39 +203,7 @@ def plane(
         )
     if marked is not None and len(marked):
         add(_marked(marked, picture.view, dark, selected, names or {}), marked)
-    if box is not None:
-        figure.add_shape(
-            type="rect", x0=box[0], x1=box[1], y0=box[2], y1=box[3],
-            line={"color": SELECTION, "width": 1.5, "dash": "dot"}, fillcolor=SELECTION, opacity=0.12,
-        )  # fmt: skip
-    for trace in figure.select_traces({"type": "scatter"}):
-        trace.unselected = {"marker": {"opacity": trace.marker.opacity or 1}, "textfont": {"color": colors.text}}
-    figure.update_layout(
-        height=470,
-        margin={"l": 64, "r": 16, "t": 30, "b": 42},
-        dragmode="select" if select_by_dragging else "pan",
-        selectdirection="any",
-        uirevision=repr((picture.view.space, picture.view.epochs, picture.view.x, picture.view.y)),
-        legend={"itemsizing": "constant"},
-        xaxis={**axis(x.label, x.unit, x_log), "anchor": "free", "position": 0, "showgrid": True},
-        yaxis={**axis(y.label, y.unit, y_log), "domain": [_PLANE_BOTTOM if strip else 0, 1]},
-    )
-    if not y.unit:
-        figure.update_yaxes(tickformat=".2~f" if y_log else ".3~f", selector={"domain": [0, 1]})
-    if strip:
-        figure.update_layout(
-            yaxis2={
-                "domain": [0, _STRIP_TOP], "anchor": "x", "showticklabels": False, "ticks": "", "showgrid": False,
-                "showline": False, "fixedrange": True, "range": [0, 1],
-            },
-        )  # fmt: skip
-        figure.add_annotation(
-            xref="paper", yref="paper", x=0.004, y=_STRIP_TOP / 2, xanchor="left", yanchor="middle", showarrow=False,
-            text=f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
-            font={"size": 11.5, "color": colors.text},
-            bgcolor=_translucent(colors.paper), borderpad=1,
-        )  # fmt: skip
-    return Plane(figure, hashes)
+    return Plane(go.Figure(traces, _layout(picture, dark, box, select_by_dragging)), hashes)
 
 
 def budget_curve(budgets: pd.DataFrame, view: View, dark: bool) -> go.Figure:
@@ -294,7 +262,7 @@ def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
         logs = np.log10(numbers)
         low, high = np.nanmin(logs), np.nanmax(logs)
         ticks = np.linspace(low, high, 5) if high > low else np.array([low])
-        texts = [f"{10**tick:.3g}" for tick in ticks]
+        texts = [format_quantity(10**tick) for tick in ticks]
         if np.isnan(logs).any():
             beneath = low - 0.15 * (high - low or 1)
             logs = np.where(np.isnan(logs), beneath, logs)
@@ -316,6 +284,50 @@ def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     )  # fmt: skip
     figure.update_layout(height=330, margin={"l": 48, "r": 76, "t": 48, "b": 16})
     return figure
+
+
+def _layout(
+    picture: Picture, dark: bool, box: tuple[float, float, float, float] | None, select_by_dragging: bool
+) -> dict[str, object]:
+    view = picture.view
+    x, y = view.axes
+    x_log, y_log = view.logarithmic
+    colors = palette(dark)
+    strip = picture.x_only > 0
+    layout: dict[str, object] = {
+        "template": template(dark),
+        "height": 470,
+        "margin": {"l": 64, "r": 16, "t": 30, "b": 42},
+        "dragmode": "select" if select_by_dragging else "pan",
+        "selectdirection": "any",
+        "uirevision": repr((view.space, view.epochs, view.x, view.y)),
+        "legend": {"itemsizing": "constant"},
+        "xaxis": {**axis(x.label, x.unit, x_log), "anchor": "free", "position": 0, "showgrid": True},
+        "yaxis": {
+            **axis(y.label, y.unit, y_log),
+            "domain": [_PLANE_BOTTOM if strip else 0, 1],
+            **({} if y.unit or strip else {"tickformat": ".2~f" if y_log else ".3~f"}),
+        },
+    }
+    if box is not None:
+        x_low, x_high, y_low, y_high = box
+        outline = {"color": SELECTION, "width": 1.5, "dash": "dot"}
+        layout["shapes"] = [
+            {"type": "rect", "x0": x_low, "x1": x_high, "y0": y_low, "y1": y_high, "line": outline,
+             "fillcolor": SELECTION, "opacity": 0.12}
+        ]  # fmt: skip
+    if strip:
+        layout["yaxis2"] = {
+            "domain": [0, _STRIP_TOP], "anchor": "x", "showticklabels": False, "ticks": "", "showgrid": False,
+            "showline": False, "fixedrange": True, "range": [0, 1],
+        }  # fmt: skip
+        layout["annotations"] = [
+            {"xref": "paper", "yref": "paper", "x": 0.004, "y": _STRIP_TOP / 2, "xanchor": "left",
+             "yanchor": "middle", "showarrow": False, "borderpad": 1, "bgcolor": _translucent(colors.paper),
+             "text": f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
+             "font": {"size": 11.5, "color": colors.text}}
+        ]  # fmt: skip
+    return layout
 
 
 def _density(picture: Picture) -> go.Heatmap:
@@ -395,10 +407,9 @@ def _provenances(cells: pd.DataFrame, view: View) -> list[str]:
     columns = [shown.provenance for shown in view.axes if shown.provenance]
     if not columns:
         return ["published"] * len(cells)
-    return [
-        max((name for name in row if isinstance(name, str)), key=_WEAKEST_LAST.index, default="published")
-        for row in cells[columns].itertuples(index=False)
-    ]
+    weakness = {name: rank for rank, name in enumerate(_WEAKEST_LAST)}
+    ranks = pd.concat([cells[column].map(weakness) for column in columns], axis=1).max(axis=1)
+    return [_WEAKEST_LAST[int(rank)] for rank in ranks.fillna(weakness["published"])]
 
 
 def _hover(x: Metric, y: Metric) -> str:
@@ -410,8 +421,11 @@ def _hover(x: Metric, y: Metric) -> str:
 
 
 def _unknown(picture: Picture) -> str:
-    y = picture.view.axes[1]
-    return "accuracy" if y.provenance == "accuracy_provenance" else y.label.lower()
+    """What the cells that are not in the plane lack."""
+    x, y = picture.view.axes
+    lacking = y if picture.x_only else x
+    names = {"validation_accuracy": "accuracy", "validation_error": "accuracy", "test_error": "test accuracy"}
+    return names.get(lacking.key, lacking.label.lower())
 
 
 def _bits(cells: pd.DataFrame) -> Sequence[tuple[int, int, str]]:
