@@ -33,7 +33,7 @@ LABELS = {name: metric(name, Lens()).label for name in METRICS}  # apart even wh
 state = st.session_state
 
 
-@st.cache_data(max_entries=64, show_spinner=False)
+@st.cache_resource(max_entries=64, show_spinner=False)
 def picture(view: View, files: tuple[int, ...]) -> explore.Picture:
     """The computed view; `files` changes with the data."""
     return explore.picture(session.bench(), view)
@@ -100,10 +100,7 @@ def controls() -> None:
         with st.popover("Scales"):
             st.checkbox("Logarithmic across", key="explore_x_log")
             st.checkbox("Logarithmic up", key="explore_y_log")
-        active = len(state.view.to_params().keys() & (
-            {*COUNTED, "energy_provenance", "accuracy_provenance", "artefacts"}
-            | {f"range_{name}" for name in METRICS}
-        ))  # fmt: skip
+        active = active_filters()
         st.toggle(f"Filters ({active})" if active else "Filters", key="explore_filters")
 
 
@@ -164,6 +161,14 @@ def chosen_filters() -> Filters:
         accuracy_provenance=tuple(state.explore_accuracy_provenance),
         artefacts=state.explore_artefacts,
     )
+
+
+def active_filters() -> int:
+    """How many filters are set."""
+    try:
+        return len(View(filters=chosen_filters()).to_params())
+    except InvalidView:
+        return len(View(filters=state.view.filters).to_params())
 
 
 def chosen_view() -> View:

@@ -122,9 +122,10 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
 def _problem(path: Path, schema: pa.Schema) -> str | None:
     try:
         found = pq.read_schema(path)
-    except (pa.ArrowInvalid, OSError) as error:
+        names = found.names
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         return f"not a readable Parquet file ({str(error).splitlines()[0]})"
-    missing = [field.name for field in schema if field.name not in found.names]
+    missing = [field.name for field in schema if field.name not in names]
     if missing:
         return f"lacks the columns {_some(missing)}"
     wrong = [field.name for field in schema if found.field(field.name).type != field.type]
@@ -134,7 +135,7 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
 def _is_official(path: Path) -> bool:
     try:
         values = pq.read_table(path, columns=["official"])["official"].unique().to_pylist()
-    except (pa.ArrowInvalid, OSError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
         return False
     return bool(values == [True])
 

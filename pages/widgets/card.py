@@ -52,13 +52,7 @@ def show(view: View, digest: str) -> None:
         html.drawing(operations_legend(dark()))
         st.caption(f"`{cell.to_text()}`")
         st.markdown("**Its four training budgets**")
-        st.plotly_chart(
-            budget_curve(explore.budgets(bench(), view, digest), view, dark()),
-            theme=None,
-            config=config(f"budgets-{digest[:8]}"),
-            key=f"budgets_{digest}",
-            alt="Validation accuracy against energy of this cell at 4, 12, 36 and 108 epochs",
-        )
+        _budgets(view, digest)
     with figures:
         html.quantities(["Quantity", "Value", ""], _rows(view, row.iloc[0], entry), notes=True)
         _standing(view, digest)
@@ -105,7 +99,21 @@ def _copies(view: View, cell: Cell, digest: str) -> None:
     st.caption("Link to this view and cell")
     parts = urlsplit(st.context.url or "http://127.0.0.1:8501/")
     query = urlencode(view.to_params() | {"cell": digest})
-    st.code(urlunsplit((parts.scheme, parts.netloc, parts.path, query, "")), language=None, wrap_lines=True)
+    st.code(urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")), language=None, wrap_lines=True)
+
+
+def _budgets(view: View, digest: str) -> None:
+    budgets = explore.budgets(bench(), view, digest)
+    if budgets[["energy", "validation_accuracy"]].dropna().empty:
+        st.caption("At none of them are both its energy and its accuracy known.")
+        return
+    st.plotly_chart(
+        budget_curve(budgets, view, dark()),
+        theme=None,
+        config=config(f"budgets-{digest[:8]}"),
+        key=f"budgets_{digest}",
+        alt="Validation accuracy against energy of this cell at 4, 12, 36 and 108 epochs",
+    )
 
 
 def _rows(view: View, row: pd.Series, entry: Entry) -> list[list[str]]:

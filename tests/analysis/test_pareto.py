@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from itertools import accumulate
 from pathlib import Path
 
 import moocore
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -36,6 +38,12 @@ UNHURRIED = settings(deadline=None)
 coarse = st.integers(-3, 3).map(float)
 fine = st.floats(-1e6, 1e6, allow_subnormal=False)
 points = st.integers(0, 40).flatmap(lambda n: arrays(np.float64, (n, 2), elements=st.one_of(coarse, fine)))
+steps = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=20)
+fronts = steps.map(
+    lambda each: list(
+        zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)
+    )
+)
 ties = st.integers(0, 60).flatmap(lambda n: arrays(np.float64, (n, 2), elements=coarse))
 
 
@@ -48,13 +56,6 @@ def brute_front(values: np.ndarray) -> list[int]:
         if not dominated and not repeated:
             chosen.append(i)
     return sorted(chosen, key=lambda i: values[i, 0])
-
-
-def distance_below(values: np.ndarray) -> np.ndarray:
-    """Perpendicular distance from the chord, positive towards the origin, by the cross product."""
-    (ax, ay), (bx, by) = values[0], values[-1]
-    cross = (bx - ax) * (ay - values[:, 1]) - (ax - values[:, 0]) * (by - ay)
-    return cross / np.hypot(bx - ax, by - ay)
 
 
 @UNHURRIED
@@ -142,31 +143,22 @@ def test_invalid_points_are_a_named_error(function, values):
 
 
 @UNHURRIED
-@given(points)
-def test_knee_is_farthest_from_the_chord(values):
-    chosen = values[front(values)]
-    found = knee(chosen)
-    if len(chosen) < 3:
-        assert found is None
-        return
-    span = chosen[-1] - chosen[0]
-    assume((np.abs(span) > 1e-3).all())
-    farthest = distance_below(chosen / np.abs(span))
-    if found is None:
-        assert farthest.max() <= 1e-9
-    else:
-        assert farthest[found] > 0
-        assert farthest[found] == pytest.approx(farthest.max(), abs=1e-9)
+@given(fronts)
+def test_knee_is_the_first_of_the_points_farthest_below_the_chord(values):
+    """By exact fractions of the squared distances."""
+    (ax, ay), (bx, by) = values[0], values[-1]
+    chord = (bx - ax) ** 2 + (by - ay) ** 2
+    below = [(bx - ax) * (ay - y) - (ax - x) * (by - ay) for x, y in values]
+    distances = [Fraction(max(each, 0) ** 2, chord) for each in below]
+    expected = distances.index(max(distances)) if max(distances) > 0 else None
+    assert knee(np.array(values, float)) == expected
 
 
 @UNHURRIED
-@given(points, st.floats(1e-6, 1e6), st.floats(1e-6, 1e6))
-def test_knee_does_not_depend_on_the_units(values, across, up):
-    chosen = values[front(values)]
-    assume(len(chosen) > 2)
-    distances = np.sort(distance_below(chosen / np.abs(chosen[-1] - chosen[0])))
-    assume(distances[-1] > 1e-6 and distances[-1] - distances[-2] > 1e-6)
-    assert knee(chosen) == knee(chosen * [across, up])
+@given(fronts, st.floats(1e-6, 1e6), st.floats(1e-6, 1e6), st.integers(-100, 100))
+def test_knee_does_not_depend_on_the_units_nor_on_where_zero_is(values, across, up, offset):
+    points = np.array(values, float)
+    assert knee(points) == knee(points * [across, up]) == knee(points + offset)
 
 
 @pytest.mark.parametrize(

@@ -192,6 +192,11 @@ def damaged_footer(path: Path) -> None:
     path.write_bytes(content)
 
 
+def name_not_in_utf8(path: Path) -> None:
+    content = (BUNDLED / "results" / PUBLISHED).read_bytes()
+    path.write_bytes(content.replace(b"co2eq_g", b"co2eq\xff\xff"))
+
+
 def folder_of_that_name(path: Path) -> None:
     path.mkdir()
 
@@ -222,6 +227,7 @@ def other_types(path: Path) -> None:
         (empty, "not a readable Parquet file"),
         (truncated, "not a readable Parquet file"),
         (damaged_footer, "not a readable Parquet file"),
+        (name_not_in_utf8, "not a readable Parquet file"),
         (folder_of_that_name, "not a readable Parquet file"),
         (dangling, "not a readable Parquet file"),
         (other_columns, "lacks the columns repeat, device, source, official, validation_accuracy and 14 more"),

@@ -484,7 +484,7 @@ def test_16_threads_of_200_mixed_queries_get_the_right_answers(tmp_path, cells):
                 right = frame["hash"].tolist() == chosen
                 right &= np.allclose(frame["energy_kwh"], measured[chosen] * (epochs // 4), rtol=1e-12)
             else:
-                (table, column), values = mine.choices(list(columns.items()), [1, 1, 8])[0]
+                (table, column), values = mine.choices(list(columns.items()), [1, 1, 30])[0]
                 least = float(mine.choice(values))
                 query = f"select count(*) as n from {table} where {column} >= ?"
                 expected = len(values) - int(np.searchsorted(values, least))

@@ -12,11 +12,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
 
 from ecnas_core.measure.doctor import BROWSERS, examine
 
@@ -33,8 +34,9 @@ ARGUMENTS = (
     "--no-first-run",
     "--disable-quic",
 )
+# On a page's own path Streamlit's client asks below that path first and is answered 404.
+LOOKS_FOR_ITS_SERVER = re.compile(r"/explore/_stcore/(health|host-config)$")
 WIDE = {"width": 1280, "height": 800}
-NARROW = {"width": 390, "height": 844}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -58,10 +60,11 @@ def chromium() -> str:
 
 
 @pytest.fixture(scope="session")
-def start_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple[subprocess.Popen[bytes], str]]:
-    """Start the app on a free port; the caller ends it."""
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], AbstractContextManager[str]]:
+    """Run the app on a free port while a context lasts, which is given its address."""
 
-    def start() -> tuple[subprocess.Popen[bytes], str]:
+    @contextmanager
+    def start() -> Iterator[str]:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -77,22 +80,18 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], tuple
         address = f"http://127.0.0.1:{port}"
         try:
             _wait_until_healthy(process, address, folder / "log")
-        except BaseException:
-            stop(process)
-            raise
-        return process, address
+            yield address
+        finally:
+            _end(process)
 
     return start
 
 
 @pytest.fixture(scope="session")
-def address(chromium: str, start_server: Callable[[], tuple[subprocess.Popen[bytes], str]]) -> Iterator[str]:
+def address(chromium: str, start_server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
     """Where the app runs during all tests."""
-    process, address = start_server()
-    try:
+    with start_server() as address:
         yield address
-    finally:
-        stop(process)
 
 
 @pytest.fixture(scope="session")
@@ -154,7 +153,7 @@ class Explore:
 
     def fact(self, label: str) -> Locator:
         """The figure under a label of the row of numbers."""
-        return self.page.locator(".facts div").filter(has_text=label).locator(".figure")
+        return self.page.locator(".facts div").filter(has=self.page.get_by_text(label, exact=True)).locator(".figure")
 
     def choose(self, group: str, option: str) -> Explore:
         """Press one option of a segmented control."""
@@ -191,6 +190,13 @@ class Explore:
         self.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         return self
 
+    def drawn_values(self, trace: str, axis: str = "x") -> list[float]:
+        """The coordinates of the points of the trace with that name."""
+        return self.plot.evaluate(
+            "(plot, [name, axis]) => Array.from(plot._fullData.find(each => each.name.startsWith(name))[axis])",
+            [trace, axis],
+        )
+
     def pixel(self, x: float, y: float) -> tuple[float, float]:
         """Where a point of the plane is on the screen."""
         across, up = self.plot.evaluate(
@@ -225,7 +231,7 @@ class Explore:
 @pytest.fixture(scope="session")
 def visited(browser: Browser) -> Iterator[BrowserContext]:
     """A browser context that keeps its cache from test to test, as a returning visitor's does."""
-    context = browser.new_context(viewport=WIDE, accept_downloads=True)
+    context = browser.new_context(viewport=WIDE, reduced_motion="reduce")
     yield context
     context.close()
 
@@ -240,12 +246,15 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
         parts = urlsplit(url)
         return parts.scheme in ("http", "https", "ws", "wss") and parts.hostname not in LOOPBACK
 
+    def is_error(message: ConsoleMessage) -> bool:
+        return message.type == "error" and not LOOKS_FOR_ITS_SERVER.search(message.location["url"])
+
     def open_tab(at: str | None = None, **special: object) -> Explore:
-        context = browser.new_context(**({"viewport": WIDE} | special)) if special else visited
+        context = browser.new_context(reduced_motion="reduce", **({"viewport": WIDE} | special)) if special else visited
         page = context.new_page()
         opened.append(context if special else page)
         page.set_default_timeout(PATIENCE)
-        page.on("console", lambda message: message.type == "error" and problems.append(f"console: {message.text}"))
+        page.on("console", lambda message: is_error(message) and problems.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         page.on("request", lambda request: outside(request.url) and problems.append(f"outside: {request.url}"))
         page.on("websocket", lambda socket: outside(socket.url) and problems.append(f"outside: {socket.url}"))
@@ -264,8 +273,7 @@ def tab(open_tab: Callable[..., Explore]) -> Explore:
     return open_tab()
 
 
-def stop(process: subprocess.Popen[bytes]) -> None:
-    """End a server that a test started."""
+def _end(process: subprocess.Popen[bytes]) -> None:
     process.terminate()
     try:
         process.wait(10)

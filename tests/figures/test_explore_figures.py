@@ -59,6 +59,18 @@ class TestHeadline:
     def test_how_many_are_known(self, picture):
         assert figures.headline(picture()).startswith("25\u2009822 of 423\u2009615 cells have a known accuracy; ")
 
+    @pytest.mark.parametrize(
+        ("x", "y", "words"),
+        [
+            ("parameters", "test_accuracy", "have a known test accuracy;"),
+            ("parameters", "test_error", "have a known test accuracy;"),
+            ("training_time", "parameters", "have a known training time;"),
+            ("validation_accuracy", "energy", "have a known accuracy;"),
+        ],
+    )
+    def test_what_the_others_lack(self, picture, x, y, words):
+        assert words in figures.headline(picture(x=x, y=y))
+
     def test_none_left(self, picture):
         nothing = picture(space="4V", filters=Filters(ranges=(("energy", 1e6, 2e6),)))
         assert figures.headline(nothing) == "No cell of 4V passes the filters."
@@ -300,7 +312,9 @@ class TestParallel:
         for label, column in (("Energy (kWh)", "energy"), ("Validation error", "validation_error")):
             assert list(drawn[label].values) == pytest.approx(list(np.log10(expected[column])))
         energy = drawn["Energy (kWh)"]
-        assert [float(text) for text in energy.ticktext] == pytest.approx(10 ** np.asarray(energy.tickvals), rel=6e-3)
+        assert [float(text.replace("\u2009", "")) for text in energy.ticktext] == pytest.approx(
+            10 ** np.asarray(energy.tickvals), rel=6e-3
+        )
 
     def test_unknown_values_stand_apart(self, bench):
         view = View(x="parameters", y="multiply_adds")

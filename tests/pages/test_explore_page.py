@@ -139,7 +139,7 @@ class TestFilters:
         assert page.matching == len(cells)
         assert page.on_front == len(truth.front(cells))
         assert page.params == {"space": "5V", control: f"{low}~{high}"}
-        assert page.control("explore_filters").label == "Filters"
+        assert page.control("explore_filters").label == "Filters (1)"
 
     def test_the_toggle_counts_active_filters(self, open_page, truth):
         page = open_page(vertices="2~5", n_conv3x3="1~5", artefacts="1")
@@ -508,6 +508,7 @@ class TestCard:
         rows = {row[0]: row[1:] for row in page.tables[0][1:]}
         assert rows["Validation accuracy"] == ["–", "not published here for this cell"]
         assert rows["Energy"][1] == "surrogate"
+        assert "At none of them are both its energy and its accuracy known." in page.texts("caption")
 
     def test_an_artefact_is_warned_of(self, open_page, truth):
         cells = truth.every_cell("7V", 108)
@@ -620,7 +621,7 @@ def test_a_random_walk_over_the_controls_never_fails(open_page, truth, seed):
     page = open_page(space=draw.choice(["4V", "5V", "7V"]))
     digests = [cheap_and_good(truth, space)["hash"].iloc[3] for space in ("4V", "5V", "7V")]
     trail = []
-    for _ in range(20):
+    for _ in range(15):
         present = [key for key in WALK if key in page.app.session_state and _shown(page, key)]
         step = draw.choice(["control"] * 6 + ["button", "cell", "box"])
         if step == "control":
