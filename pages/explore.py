@@ -467,7 +467,7 @@ def empty(shown: explore.Picture) -> None:
         st.info(
             "The energy of the GPU alone is not known in 7V: the surrogate predicts facility energy. "
             "Choose the scope Facility or IT in the lens, or the space 4V or 5V.",
-            icon=":material/lens:",
+            icon=":material/info:",
         )
     else:
         st.info("No matching cell has a value on both axes: choose another metric or budget.", icon=":material/info:")

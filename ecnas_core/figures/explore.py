@@ -314,7 +314,7 @@ def _layout(
         outline = {"color": SELECTION, "width": 1.5, "dash": "dot"}
         layout["shapes"] = [
             {"type": "rect", "x0": x_low, "x1": x_high, "y0": y_low, "y1": y_high, "line": outline,
-             "fillcolor": SELECTION, "opacity": 0.12}
+             "fillcolor": _translucent(SELECTION, 0.12)}
         ]  # fmt: skip
     if strip:
         layout["yaxis2"] = {
@@ -323,7 +323,7 @@ def _layout(
         }  # fmt: skip
         layout["annotations"] = [
             {"xref": "paper", "yref": "paper", "x": 0.004, "y": _STRIP_TOP / 2, "xanchor": "left",
-             "yanchor": "middle", "showarrow": False, "borderpad": 1, "bgcolor": _translucent(colors.paper),
+             "yanchor": "middle", "showarrow": False, "borderpad": 1, "bgcolor": _translucent(colors.paper, 0.75),
              "text": f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
              "font": {"size": 11.5, "color": colors.text}}
         ]  # fmt: skip
@@ -438,6 +438,6 @@ def _count(number: int) -> str:
     return format_quantity(number, digits=None)
 
 
-def _translucent(color: str) -> str:
+def _translucent(color: str, opacity: float) -> str:
     red, green, blue = (int(color[index : index + 2], 16) for index in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.75)"
+    return f"rgba({red},{green},{blue},{opacity})"

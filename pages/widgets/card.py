@@ -118,7 +118,7 @@ def _budgets(view: View, digest: str) -> None:
 
 def _rows(view: View, row: pd.Series, entry: Entry) -> list[list[str]]:
     rows = []
-    for name in _SHOWN:
+    for name in _SHOWN if view.lens.unit != "kgCO2eq" else _SHOWN[1:]:
         shown = metric(name, view.lens)
         rows.append([shown.label, value(shown, row[name]), _note(name, entry, view)])
     rows.append(["Vertices, edges", f"{entry.vertices}, {entry.edges}", ""])
