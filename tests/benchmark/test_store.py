@@ -461,8 +461,8 @@ def test_16_threads_of_200_mixed_queries_get_the_right_answers(tmp_path, cells):
         ("measurements", "seconds_per_step"): steps,
     }
     columns = {key: np.sort(np.asarray(values, float)) for key, values in columns.items()}
-    parameters = cells.set_index("hash")["trainable_parameters"]
-    hashes = cells["hash"].tolist()
+    parameters = dict(zip(cells["hash"], cells["trainable_parameters"], strict=True))
+    hashes = list(parameters)
 
     def ask(seed: int) -> list[str]:
         mine, wrong = random.Random(seed), []
@@ -476,7 +476,7 @@ def test_16_threads_of_200_mixed_queries_get_the_right_answers(tmp_path, cells):
                 chosen = mine.choices(hashes, k=mine.randint(1, 5))
                 frame = bench.lookup(chosen, 12)
                 right = frame["hash"].tolist() == chosen
-                right &= frame["trainable_parameters"].tolist() == parameters[chosen].tolist()
+                right &= frame["trainable_parameters"].tolist() == [parameters[digest] for digest in chosen]
             elif kind == "lookup":
                 epochs = mine.choice(EPOCHS)
                 chosen = mine.choices(measured.index.tolist(), k=mine.randint(1, 50))
