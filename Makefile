@@ -2,6 +2,8 @@
 .PHONY: help run test bench lint clean
 
 PYTHON ?= python3
+PORT ?= 8501
+URL := http://127.0.0.1:$(PORT)
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.requirements
@@ -23,8 +25,13 @@ $(DEVELOPMENT): requirements.txt requirements-dev.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(RUNTIME) $@
 
-run: $(RUNTIME)  ## Set up and open the app on the bundled data
-	$(BIN)/python -m streamlit run app.py --server.headless=false
+run: $(RUNTIME)  ## Set up and open the app on the bundled data (another port: make run PORT=8600)
+	@(for attempt in $$(seq 60); do \
+		sleep 1; \
+		$(BIN)/python -c 'import urllib.request; urllib.request.urlopen("$(URL)/_stcore/health", timeout=1)' \
+			2>/dev/null && exec $(BIN)/python -m webbrowser -t $(URL); \
+	done) >/dev/null 2>&1 </dev/null &
+	$(BIN)/python -m streamlit run app.py --server.port=$(PORT)
 
 test: $(DEVELOPMENT)  ## Run the whole test suite, browser tests included where Chromium is found
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
