@@ -176,5 +176,6 @@ select
     accuracy_source_{e} as accuracy_source,
     published_time_s_{e} as training_time_s,
     case when published_time_s_{e} is not null then 'published' end as time_provenance,
-    published_time_source_{e} as time_source
-from read_parquet({file})"""
+    published_time_source_{e} as time_source,
+    file_row_number as row
+from read_parquet({file}, file_row_number = true)"""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 EPOCHS = (4, 12, 36, 108)
+_HASH_DIGITS = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
 
 
@@ -98,6 +99,8 @@ class Benchmark:
         self._lock = threading.Lock()
         self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
         self._signature: Stamp | None = None
+        self._indexes: dict[tuple[str, int], tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]] = {}
+        self._indexed: Stamp | None = None
         self._layout = self._refresh()
 
     @staticmethod
@@ -173,23 +176,25 @@ class Benchmark:
         """
         check_epochs(epochs)
         check_space(space)
-        wanted = pa.table({"hash": pa.array(hashes, pa.string())})
-        wanted = wanted.append_column("position", pa.array(range(len(wanted)), pa.int64()))
-        with self._cursor() as cursor:
-            cursor.register("wanted", wanted)
-            frame = cursor.execute(
-                "select benchmark.* from wanted join benchmark using (hash) "
-                "where space = ? and epochs = ? order by position",
-                [space, epochs],
-            ).df()
-        if len(frame) < len(wanted):
-            found = set(frame["hash"])
-            missing = [digest for digest in wanted["hash"].to_pylist() if digest not in found]
+        wanted = list(hashes)
+        known, rows = self._index(space, epochs)
+        keys = np.array([digest.encode() if len(digest) == _HASH_DIGITS else b"" for digest in wanted], known.dtype)
+        places = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        missing = np.flatnonzero(known[places] != keys)
+        if missing.size:
             raise UnknownCell(
-                f"{len(missing)} of {len(wanted)} hashes are not in the space {space}, the first is {missing[0]!r}; "
-                "leave them out or name a larger space"
+                f"{missing.size} of {len(wanted)} hashes are not in the space {space}, the first is "
+                f"{wanted[missing[0]]!r}; leave them out or name a larger space"
             )
-        return frame
+        with self._cursor() as cursor:
+            cursor.register(
+                "wanted",
+                pa.table({"hash": pa.array(wanted, pa.string()), "row": rows[places], "n": range(len(wanted))}),
+            )
+            return cursor.execute(
+                "select _rows.* exclude (row) replace (wanted.hash as hash) from wanted join _rows using (row) "
+                f"where space = '{space}' and epochs = {epochs} order by n"
+            ).df()
 
     def sql(self, text: str) -> pd.DataFrame:
         """Run one read-only query of a user's over the public views, in a process of its own.
@@ -228,6 +233,30 @@ class Benchmark:
         with self._cursor() as cursor:
             columns = cursor.execute(query, parameters or None).fetchnumpy()
         return tuple(np.ma.filled(np.ma.asarray(column, np.float64), np.nan) for column in columns.values())
+
+    def _index(self, space: str, epochs: int) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+        """The sorted hashes of a space and the rows at which they stand in its file, kept until the data changes.
+
+        Reading the hashes takes longer than all other columns together: whoever looks up once often does again.
+        """
+        stamp = self.stamp
+        with self._lock:
+            if self._indexed != stamp:
+                self._indexes.clear()
+                self._indexed = stamp
+            found = self._indexes.get((space, epochs))
+        if found is None:
+            with self._cursor() as cursor:
+                table = cursor.sql(
+                    f"select hash, row from _rows where space = '{space}' and epochs = {epochs}"
+                ).to_arrow_table()
+            digits = table["hash"].cast(pa.binary()).combine_chunks().cast(pa.binary(_HASH_DIGITS)).buffers()[1]
+            hashes = np.frombuffer(digits, f"S{_HASH_DIGITS}", len(table))
+            order = np.argsort(hashes, kind="stable")
+            found = hashes[order], table["row"].to_numpy()[order]
+            with self._lock:
+                self._indexes[space, epochs] = found
+        return found
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         self._refresh()

@@ -7,11 +7,14 @@ select
 from read_parquet({7V});
 
 -- One row a space, cell and budget. A space keeps one energy scale: 4V and 5V their measurements, 7V the surrogate.
-create or replace view benchmark as
-select '4V' as space, * from read_parquet({4V})
+create or replace view _rows as
+select '4V' as space, * rename (file_row_number as row) from read_parquet({4V}, file_row_number = true)
 union all by name
-select '5V' as space, * from read_parquet({5V})
+select '5V' as space, * rename (file_row_number as row) from read_parquet({5V}, file_row_number = true)
 {unfolded_7V};
+
+create or replace view benchmark as
+select * exclude (row) from _rows;
 
 -- Every published or ingested result; the published 7V surrogate is computed from its 4-epoch value.
 create or replace view results as
