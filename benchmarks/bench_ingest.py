@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from ecnas_core.benchmark.ingest import KNOWN_CELLS, ingest
+from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.progress import terminal_progress
-from ecnas_core.benchmark.records import EPOCHS
 from ecnas_core.benchmark.tfrecord import write_records
 from ecnas_core.cells import Cell
 

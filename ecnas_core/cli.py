@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 
 from ecnas_core import __version__
 from ecnas_core.benchmark.layout import default_data_folder
-from ecnas_core.benchmark.store import EPOCHS, Benchmark
+from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import SPACES, Cell
 from ecnas_core.errors import EcnasError
 

@@ -8,8 +8,8 @@ from math import isinf
 from typing import Any, Self, TypeVar
 
 from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
-from ecnas_core.benchmark.official import PROVENANCES
-from ecnas_core.benchmark.store import EPOCHS, check_epochs, check_space
+from ecnas_core.benchmark.official import EPOCHS, PROVENANCES
+from ecnas_core.benchmark.store import check_epochs, check_space
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import MAX_VERTICES
 from ecnas_core.errors import EcnasError

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import duckdb
 
+from ecnas_core.benchmark.official import EPOCHS
+
 _SQL = Path(__file__).with_name("derive.sql")
-_BUDGETS = (4, 12, 36, 108)
 _OF_ACCURACY = (
     "validation_accuracy",
     "validation_accuracy_std",
@@ -54,12 +55,12 @@ def sql_list(paths: Sequence[Path]) -> str:
 def _wide() -> str:
     columns = ", ".join(
         f"any_value({name}) filter (where epochs = {epochs}) as {name}_{epochs}"
-        for epochs in _BUDGETS
+        for epochs in EPOCHS
         for name in _OF_ACCURACY
     )
     energies = ", ".join(
         f"any_value({name}) filter (where epochs = {epochs}) as official_{name}_{epochs}"
-        for epochs in _BUDGETS
+        for epochs in EPOCHS
         for name in ("energy_kwh", "energy_source")
     )
     return (

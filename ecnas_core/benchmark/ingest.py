@@ -24,9 +24,9 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecnas_core.benchmark.official import OFFICIAL, OfficialFile, by_sha256
+from ecnas_core.benchmark.official import EPOCHS, OFFICIAL, OfficialFile, by_sha256
 from ecnas_core.benchmark.progress import Progress
-from ecnas_core.benchmark.records import EPOCHS, Batch, KnownCells, RecordReader
+from ecnas_core.benchmark.records import Batch, KnownCells, RecordReader
 from ecnas_core.benchmark.schema import RESULTS
 from ecnas_core.benchmark.tfrecord import FileError, RecordError, open_file, printable, read_records
 from ecnas_core.errors import EcnasError
@@ -149,7 +149,7 @@ def ingest(
         sha256 = digest.hexdigest()
         if by_sha256(sha256) != official:
             raise FileChanged(path, "the file changed while it was read")
-        parquet.name = f"{Path(official.name).stem if official else f'{path.stem}-{sha256[:8]}'}.parquet"
+        parquet.name = f"{Path(official.name).stem if official else f'{printable(path.stem)}-{sha256[:8]}'}.parquet"
     return IngestReport(
         path, rows, len(repeats), official is not None, time.monotonic() - started, parquet.path, sha256
     )

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import DERIVED, sql_list
+from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.schema import EVALUATIONS, MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
@@ -22,7 +23,6 @@ FOLDERS: dict[str, pa.Schema | None] = {
     "measurements": MEASUREMENTS,
     "benchmark": None,  # each file has the columns of the bundled one of its name
 }
-BUDGETS = (4, 12, 36, 108)
 VIEWS_SQL = Path(__file__).with_name("views.sql")
 
 Stamp = tuple[tuple[str, int, int], ...]
@@ -62,7 +62,7 @@ class Layout:
         selections = {
             folder: _selection(FOLDERS[folder], self.files[folder]) for folder in ("results", "runs", "measurements")
         }
-        unfolded = "\n".join(_UNFOLDED_7V.format(e=epochs, file=spaces["7V"]) for epochs in BUDGETS)
+        unfolded = "\n".join(_UNFOLDED_7V.format(e=epochs, file=spaces["7V"]) for epochs in EPOCHS)
         return VIEWS_SQL.read_text(encoding="utf-8").format_map(spaces | selections | {"unfolded_7V": unfolded})
 
 

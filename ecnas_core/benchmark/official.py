@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 Provenance = Literal["measured", "scaled", "surrogate", "published", "predicted"]
+EPOCHS = (4, 12, 36, 108)
+"""The training budgets of the benchmark."""
+
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 
 BASE_URL = (

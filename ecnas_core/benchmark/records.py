@@ -25,14 +25,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from ecnas_core.benchmark.layouts import NUMBERS, Decoded, decode_all, numbers_of
+from ecnas_core.benchmark.message_layouts import NUMBERS, Decoded, decode_all, numbers_of
 from ecnas_core.benchmark.messages import InvalidMessage, decode
-from ecnas_core.benchmark.official import OfficialFile
+from ecnas_core.benchmark.official import EPOCHS, OfficialFile
 from ecnas_core.benchmark.schema import RESULTS
 from ecnas_core.benchmark.tfrecord import FRAME_BYTES, Location, RecordError, printable
 from ecnas_core.cells import OPERATIONS, Cell, InvalidCell
 
-EPOCHS = (4, 12, 36, 108)
 PUE = 1.59
 JOULES_PER_KWH = 3.6e6
 MAX_MATRIX_VERTICES = 32
@@ -253,7 +252,8 @@ class RecordReader:
         for name in RESULTS.names:
             if name in numbers:
                 columns[name] = np.where(unmeasured, np.nan, numbers[name]) if name in _READINGS else numbers[name]
-        constants = {"repeat": None, "source": printable(self._path.name), "official": self._official is not None}
+        source = printable(self._path.name) if self._official is None else self._official.file_name
+        constants = {"repeat": None, "source": source, "official": self._official is not None}
         return pa.RecordBatch.from_arrays(
             [
                 pa.repeat(pa.scalar(constants[field.name], field.type), len(heads))

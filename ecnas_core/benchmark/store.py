@@ -17,13 +17,13 @@ import pyarrow as pa
 
 from ecnas_core.benchmark import layout
 from ecnas_core.benchmark.layout import Layout, Stamp
+from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.cells import SPACES, Cell
 from ecnas_core.errors import EcnasError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-EPOCHS = (4, 12, 36, 108)
 _HASH_DIGITS = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
 

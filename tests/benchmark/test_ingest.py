@@ -546,6 +546,22 @@ def test_a_failed_ingest_keeps_the_output_of_the_one_before(
     assert left_over(out) == [before]
 
 
+def test_a_renamed_official_file_keeps_its_official_name_as_source(tmp_path: Path, out: Path) -> None:
+    renamed = tmp_path / "mine.tfrecord"
+    renamed.write_bytes(official("energy_4V9E_linscale.tfrecord").read_bytes())
+    report = ingest(renamed, out)
+    assert report.official
+    assert report.output.name == "energy_4V9E_linscale.parquet"
+    assert set(pq.read_table(report.output)["source"].to_pylist()) == {"energy_4V9E_linscale.tfrecord"}
+
+
+def test_a_file_whose_name_is_no_unicode_gives_a_readable_output(write: Callable[..., Path], out: Path) -> None:
+    renamed = write([payload()], "own\udcff.tfrecord")
+    report = ingest(renamed, out)
+    assert report.output.name.startswith("own\\udcff-")
+    assert pq.read_table(report.output)["source"].to_pylist() == ["own\\udcff.tfrecord"]
+
+
 def test_a_file_of_the_name_of_an_official_one_does_not_take_its_place(write: Callable[..., Path], out: Path) -> None:
     genuine = ingest(official("energy_4V9E_linscale.tfrecord"), out)
     other = ingest(write([payload()], "energy_4V9E_linscale.tfrecord"), out)

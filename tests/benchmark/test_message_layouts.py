@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ecnas_core.benchmark import layouts
-from ecnas_core.benchmark.layouts import NUMBERS, decode_all, numbers_of
+from ecnas_core.benchmark import message_layouts
+from ecnas_core.benchmark.message_layouts import NUMBERS, decode_all, numbers_of
 from ecnas_core.benchmark.messages import Component, Evaluation, InvalidMessage, Metrics, decode, encode
 
 numbers = st.floats(0, 1e6) | st.just(math.nan)
@@ -163,7 +163,7 @@ def test_messages_alike_are_read_as_arrays(absent: str, monkeypatch: pytest.Monk
         results = [result._replace(**{absent: math.nan}) for result in results]
     data = [encode(Metrics("ec-nas", result, 1_000_000 + row, 9.0, 8.0)) for row, result in enumerate(results)]
     expected = np.array([numbers_of(decode(message)) for message in data])
-    monkeypatch.setattr(layouts, "decode", never)
+    monkeypatch.setattr(message_layouts, "decode", never)
     np.testing.assert_array_equal(decode_all(data).numbers, expected)
 
 
