@@ -130,6 +130,16 @@ class Explore:
         expect(self.page.get_by_role("heading", name="Explore")).to_be_visible()
         return self
 
+    def tab_to(self, selector: str) -> None:
+        """Press Tab until an element that matches has the focus, going at most twice round the page."""
+        passed = []
+        for _ in range(80):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+                return
+            passed.append(self.page.evaluate("document.activeElement.innerText"))
+        pytest.fail(f"Tab never came to {selector}, but to {passed}")
+
     @property
     def headline(self) -> Locator:
         return self.page.get_by_test_id("stMarkdown").locator("strong").filter(has_text=re.compile("cell")).first

@@ -279,10 +279,7 @@ class TestEveryone:
     def test_by_keyboard(self, tab):
         tab.open(space="4V")
         page = tab.page
-        for _ in range(30):
-            page.keyboard.press("Tab")
-            if page.evaluate("!!document.activeElement.closest('.st-key-explore_space [role=radio]')"):
-                break
+        tab.tab_to(".st-key-explore_space [role=radio]")
         focused = page.locator(":focus-visible")
         expect(focused).to_have_text("4V")
         assert focused.evaluate("element => getComputedStyle(element).boxShadow") != "none"
