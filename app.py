@@ -15,7 +15,15 @@ style.apply()
 session.start()
 st.logo("pages/widgets/logo.svg", icon_image="pages/widgets/icon.svg", size="large")
 page = st.navigation(
-    [st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True)], position="sidebar"
+    [
+        st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
+        st.Page("pages/swaps.py", title="Swaps", icon=":material/swap_horiz:"),
+        st.Page("pages/hardware.py", title="Hardware", icon=":material/memory:"),
+        st.Page("pages/scaling.py", title="Scaling", icon=":material/straighten:"),
+        st.Page("pages/carbon.py", title="Carbon", icon=":material/eco:"),
+        st.Page("pages/data.py", title="Data", icon=":material/database:"),
+    ],
+    position="sidebar",
 )
 with st.sidebar:
     lens.control()

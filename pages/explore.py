@@ -18,7 +18,7 @@ from ecnas_core.cells import SPACES, Cell
 from ecnas_core.figures import explore as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, downloads, html, session, tray
+from pages.widgets import card, downloads, html, page, session, tray
 
 ROWS_AT_MOST = 200
 PARALLEL_AT_MOST = 2_000
@@ -349,23 +349,24 @@ def compare(view: View) -> None:
 def main() -> None:
     """The page."""
     session.through_app()
+    session.from_link("view", View.from_params)
     if "explore_space" not in state:
         seed(state.view)
     axes_before = state.view.axes
     if state.view.lens != state.lens:
         keep_ranges(state.view.lens, state.lens)
         state.view = replace(state.view, lens=state.lens)
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
-        st.title("Explore", anchor=False, width="content")
-        st.markdown("What each neural architecture costs in energy, and what it gives in accuracy.", width="content")
-        with st.popover("Questions this page answers", icon=":material/help:", type="tertiary"):
-            st.markdown(
-                "- Which cell reaches an accuracy for the least energy?\n"
-                "- Where does more energy stop buying accuracy: where is the knee?\n"
-                "- What would I gain by leaving a given cell, and for which one?\n"
-                "- How do depth, width and operations show in cost and accuracy?\n"
-                "- Where does each number come from, and how sure is it?"
-            )
+    page.header(
+        "Explore",
+        "What each neural architecture costs in energy, and what it gives in accuracy.",
+        (
+            "Which cell reaches an accuracy for the least energy?",
+            "Where does more energy stop buying accuracy: where is the knee?",
+            "What would I gain by leaving a given cell, and for which one?",
+            "How do depth, width and operations show in cost and accuracy?",
+            "Where does each number come from, and how sure is it?",
+        ),
+    )
     controls()
     if state.explore_filters:
         aside, main_column = st.columns([1, 3], gap="medium")

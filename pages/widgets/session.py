@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import nan
+from typing import TypeVar
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from ecnas_core import Benchmark
-from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import UnknownCell
+from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
 
+Shown = TypeVar("Shown")
+
 PINNED_AT_MOST = 4
+_BROKEN = "The link could not be opened as it is: {}. Shown is the default view."
 
 
 def bench() -> Benchmark:
@@ -37,22 +41,40 @@ def through_app() -> None:
 
 
 def start() -> None:
-    """On a session's first run take the view, the lens, the open cell, the box and the tray from the URL."""
+    """On a session's first run take from the URL the lens, the open cell, the box and the tray; keep all as link."""
     state = st.session_state
-    if "view" in state:
+    if "lens" in state:
         return
     params = st.query_params.to_dict()
     state.notices = []
+    state.link = params
+    state.lens = Lens()
     try:
-        state.view = View.from_params(params)
+        state.lens = Lens.from_params(params)
     except EcnasError as error:
-        state.view = View()
-        state.notices.append(f"The link could not be opened as it is: {error}. Shown is the default view.")
-    state.lens = state.view.lens
+        state.link = {}
+        state.notices.append(_BROKEN.format(error))
     state.cell = _known(params.get("cell"))
     listed = dict.fromkeys(params.get("tray", "").split("~"))
     state.tray = [digest for digest in listed if _known(digest)][:PINNED_AT_MOST]
     state.box = _box(params.get("box"))
+
+
+def from_link(key: str, parse: Callable[[Mapping[str, str]], Shown]) -> Shown:
+    """What a page shows, kept in the session under a key; at first what the link that opened the session says.
+
+    Args:
+        key: name in the session.
+        parse: makes it of URL parameters, its default of none; raises EcnasError where they are wrong.
+    """
+    state = st.session_state
+    if key not in state:
+        try:
+            state[key] = parse(state.pop("link", {}))
+        except EcnasError as error:
+            state[key] = parse({})
+            st.warning(_BROKEN.format(error), icon=":material/link_off:")
+    return state[key]
 
 
 def publish(params: Mapping[str, str]) -> None:

@@ -35,7 +35,7 @@ ARGUMENTS = (
     "--disable-quic",
 )
 # On a page's own path Streamlit's client asks below that path first and is answered 404.
-LOOKS_FOR_ITS_SERVER = re.compile(r"/explore/_stcore/(health|host-config)$")
+LOOKS_FOR_ITS_SERVER = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 WIDE = {"width": 1280, "height": 800}
 
 
@@ -105,29 +105,32 @@ def browser(chromium: str) -> Iterator[Browser]:
             browser.close()
 
 
-class Explore:
-    """The Explore page in one tab."""
+class Tab:
+    """The app in one tab."""
 
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.address = address
+        self.title = "Explore"
 
-    def open(self, path: str = "/", **params: str) -> Explore:
-        """Go to a view and wait until it is drawn."""
+    def open(self, path: str = "/", **params: str) -> Tab:
+        """Go to a page and wait until it is drawn."""
+        self.title = path.strip("/").capitalize() or "Explore"
         self.page.goto(f"{self.address}{path}" + (f"?{urlencode(params)}" if params else ""))
         return self.drawn()
 
-    def drawn(self) -> Explore:
+    def drawn(self) -> Tab:
         """Wait until the app has run and the page has a headline."""
         self.idle()
-        expect(self.headline).to_be_visible()
+        if self.title == "Explore":
+            expect(self.headline).to_be_visible()
         return self
 
-    def idle(self) -> Explore:
+    def idle(self) -> Tab:
         """Wait until no script runs."""
         expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
         expect(self.page.locator("[data-stale=true]")).to_have_count(0)
-        expect(self.page.get_by_role("heading", name="Explore")).to_be_visible()
+        expect(self.page.get_by_role("heading", name=self.title, exact=True)).to_be_visible()
         return self
 
     def tab_to(self, selector: str) -> None:
@@ -152,7 +155,7 @@ class Explore:
     def params(self) -> dict[str, str]:
         return {name: values[0] for name, values in parse_qs(urlsplit(self.page.url).query).items()}
 
-    def until_params(self, **expected: str | None) -> Explore:
+    def until_params(self, **expected: str | None) -> Tab:
         """Wait until the address has these parameters; None stands for one that is not there."""
         self.page.wait_for_function(
             "expected => { const now = new URLSearchParams(location.search);"
@@ -165,17 +168,23 @@ class Explore:
         """The figure under a label of the row of numbers."""
         return self.page.locator(".facts div").filter(has=self.page.get_by_text(label, exact=True)).locator(".figure")
 
-    def choose(self, group: str, option: str) -> Explore:
+    def choose(self, group: str, option: str) -> Tab:
         """Press one option of a segmented control."""
         self.page.get_by_role("radiogroup", name=group).get_by_role("radio", name=option, exact=True).click()
         return self
 
-    def show_filters(self) -> Explore:
+    def go(self, title: str) -> Tab:
+        """Choose a page in the navigation."""
+        self.page.get_by_test_id("stSidebarNav").get_by_role("link", name=title, exact=True).click()
+        self.title = title
+        return self.drawn()
+
+    def show_filters(self) -> Tab:
         self.page.locator(".st-key-explore_filters label").click()
         expect(self.page.get_by_test_id("stSlider").first).to_be_visible()
         return self.idle()
 
-    def type_number(self, label: str, text: str) -> Explore:
+    def type_number(self, label: str, text: str) -> Tab:
         field = self.page.get_by_label(label, exact=True)
         field.fill(text)
         field.press("Enter")
@@ -193,7 +202,7 @@ class Explore:
         )
         return self.plot.locator(".scatterlayer .trace").nth(number).locator(".points .point")
 
-    def click_point(self, trace: str, number: int) -> Explore:
+    def click_point(self, trace: str, number: int) -> Tab:
         """Click a marker where nothing of a later trace covers it."""
         box = self.points(trace).nth(number).bounding_box()
         assert box is not None
@@ -216,7 +225,7 @@ class Explore:
         )
         return across, up
 
-    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> Explore:
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> Tab:
         mouse = self.page.mouse
         mouse.move(*start)
         mouse.down()
@@ -225,7 +234,7 @@ class Explore:
         mouse.up()
         return self
 
-    def point_at_plot(self) -> Explore:
+    def point_at_plot(self) -> Tab:
         """Bring the picture into sight, with no hover left from before."""
         self.page.mouse.move(2, 2)
         self.plot.scroll_into_view_if_needed()
@@ -247,7 +256,7 @@ def visited(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterator[Callable[..., Explore]]:
+def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterator[Callable[..., Tab]]:
     """Open a tab, in a browser context of its own if told what is special of it; in none may anything go wrong."""
     opened: list[Page | BrowserContext] = []
     problems: list[str] = []
@@ -259,7 +268,7 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
     def is_error(message: ConsoleMessage) -> bool:
         return message.type == "error" and not LOOKS_FOR_ITS_SERVER.search(message.location["url"])
 
-    def open_tab(at: str | None = None, **special: object) -> Explore:
+    def open_tab(at: str | None = None, **special: object) -> Tab:
         context = browser.new_context(reduced_motion="reduce", **({"viewport": WIDE} | special)) if special else visited
         page = context.new_page()
         opened.append(context if special else page)
@@ -268,7 +277,7 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
         page.on("request", lambda request: outside(request.url) and problems.append(f"outside: {request.url}"))
         page.on("websocket", lambda socket: outside(socket.url) and problems.append(f"outside: {socket.url}"))
-        return Explore(page, at or address)
+        return Tab(page, at or address)
 
     expect.set_options(timeout=PATIENCE)
     yield open_tab
@@ -278,7 +287,7 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
 
 
 @pytest.fixture
-def tab(open_tab: Callable[..., Explore]) -> Explore:
+def tab(open_tab: Callable[..., Tab]) -> Tab:
     """One tab at 1280 x 800 in the light theme."""
     return open_tab()
 

@@ -30,11 +30,20 @@ def number(text: str) -> float:
 class Page:
     """The app after its last run."""
 
-    def __init__(self, **params: str) -> None:
+    def __init__(self, page: str = "explore", **params: str) -> None:
         self.app = AppTest.from_file(str(APP), default_timeout=60)
+        if page != "explore":
+            self.app.switch_page(f"pages/{page}.py")
         for name, value in params.items():
             self.app.query_params[name] = value
         self.app.run()
+
+    def go(self, page: str) -> Page:
+        """Choose a page in the navigation."""
+        self.app.switch_page(f"pages/{page}.py")
+        self.app.query_params.clear()
+        self.app.run()
+        return self
 
     def set(self, key: str, value: object) -> Page:
         """Give the control with that key a value, as a user does, and run."""
