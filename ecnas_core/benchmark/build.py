@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import derive
 from ecnas_core.benchmark.ingest import ingest
-from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, RESULTS
+from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, PRINTED, RESULTS
 from ecnas_core.cells import CellTable
 from ecnas_core.errors import EcnasError
 
@@ -25,6 +26,7 @@ NEEDED = (
     "published/accuracy.parquet",
     "published/cells.parquet",
     "published/measured_energy_7v.parquet",
+    "published/paper.json",
     "published/search_runs.parquet",
 )
 
@@ -79,6 +81,7 @@ def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda
             out / "benchmark",
         )
     write("runs/ec-nas-published-searches.parquet", _searches(published / "search_runs.parquet"), EVALUATIONS)
+    write("paper.parquet", _printed(published / "paper.json"), PRINTED)
     return written
 
 
@@ -161,3 +164,22 @@ def _searches(path: Path) -> pa.Table:
         .append_column("study", pa.array(["ec-nas-published"] * count))
         .append_column("source", pa.array(["ec-nas-published-searches"] * count))
     )
+
+
+def _printed(path: Path) -> pa.Table:
+    """What the paper prints in its Figure 2 and its Table 3."""
+    paper = json.loads(path.read_text(encoding="utf-8"))
+    swaps = paper["figure_2_operator_swaps_7v"]
+    units = {name: {"percent": "%", "absolute": ""}[unit] for name, unit in swaps["unit"].items()}
+    table_units = {"gpu_days": "d", "kwh": "kWh", "kgco2eq": "kg"}
+    rows = [
+        ("figure_2", subject, quantity, value, units[quantity])
+        for subject, values in swaps.items()
+        if "_to_" in subject
+        for quantity, value in values.items()
+    ] + [
+        ("table_3", space, quantity, value, table_units[quantity])
+        for space, values in paper["table_3_reduction"].items()
+        for quantity, value in values.items()
+    ]
+    return pa.Table.from_pylist([dict(zip(PRINTED.names, row, strict=True)) for row in rows], schema=PRINTED)

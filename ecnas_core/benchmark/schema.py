@@ -84,3 +84,14 @@ CELLS = pa.schema(
         ("surrogate_energy_wh_4_epochs", pa.float32()),
     ]
 )
+
+PRINTED = pa.schema(
+    [
+        ("exhibit", pa.string()),
+        ("subject", pa.string()),
+        ("quantity", pa.string()),
+        ("value", pa.float64()),
+        ("unit", pa.string()),
+    ]
+)
+"""What the paper prints: exhibit (figure_2, table_3), subject (a swap, a space), quantity, value and its unit."""
