@@ -189,7 +189,7 @@ class View:
             "from ecnas_core.analysis.explore import picture\n"
             "from ecnas_core.analysis.view import Filters, View\n"
             "from ecnas_core.carbon import Lens\n\n"
-            f"view = {_source(self)}\n"
+            f"view = {python_source(self)}\n"
             "print(picture(Benchmark.open(), view).front)\n"
         )
 
@@ -214,18 +214,18 @@ def _flag(params: Mapping[str, str], name: str) -> bool | None:
     return params[name] == "1"
 
 
-def _source(value: Any) -> str:
+def python_source(value: Any) -> str:
     """Source of a value; of a dataclass with the fields that differ from their defaults."""
     if is_dataclass(value) and not isinstance(value, type):
         default = type(value)()
         changed = {
-            each.name: _source(getattr(value, each.name))
+            each.name: python_source(getattr(value, each.name))
             for each in fields(value)
             if getattr(value, each.name) != getattr(default, each.name)
         }
         return f"{type(value).__name__}({', '.join(f'{name}={part}' for name, part in changed.items())})"
     if isinstance(value, tuple):
-        return f"({', '.join(map(_source, value))}{',' if len(value) == 1 else ''})"
+        return f"({', '.join(map(python_source, value))}{',' if len(value) == 1 else ''})"
     if isinstance(value, float):
         return f"float('{value}')" if isinf(value) else repr(float(value))
     return repr(value)

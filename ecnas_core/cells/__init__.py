@@ -2,7 +2,7 @@
 
 from ecnas_core.cells.cell import Cell, InvalidCell, Reason
 from ecnas_core.cells.enumeration import LabelledGraphs, enumerate_cells, labelled_graphs
-from ecnas_core.cells.neighbours import neighbours
+from ecnas_core.cells.neighbours import Step, neighbours, steps
 from ecnas_core.cells.spaces import MAX_EDGES, MAX_VERTICES, OPERATIONS, SPACES, Space
 from ecnas_core.cells.table import CellTable
 
@@ -17,7 +17,9 @@ __all__ = [
     "LabelledGraphs",
     "Reason",
     "Space",
+    "Step",
     "enumerate_cells",
     "labelled_graphs",
     "neighbours",
+    "steps",
 ]

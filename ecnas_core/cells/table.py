@@ -19,7 +19,7 @@ Keys = NDArray[np.int64]
 _INTERIOR = MAX_VERTICES - 2
 _OPS_WIDTH = 2 * _INTERIOR
 _EDGES_WIDTH = MAX_VERTICES * (MAX_VERTICES - 1) // 2
-_NONE = len(OPERATIONS)
+NO_VERTEX = len(OPERATIONS)
 _COSTS = ("trainable_parameters", "multiply_adds", "memory_traffic_bytes")
 
 
@@ -93,9 +93,8 @@ class CellTable:
             edges, n_conv3x3, n_conv1x1, n_maxpool3x3, depth, width (int8); trainable_parameters, multiply_adds,
             memory_traffic_bytes (int64).
         """
-        graphs, of_row = np.unique(self._graphs, return_inverse=True)
-        pairs = [(graph >> _EDGES_WIDTH, graph & ((1 << _EDGES_WIDTH) - 1)) for graph in graphs.tolist()]
-        digits = self._digit_columns()
+        pairs, of_row = self.graphs()
+        digits = self.operations()
         columns: dict[str, NDArray[np.integer]] = {
             "edges": np.bitwise_count(self.edge_bits).astype(np.int8),
             "n_conv3x3": (digits == 0).sum(axis=0, dtype=np.int8),
@@ -107,23 +106,47 @@ class CellTable:
         costs = [graph_costs(*pair) for pair in pairs]
         for name in _COSTS:
             total = np.array([getattr(fixed, name) for fixed, _ in costs], np.int64)[of_row]
-            choices = np.zeros((_INTERIOR, len(costs), _NONE + 1), np.int64)
+            choices = np.zeros((_INTERIOR, len(costs), NO_VERTEX + 1), np.int64)
             for row, (_, by_operation) in enumerate(costs):
                 for position, options in enumerate(by_operation):
-                    choices[position, row, :_NONE] = [getattr(cost, name) for cost in options]
+                    choices[position, row, :NO_VERTEX] = [getattr(cost, name) for cost in options]
             for choice, digit in zip(choices, digits, strict=True):
                 total += choice[of_row, digit]
             columns[name] = total
         return columns
 
+    def graphs(self) -> tuple[list[tuple[int, int]], NDArray[np.int64]]:
+        """Return the different graphs as (vertices, edge_bits), and for each row the number of its graph."""
+        graphs, of_row = np.unique(self._graphs, return_inverse=True)
+        return [(graph >> _EDGES_WIDTH, graph & ((1 << _EDGES_WIDTH) - 1)) for graph in graphs.tolist()], of_row
+
+    def operations(self) -> NDArray[np.int16]:
+        """Return for each interior position (5, rows) the operation's number there, `NO_VERTEX` past a cell's last."""
+        places = self._places()
+        return np.where(places >= 0, self.ops >> 2 * np.maximum(places, 0) & 3, NO_VERTEX)
+
+    def replaced(self, old: int, new: int, position: int | None = None) -> CellTable:
+        """Return the cells with one operation in the place of another; cells without it stay as they are.
+
+        Args:
+            old: number of the operation to replace, 0..2.
+            new: number of the operation in its place, 0..2.
+            position: the only interior position, 0..4, at which to replace it; None replaces it wherever it is.
+
+        Returns:
+            One cell a row; the graphs are the same, so the cells are pruned and valid.
+        """
+        change = np.where(self.operations() == old, new - old, 0) << 2 * np.maximum(self._places(), 0)
+        changes = change.sum(axis=0) if position is None else change[position]
+        return CellTable(self.vertices, self.edge_bits, (self.ops + changes).astype(np.int16))
+
     @property
     def _graphs(self) -> Keys:
         return self.vertices.astype(np.int64) << _EDGES_WIDTH | self.edge_bits
 
-    def _digit_columns(self) -> NDArray[np.int16]:
-        """Return for each interior position (5, rows) the digit there, `_NONE` past a cell's last."""
-        place = self.vertices.astype(np.int16) - 3 - np.arange(_INTERIOR, dtype=np.int16)[:, np.newaxis]
-        return np.where(place >= 0, self.ops >> 2 * np.maximum(place, 0) & 3, _NONE)
+    def _places(self) -> NDArray[np.int16]:
+        """Return for each interior position (5, rows) the place of its digit in `ops`, negative past a cell's last."""
+        return self.vertices.astype(np.int16) - 3 - np.arange(_INTERIOR, dtype=np.int16)[:, np.newaxis]
 
 
 def _digits(vertices: int, code: int) -> str:
