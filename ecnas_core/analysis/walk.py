@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ecnas_core.analysis import explore
 from ecnas_core.analysis.view import View
@@ -33,6 +33,17 @@ def describe(step: Step, cell: Cell) -> str:
     return f"vertex {step.vertices[0]}: {old.split('-')[0]} to {step.operation.split('-')[0]}"
 
 
+def start(bench: Benchmark, view: View) -> str:
+    """The hash of the most accurate known cell of a view's space and budget."""
+    return str(
+        bench.rows(
+            "select hash from benchmark where space = ? and epochs = ? and validation_accuracy is not null "
+            "order by validation_accuracy desc, hash limit 1",
+            [view.space, view.epochs],
+        )[0]["hash"]
+    )
+
+
 def options(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
     """Every cell one step away, and what the step changes.
 
@@ -44,7 +55,7 @@ def options(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
     Returns:
         One row a neighbour, by rising change of energy, unknown ones last: ``hash``, ``step``, ``kind``, ``text`` of
         the neighbour, ``energy`` (as the lens shows it), ``validation_accuracy``, ``d_energy`` (ratio to the cell's),
-        ``d_accuracy`` (difference), ``energy_artefact``, provenances.
+        ``d_accuracy`` (difference; NaN where the accuracies are not of one kind), ``energy_artefact``, provenances.
 
     Raises:
         UnknownCell: the space has no such cell.
@@ -57,7 +68,8 @@ def options(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
     frame["kind"] = [found[each].kind for each in frame.index]
     frame["text"] = [found[each].cell.to_text() for each in frame.index]
     frame["d_energy"] = frame["energy"] / own["energy"] - 1
-    frame["d_accuracy"] = frame["validation_accuracy"] - own["validation_accuracy"]
+    comparable = _kind(frame) == _kind(own)
+    frame["d_accuracy"] = (frame["validation_accuracy"] - own["validation_accuracy"]).where(comparable)
     return frame.sort_values(["d_energy", "step"], na_position="last").reset_index()
 
 
@@ -72,7 +84,7 @@ def path(bench: Benchmark, view: View, hashes: Sequence[str]) -> pd.DataFrame:
     Returns:
         One row a cell: ``hash``, ``step`` (how it was reached; empty for the first), ``energy``,
         ``validation_accuracy``, ``d_energy`` and ``d_accuracy`` since the cell before, ``sum_energy`` and
-        ``sum_accuracy`` since the first.
+        ``sum_accuracy`` since the first; NaN where accuracies are not of one kind.
 
     Raises:
         UnknownCell: the space lacks one of the cells.
@@ -88,7 +100,13 @@ def path(bench: Benchmark, view: View, hashes: Sequence[str]) -> pd.DataFrame:
     frame = explore.cells(bench, view, hashes=list(dict.fromkeys(hashes))).set_index("hash").loc[list(hashes)]
     frame["step"] = words
     frame["d_energy"] = frame["energy"] / frame["energy"].shift() - 1
-    frame["d_accuracy"] = frame["validation_accuracy"].diff()
+    accuracy, kind = frame["validation_accuracy"], _kind(frame)
+    frame["d_accuracy"] = accuracy.diff().where(kind == kind.shift())
     frame["sum_energy"] = frame["energy"] / frame["energy"].iloc[0] - 1
-    frame["sum_accuracy"] = frame["validation_accuracy"] - frame["validation_accuracy"].iloc[0]
+    frame["sum_accuracy"] = (accuracy - accuracy.iloc[0]).where(kind == kind.iloc[0])
     return frame.reset_index()
+
+
+def _kind(cells: Any) -> Any:
+    """What makes accuracies comparable: their provenance and how many trainings they average, of one cell or many."""
+    return 2 * cells["accuracy_repeats"] + (cells["accuracy_provenance"] == "published")

@@ -185,6 +185,10 @@ def _box(cell: Cell, vertex: int, box: Box, dark: bool) -> ElementTree.Element:
         "fill": theme.palette(dark).text if terminal else theme.readable_on(theme.OPERATIONS[operation]),
     }
     ElementTree.SubElement(group, "text", style).text = _LABELS[operation]
+    corner = {"x": _number(box.left + 3.5), "y": _number(box.top + 8.5), "text-anchor": "start", "font-size": "7.5"}
+    if terminal:
+        corner |= {"x": _number(box.left + box.width / 2), "text-anchor": "middle"}
+    ElementTree.SubElement(group, "text", style | corner | {"class": "number"}).text = str(vertex)
     return group
 
 
