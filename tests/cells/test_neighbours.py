@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from ecnas_core.cells import OPERATIONS, SPACES, Cell, InvalidCell, enumerate_cells, neighbours
+from ecnas_core.cells import OPERATIONS, SPACES, Cell, InvalidCell, enumerate_cells, neighbours, steps
 
 
 def brute_force(cell: Cell, limit: int) -> set[str]:
@@ -55,3 +55,19 @@ def test_neighbours_of_a_known_cell():
 
 def test_the_two_vertex_cell_has_no_neighbour():
     assert neighbours(Cell.from_text("1=output(0)")) == []
+
+
+def test_steps_say_what_was_changed():
+    """Doing what a step says gives the cell that it names."""
+    for cell in enumerate_cells("5V"):
+        for step in steps(cell, "7V"):
+            matrix, ops = np.array(cell.matrix), list(cell.ops)
+            if step.kind == "operation":
+                (vertex,) = step.vertices
+                assert ops[vertex] != step.operation
+                ops[vertex] = step.operation
+            else:
+                assert step.operation is None
+                assert matrix[step.vertices] == (0 if step.kind == "edge added" else 1)
+                matrix[step.vertices] = 1 - matrix[step.vertices]
+            assert Cell(matrix, ops).hash == step.cell.hash

@@ -1,0 +1,287 @@
+"""Operator swaps, held against the paper, against brute force, and against the cells themselves."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import duckdb
+import numpy as np
+import pytest
+
+from ecnas_core import Benchmark, Cell
+from ecnas_core.analysis import swaps
+from ecnas_core.analysis.swap_table import DIRECTED, SHORT_NAMES, SWAPS, swap_name, swap_table
+from ecnas_core.analysis.swaps_view import SECTIONS, SPLITS, SWAP_METRICS, InvalidSwaps, SwapsView
+from ecnas_core.benchmark.store import UnknownEpochs
+from ecnas_core.carbon import InvalidLens, Lens
+from ecnas_core.cells import OPERATIONS
+from ecnas_core.cells.graph import levels, predecessors, successors
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return Benchmark.open()
+
+
+@pytest.fixture(scope="module")
+def figure_2(bench):
+    return swaps.figure_2(bench, "7V", 108).set_index(["metric", "swap"])
+
+
+def replaced(cell: Cell, old: int, new: int) -> Cell:
+    return Cell(cell.matrix, [OPERATIONS[new] if name == OPERATIONS[old] else name for name in cell.ops])
+
+
+class TestPaper:
+    @pytest.mark.parametrize(
+        ("metric", "swap", "expected"),
+        [
+            ("energy", "conv3x3_to_conv1x1", -17.68),
+            ("energy", "conv3x3_to_maxpool3x3", -32.23),
+            ("energy", "conv1x1_to_maxpool3x3", -14.55),
+            ("parameters", "conv3x3_to_conv1x1", -77.95),
+            ("parameters", "conv3x3_to_maxpool3x3", -96.24),
+            ("parameters", "conv1x1_to_maxpool3x3", -13.55),
+        ],
+    )
+    def test_aggregates_of_all_cells(self, figure_2, metric, swap, expected):
+        row = figure_2.loc[(metric, swap)]
+        assert 100 * row["effect"] == pytest.approx(expected, abs=0.02)
+        assert row["n_there"] == row["n_back"] == row["changing"]
+        assert row["standard_error"] == 0
+
+    def test_the_printed_effect_is_half_the_difference_of_both_directions(self, figure_2):
+        for _, row in figure_2.iterrows():
+            assert row["effect"] == pytest.approx((row["there"] - row["back"]) / 2)
+
+    def test_estimates_from_known_cells_come_near_the_paper(self, figure_2):
+        """The paper knows all cells, we a random twentieth and the searched ones."""
+        for swap, time, accuracy in (
+            ("conv3x3_to_conv1x1", -0.2489, -0.0311),
+            ("conv3x3_to_maxpool3x3", -0.1682, -0.0314),
+            ("conv1x1_to_maxpool3x3", 0.0784, -0.0084),
+        ):
+            assert figure_2.loc[("training_time", swap), "effect"] == pytest.approx(time, abs=0.01)
+            assert figure_2.loc[("validation_accuracy", swap), "effect"] == pytest.approx(accuracy, abs=0.0075)
+            assert 1000 < figure_2.loc[("validation_accuracy", swap), "n_there"] < 2500
+
+    def test_summary_says_the_same_with_the_paper_beside(self, bench, figure_2):
+        document = swaps.summary(bench, "7V", 108)
+        assert document["energy"] == pytest.approx(
+            {swap_name(swap): 100 * figure_2.loc[("energy", swap_name(swap)), "effect"] for swap in SWAPS}
+        )
+        assert document["paper"]["energy"] == {
+            "conv3x3_to_conv1x1": -17.68,
+            "conv3x3_to_maxpool3x3": -32.11,
+            "conv1x1_to_maxpool3x3": -14.55,
+        }
+        assert document["difference"]["energy"]["conv3x3_to_maxpool3x3"] == pytest.approx(-0.1156, abs=1e-3)
+        assert document["directed"]["trainable_parameters"]["maxpool3x3_to_conv3x3"] == pytest.approx(129.34, abs=0.01)
+        assert set(document["directed"]["energy"]) == {swap_name(swap) for swap in DIRECTED}
+        assert document["pairs"]["energy"]["conv3x3_to_conv1x1"] == 362_425
+
+    def test_other_spaces_have_no_paper_to_compare_with(self, bench):
+        assert "paper" not in swaps.summary(bench, "4V", 108)
+
+
+class TestAgainstBruteForce:
+    @pytest.mark.parametrize("epochs", [4, 108])
+    def test_4v(self, bench, truth, epochs):
+        frame = truth.every_cell("4V", epochs).set_index("hash")
+        cells = {digest: bench.query(digest, space="4V").cell for digest in frame.index}
+        found = swaps.figure_2(bench, "4V", epochs).set_index(["metric", "swap"])
+        for metric in ("energy", "training_time", "validation_accuracy", "parameters", "multiply_adds"):
+            for old, new in SWAPS:
+                means = []
+                for a, b in ((old, new), (new, old)):
+                    after = frame.loc[[replaced(cell, a, b).hash for cell in cells.values()], metric].to_numpy()
+                    before = frame.loc[list(cells), metric].to_numpy()
+                    change = after - before if metric == "validation_accuracy" else (after - before) / before
+                    means.append(change.mean())
+                row = found.loc[(metric, swap_name((old, new)))]
+                assert [row["there"], row["back"]] == pytest.approx(means)
+
+    def test_one_vertex_in_5v(self, bench):
+        """Every pair, its position and its surroundings, from the cells one by one."""
+        table = swap_table(bench, "5V")
+        row_of = {cell.hash: row for row, cell in enumerate(table.cells)}
+        expected = defaultdict(list)
+        for row, cell in enumerate(table.cells):
+            level = levels(cell.vertices, cell.edge_bits)
+            before, after = predecessors(cell.vertices, cell.edge_bits), successors(cell.vertices, cell.edge_bits)
+            for vertex in range(1, cell.vertices - 1):
+                old = OPERATIONS.index(cell.ops[vertex])
+                for new in {0, 1, 2} - {old}:
+                    ops = [*cell.ops[:vertex], OPERATIONS[new], *cell.ops[vertex + 1 :]]
+                    around = []
+                    for others in (before[vertex], after[vertex]):
+                        kinds = {cell.ops[other] for other in others}
+                        around.append(
+                            4 if len(kinds) > 1 else ([*OPERATIONS].index(*kinds) if kinds <= {*OPERATIONS} else 3)
+                        )
+                    expected[old, new].append((row, row_of[Cell(cell.matrix, ops).hash], level[vertex], *around))
+        for swap in DIRECTED:
+            pairs = table.at_one_vertex(swap)
+            columns = (pairs.before, pairs.after, pairs.distance, pairs.taken_from, pairs.fed)
+            assert sorted(zip(*(column.tolist() for column in columns), strict=True)) == sorted(expected[swap])
+
+    def test_rows_are_those_of_the_file_by_hash(self, bench):
+        table = swap_table(bench, "7V")
+        hashes = [row[0] for row in duckdb.sql("select hash from 'data/benchmark/7V.parquet' order by hash").fetchall()]
+        for row in np.random.default_rng(0).integers(0, len(table), 200).tolist():
+            assert table.cells[row].hash == hashes[row]
+
+    def test_random_cells_of_7v(self, bench):
+        table = swap_table(bench, "7V")
+        for row in np.random.default_rng(1).integers(0, len(table), 60).tolist():
+            cell = table.cells[row]
+            for swap in DIRECTED:
+                assert table.cells[int(table.everywhere(swap)[row])].hash == replaced(cell, *swap).hash
+
+
+class TestDistribution:
+    def test_of_energy_in_4v(self, bench, truth):
+        frame = truth.every_cell("4V", 36).set_index("hash")["energy"]
+        table = swap_table(bench, "4V")
+        energy = np.array([frame[cell.hash] for cell in table.cells])
+        pairs = table.at_one_vertex((0, 2))
+        change = energy[pairs.after] / energy[pairs.before] - 1
+        (row,) = (
+            swaps.distribution(bench, SwapsView(space="4V", epochs=36, split="none"))
+            .query("swap == 'conv3x3_to_maxpool3x3'")
+            .to_dict("records")
+        )
+        assert row["group"] == "all"
+        assert row["n"] == row["pairs"] == len(change) == truth.every_cell("4V", 36)["n_conv3x3"].sum()
+        assert row["mean"] == pytest.approx(change.mean())
+        assert [row[name] for name in ("q05", "q25", "q50", "q75", "q95")] == pytest.approx(
+            np.quantile(change, [0.05, 0.25, 0.5, 0.75, 0.95])
+        )
+
+    @pytest.mark.parametrize("split", SPLITS)
+    @pytest.mark.parametrize("space", ["4V", "7V"])
+    def test_groups_part_the_pairs(self, bench, space, split):
+        whole = swaps.distribution(bench, SwapsView(space=space, split="none")).set_index("swap")
+        parts = swaps.distribution(bench, SwapsView(space=space, split=split)).groupby("swap")
+        assert parts["n"].sum().to_dict() == whole["n"].to_dict()
+        assert parts["pairs"].sum().to_dict() == whole["pairs"].to_dict()
+        weighted = parts.apply(lambda rows: np.average(rows["mean"], weights=rows["n"]))
+        assert weighted.to_dict() == pytest.approx(whole["mean"].to_dict())
+
+    def test_names_of_groups(self, bench):
+        groups = {
+            split: set(swaps.distribution(bench, SwapsView(space="5V", split=split))["group"]) for split in SPLITS
+        }
+        assert groups["vertices"] == {"3 vertices", "4 vertices", "5 vertices"}
+        assert groups["position"] == {"1 from input", "2 from input", "3 from input"}
+        assert groups["before"] == {"input", *SHORT_NAMES, "several kinds"}
+        assert groups["after"] == {"output", *SHORT_NAMES, "several kinds"}
+
+    def test_in_units_it_is_a_difference_under_the_lens(self, bench):
+        relative = swaps.distribution(bench, SwapsView(space="4V", split="none"))
+        kwh = swaps.distribution(bench, SwapsView(space="4V", split="none", absolute=True))
+        wh = swaps.distribution(bench, SwapsView(space="4V", split="none", absolute=True, lens=Lens(unit="Wh")))
+        assert list(wh["mean"]) == pytest.approx(list(1000 * kwh["mean"]))
+        assert not np.allclose(kwh["mean"], relative["mean"])
+        other = swaps.distribution(bench, SwapsView(space="4V", split="none", lens=Lens(scope="IT", unit="Wh")))
+        assert list(other["mean"]) == pytest.approx(list(relative["mean"]))
+
+    def test_artefacts_are_left_out(self, bench, truth):
+        artefacts = set(truth.every_cell("7V", 4).query("artefact")["hash"])
+        table = swap_table(bench, "7V")
+        marked = np.array([row for row, digest in enumerate(truth.every_cell("7V", 4)["hash"]) if digest in artefacts])
+        frame = swaps.distribution(bench, SwapsView(epochs=4, split="none")).set_index("swap")
+        for swap in DIRECTED:
+            pairs = table.at_one_vertex(swap)
+            touched = np.isin(pairs.before, marked) | np.isin(pairs.after, marked)
+            assert touched.any()
+            assert frame.loc[swap_name(swap), "n"] == len(pairs.before) - touched.sum()
+
+    def test_gpu_energy_of_7v_is_unknown(self, bench):
+        frame = swaps.distribution(bench, SwapsView(lens=Lens(scope="GPU")))
+        assert set(frame["n"]) == {0}
+        assert frame["mean"].isna().all()
+
+    def test_accuracies_of_two_kinds_are_not_compared(self, bench, truth):
+        frame = truth.every_cell("7V", 108)
+        kinds = duckdb.sql(
+            "select hash, accuracy_repeats_108 as repeats from 'data/benchmark/7V.parquet' order by hash"
+        ).df()["repeats"].to_numpy(float)  # fmt: skip
+        accuracy = frame["validation_accuracy"].to_numpy()
+        pairs = swap_table(bench, "7V").at_one_vertex((0, 1))
+        known = ~np.isnan(accuracy[pairs.before]) & ~np.isnan(accuracy[pairs.after])
+        alike = kinds[pairs.before] == kinds[pairs.after]
+        found = swaps.distribution(bench, SwapsView(metric="validation_accuracy", split="none")).set_index("swap")
+        assert (known & ~alike).any()
+        assert found.loc["conv3x3_to_conv1x1", "n"] == (known & alike).sum()
+        change = accuracy[pairs.after] - accuracy[pairs.before]
+        assert found.loc["conv3x3_to_conv1x1", "mean"] == pytest.approx(change[known & alike].mean())
+
+
+class TestTradeOff:
+    def test_of_4v(self, bench, truth):
+        frame = truth.every_cell("4V", 108).set_index("hash")
+        table = swap_table(bench, "4V")
+        numbers = {name: np.array([frame.loc[cell.hash, name] for cell in table.cells])
+                   for name in ("energy", "validation_accuracy")}  # fmt: skip
+        found = swaps.trade_off(bench, SwapsView(space="4V", split="none")).set_index("swap")
+        for swap in DIRECTED:
+            pairs = table.at_one_vertex(swap)
+            energy = (numbers["energy"][pairs.after] / numbers["energy"][pairs.before] - 1).mean()
+            accuracy = numbers["validation_accuracy"][pairs.after] - numbers["validation_accuracy"][pairs.before]
+            row = found.loc[swap_name(swap)]
+            assert row["energy"] == pytest.approx(energy)
+            assert row["accuracy"] == pytest.approx(accuracy.mean())
+            assert row["accuracy_error"] == pytest.approx(accuracy.std(ddof=1) / math.sqrt(len(accuracy)))
+            if energy < 0 and accuracy.mean() < 0:
+                assert row["saved_per_point"] == pytest.approx(energy / (100 * accuracy.mean()))
+        assert math.isinf(found.loc["conv1x1_to_maxpool3x3", "saved_per_point"])
+        assert math.isnan(found.loc["maxpool3x3_to_conv3x3", "saved_per_point"])
+
+    def test_best_comes_first(self, bench):
+        rates = swaps.trade_off(bench, SwapsView())["saved_per_point"]
+        known = rates.dropna()
+        assert list(known) == sorted(known, reverse=True)
+        assert rates.iloc[: len(known)].notna().all()
+
+
+class TestView:
+    def test_default_has_no_parameters(self):
+        assert SwapsView().to_params() == {}
+        assert SwapsView.from_params({}) == SwapsView()
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    @pytest.mark.parametrize("metric", SWAP_METRICS)
+    def test_round_trip(self, section, metric):
+        view = SwapsView(section=section, space="5V", epochs=12, metric=metric, swap="conv3x3_to_conv1x1", absolute=True,
+                         split="after", walk=("a" * 32, "b" * 32), lens=Lens(scope="IT", unit="Wh"))  # fmt: skip
+        assert SwapsView.from_params(view.to_params()) == view
+
+    @pytest.mark.parametrize(
+        ("params", "error", "told"),
+        [
+            ({"section": "x"}, InvalidSwaps, "no section 'x'"),
+            ({"metric": "test_error"}, InvalidSwaps, "no metric 'test_error'"),
+            ({"swap": "conv1x1_to_conv3x3"}, InvalidSwaps, "take one of conv3x3_to_conv1x1"),
+            ({"split": ""}, InvalidSwaps, "no split ''"),
+            ({"absolute": "yes"}, InvalidSwaps, "write 0 or 1"),
+            ({"epochs": "5"}, InvalidSwaps, "take one of 4, 12, 36, 108"),
+            ({"scope": "x"}, InvalidLens, "unknown scope"),
+        ],
+    )
+    def test_wrong_parameters(self, params, error, told):
+        with pytest.raises(error, match=told):
+            SwapsView.from_params(params)
+
+    def test_wrong_epochs(self):
+        with pytest.raises(UnknownEpochs):
+            SwapsView(epochs=5)
+
+    @pytest.mark.parametrize("section", SECTIONS)
+    def test_python_runs(self, section, capsys):
+        view = SwapsView(section=section, space="4V", walk=("256affa4b0191e323796f138db7b1164",), lens=Lens(unit="Wh"))
+        exec(compile(view.to_python(), "copied", "exec"), {})
+        assert {"all": "18 rows", "one": "q95", "trade": "saved_per_point", "walk": "d_energy"}[
+            section
+        ] in capsys.readouterr().out
