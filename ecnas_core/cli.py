@@ -207,6 +207,43 @@ def _ingested(reports: Sequence[Any]) -> tuple[dict[str, Any], str]:
     return {"files": files}, "\n".join(lines)
 
 
+def _swaps(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.swaps import summary
+
+    document = summary(Benchmark.open(options.data), options.space, options.epochs)
+    quantities = ("energy", "training_time", "trainable_parameters", "multiply_adds", "validation_accuracy")
+    rows = [
+        {
+            "effect": f"{quantity}, {'difference' if quantity == 'validation_accuracy' else '%'}",
+            "swap": swap,
+            "here": here,
+            "paper": document.get("paper", {}).get(quantity, {}).get(swap),
+            "difference": document.get("difference", {}).get(quantity, {}).get(swap),
+            "there": document["directed"][quantity][swap],
+            "back": document["directed"][quantity]["_to_".join(reversed(swap.split("_to_")))],
+            "pairs": document["pairs"][quantity][swap],
+        }
+        for quantity in quantities
+        for swap, here in document[quantity].items()
+    ]
+    return document, f"{options.space}, {options.epochs} epochs\n\n{_table(rows)}"
+
+
+def _hardware(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.hardware import summary
+
+    document = summary(Benchmark.open(options.data))
+    taus = [
+        {"Kendall's tau": device, **{other: 1.0 if other == device else row.get(other) for other in names}}
+        for names in [list(document["kendall_tau"])]
+        for device, row in document["kendall_tau"].items()
+    ]
+    lines = [f"{document['space']}, {document['epochs']} epochs, {document['scope']}", "", _table(document["devices"]),
+             "", _table(taus)]  # fmt: skip
+    lines += [f"left out: {device}: {reason}" for device, reason in document["left_out"].items()]
+    return document, "\n".join(lines)
+
+
 def _build_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.benchmark.build import build_data
 
@@ -277,6 +314,21 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     sql.add_argument("query", metavar="SQL", help="one SELECT; 5 s and 1 GiB at most")
     with_data(sql)
+
+    swaps = command(
+        "swaps", _swaps, "What one operation in the place of another changes (paper Figure 2)",
+        "  python -m ecnas_core swaps --space 7V --epochs 108\n  python -m ecnas_core swaps --space 4V --epochs 4 --json",
+    )  # fmt: skip
+    swaps.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V, as in the paper")
+    swaps.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="training budget (default: 108)")
+    with_data(swaps)
+
+    hardware = command(
+        "hardware", _hardware, "The energy of the 4V cells on several GPUs, and how far their rankings agree",
+        "  python -m ecnas_core hardware --space 4V\n  python -m ecnas_core hardware --space 4V --json",
+    )  # fmt: skip
+    hardware.add_argument("--space", choices=["4V"], default="4V", help="the space measured on several GPUs")
+    with_data(hardware)
 
     ingest = command(
         "ingest", _ingest, "TFRecord files of EC-NAS-Bench or NAS-Bench-101 to Parquet",

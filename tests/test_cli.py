@@ -32,6 +32,32 @@ def test_sql_answers_with_columns_and_rows(capsys: pytest.CaptureFixture[str]) -
     assert (answer["columns"], answer["rows"]) == (["vertices", "n"], [[2, 1], [3, 6]])
 
 
+def test_swaps_are_those_of_figure_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["swaps", "--space", "7V", "--epochs", "4", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    expected = {"conv3x3_to_conv1x1": -17.68, "conv3x3_to_maxpool3x3": -32.23, "conv1x1_to_maxpool3x3": -14.55}
+    assert answer["energy"] == pytest.approx(expected, abs=0.02)
+    assert {"training_time", "trainable_parameters", "validation_accuracy"} < answer.keys()
+    assert main(["swaps"]) == 0
+    assert "conv3x3_to_maxpool3x3" in capsys.readouterr().out
+
+
+def test_hardware_tells_devices_and_rank_correlations(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["hardware", "--space", "4V", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert {row["device"]: row["cells"] for row in answer["devices"]} == {
+        "Quadro RTX 6000": 91,
+        "Titan Xp": 91,
+        "RTX 3060": 88,
+        "RTX 3090": 91,
+    }
+    quadro = answer["kendall_tau"]["Quadro RTX 6000"]
+    assert (quadro["Titan Xp"], quadro["RTX 3060"], quadro["RTX 3090"]) == pytest.approx((0.893, 0.896, 0.718), abs=5e-4)
+    assert len(answer["cells"]) == 91
+    assert main(["hardware"]) == 0
+    assert "0.893" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arguments", [["query", "zzz"], ["sql", "drop view cells"], ["query", "0" * 32]])
 def test_bad_input_is_one_line_and_exit_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
