@@ -1,4 +1,4 @@
-"""The lens: the scope, PUE, grid and unit in which every energy is shown."""
+"""The lens: the scope, PUE, grid and unit in which every energy is shown, and whether linear scaling is corrected."""
 
 from __future__ import annotations
 
@@ -34,6 +34,8 @@ class Lens:
         country: ISO code of the grid, or None when ``g_per_kwh`` is given by hand.
         g_per_kwh: carbon intensity in gCO2eq/kWh, used when ``country`` is None.
         unit: the unit energies are shown in.
+        corrected: whether energies and times that are 4-epoch ones times a factor (5V beyond 4 epochs, and the 7V
+            surrogate) are multiplied by what 4V measured of that, the mean ratio of the budget.
 
     Raises:
         InvalidLens: scope, PUE, intensity or unit out of range.
@@ -45,6 +47,7 @@ class Lens:
     country: str | None = "DK"
     g_per_kwh: float | None = None
     unit: Unit = "kWh"
+    corrected: bool = False
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
@@ -83,31 +86,49 @@ class Lens:
         """Whether the scope can be had from a facility energy alone."""
         return self.scope != "GPU"
 
-    def convert(self, energy_kwh: float | None, gpu_energy_j: float | None = None) -> float | None:
+    def convert(
+        self,
+        energy_kwh: float | None,
+        gpu_energy_j: float | None = None,
+        energy_correction: float | None = 1.0,
+        gpu_energy_correction: float | None = 1.0,
+    ) -> float | None:
         """A stored energy under this lens.
 
         Args:
             energy_kwh: facility energy with the stored PUE of 1.59, in kWh.
             gpu_energy_j: the accelerator's share, in J.
+            energy_correction: the factor by which the lens corrects the first; 1 where nothing was scaled.
+            gpu_energy_correction: that of the second.
 
         Returns:
-            The value in the lens's unit; None where the scope needs a component that is unknown.
+            The value in the lens's unit; None where the scope needs a component, or the lens a factor, that is unknown.
         """
-        kwh = self._kwh(energy_kwh, gpu_energy_j)
+        kwh = self._kwh(energy_kwh, gpu_energy_j, energy_correction, gpu_energy_correction)
         return None if kwh is None else kwh * self._unit_per_kwh()
 
-    def footprint(self, energy_kwh: float | None, gpu_energy_j: float | None = None) -> float | None:
-        """The footprint of a stored energy in this scope, in kgCO2eq; None where it is unknown."""
-        kwh = self._kwh(energy_kwh, gpu_energy_j)
+    def footprint(
+        self,
+        energy_kwh: float | None,
+        gpu_energy_j: float | None = None,
+        energy_correction: float | None = 1.0,
+        gpu_energy_correction: float | None = 1.0,
+    ) -> float | None:
+        """The footprint of a stored energy in this scope, in kgCO2eq; arguments and None as in ``convert``."""
+        kwh = self._kwh(energy_kwh, gpu_energy_j, energy_correction, gpu_energy_correction)
         return None if kwh is None else kwh * (self.intensity / 1000)
 
     def energy_sql(self) -> str:
-        """The SQL expression of ``convert`` over the columns energy_kwh and gpu_energy_j."""
+        """The SQL expression of ``convert`` over its arguments, which are columns of the view ``benchmark``."""
         return f"({self._kwh_sql()} * {self._unit_per_kwh()!r})"
 
     def footprint_sql(self) -> str:
-        """The SQL expression of ``footprint`` over the columns energy_kwh and gpu_energy_j."""
+        """The SQL expression of ``footprint`` over the same columns."""
         return f"({self._kwh_sql()} * {self.intensity / 1000!r})"
+
+    def time_sql(self) -> str:
+        """The SQL expression of the training time in s over the columns of the view ``benchmark``."""
+        return "(training_time_s * time_correction)" if self.corrected else "training_time_s"
 
     def describe(self) -> str:
         """One line that says what the figures are."""
@@ -118,7 +139,8 @@ class Lens:
         }[self.scope]
         where = self.grid
         place = f"{where.country} {where.year}, " if where else ""
-        return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh"
+        correction = "; linear scaling corrected" if self.corrected else ""
+        return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh{correction}"
 
     def to_params(self) -> dict[str, str]:
         """The lens as URL parameters; defaults are left out."""
@@ -134,6 +156,8 @@ class Lens:
             params["grid"] = str(self.country)
         if self.unit != default.unit:
             params["unit"] = self.unit
+        if self.corrected:
+            params["corrected"] = "1"
         return params
 
     @classmethod
@@ -141,27 +165,44 @@ class Lens:
         """The lens that ``to_params`` wrote.
 
         Raises:
-            InvalidLens: a value is no number or out of range.
+            InvalidLens: a value is no number, no choice or out of range.
             UnknownGrid: no such country.
         """
         default = cls()
         place = params.get("grid", default.country or "")
         by_hand = not place.isalpha()
+        corrected = params.get("corrected", "0")
+        if corrected not in ("0", "1"):
+            raise InvalidLens(f"corrected={corrected[:20]!r} is no choice; write 0 or 1")
         return cls(
             scope=params.get("scope", default.scope),  # type: ignore[arg-type]
             pue=_number(params["pue"], "PUE") if "pue" in params else default.pue,
             country=None if by_hand else place,
             g_per_kwh=_number(place, "carbon intensity") if by_hand else None,
             unit=params.get("unit", default.unit),  # type: ignore[arg-type]
+            corrected=corrected == "1",
         )
 
-    def _kwh(self, energy_kwh: float | None, gpu_energy_j: float | None) -> float | None:
-        if self.scope == "GPU":
-            return None if gpu_energy_j is None else gpu_energy_j / JOULES_PER_KWH
-        return None if energy_kwh is None else energy_kwh * self._factor()
+    def _kwh(
+        self,
+        energy_kwh: float | None,
+        gpu_energy_j: float | None,
+        energy_correction: float | None,
+        gpu_energy_correction: float | None,
+    ) -> float | None:
+        gpu = self.scope == "GPU"
+        stored, correction = (gpu_energy_j, gpu_energy_correction) if gpu else (energy_kwh, energy_correction)
+        if stored is None or (self.corrected and correction is None):
+            return None
+        kwh = stored / JOULES_PER_KWH if gpu else stored * self._factor()
+        return kwh * correction if self.corrected and correction is not None else kwh
 
     def _kwh_sql(self) -> str:
-        return f"gpu_energy_j / {JOULES_PER_KWH!r}" if self.scope == "GPU" else f"energy_kwh * {self._factor()!r}"
+        gpu = self.scope == "GPU"
+        kwh = f"gpu_energy_j / {JOULES_PER_KWH!r}" if gpu else f"energy_kwh * {self._factor()!r}"
+        if not self.corrected:
+            return kwh
+        return f"{kwh} * {'gpu_energy_correction' if gpu else 'energy_correction'}"
 
     def _factor(self) -> float:
         return (self.pue if self.scope == "facility" else 1.0) / STORED_PUE

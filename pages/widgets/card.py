@@ -129,7 +129,9 @@ def _note(name: str, entry: Entry, view: View) -> str:
     if name in ("energy", "footprint"):
         if view.lens.convert(entry.energy_kwh, entry.gpu_energy_j) is None:
             return "the GPU's share is not recorded for this space"
-        words = [entry.energy_provenance or ""]
+        gpu = view.lens.scope == "GPU"
+        correction = entry.gpu_energy_correction if gpu else entry.energy_correction
+        words = [entry.energy_provenance or "", *_corrected(view, correction)]
         if name == "energy" and entry.energy_kwh_std is not None and entry.energy_kwh:
             words.append(f"± {entry.energy_kwh_std / entry.energy_kwh:.1%} over {entry.energy_repeats} repeats")
         return ", ".join(words)
@@ -145,8 +147,13 @@ def _note(name: str, entry: Entry, view: View) -> str:
         if entry.time_provenance is None:
             return "not published here for this cell"
         hardware = "NAS-Bench-101's TPU" if entry.time_provenance == "published" else "Quadro RTX 6000"
-        return f"{entry.time_provenance}, {hardware}"
+        return ", ".join([entry.time_provenance, *_corrected(view, entry.time_correction), hardware])
     return "computed from the cell"
+
+
+def _corrected(view: View, factor: float | None) -> list[str]:
+    """A word for what the lens corrected, nothing where nothing was scaled."""
+    return [f"corrected by {factor:.3f}"] if view.lens.corrected and factor not in (None, 1) else []
 
 
 def _standing(view: View, digest: str) -> None:

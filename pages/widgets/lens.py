@@ -1,4 +1,4 @@
-"""The lens in the sidebar: scope, PUE, grid and unit for every page."""
+"""The lens in the sidebar: scope, PUE, grid, unit and the correction of linear scaling for every page."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ def control() -> None:
         "lens_pue": lens.pue,
         "lens_grid": lens.country or BY_HAND,
         "lens_intensity": lens.intensity,
+        "lens_corrected": lens.corrected,
     }
     for key, value in seeds.items():
         state.setdefault(key, value)
@@ -53,9 +54,18 @@ def control() -> None:
         key="lens_grid",
         help="Carbon intensity of the electricity, from the table that carbontracker ships.",
     )
-    if code == BY_HAND:
+    by_hand = code == BY_HAND
+    intensity = None
+    if by_hand:
         intensity = st.number_input("Intensity (gCO2eq/kWh)", 0.0, 2000.0, step=10.0, key="lens_intensity")
-        state.lens = Lens(scope, pue, None, intensity, unit)
-    else:
-        state.lens = Lens(scope, pue, code, None, unit)
+    corrected = st.toggle(
+        "Correct linear scaling",
+        key="lens_corrected",
+        help=(
+            "5V beyond 4 epochs and the 7V surrogate are 4-epoch figures times 3, 9 or 27, which is too much. On: each "
+            "is multiplied by the mean ratio of measured to scaled of 4V, the space measured at every budget (for 7V, "
+            "another energy scale, an extrapolation). The page Scaling shows how good that is."
+        ),
+    )
+    state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected)
     st.caption(state.lens.describe())

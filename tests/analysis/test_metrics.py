@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis.metrics import METRICS, UnknownMetric, metric
+from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.carbon import SCOPES, UNITS, Lens
 from ecnas_core.errors import EcnasError
 
@@ -18,10 +20,10 @@ def bench(tmp_path_factory):
     return Benchmark(tmp_path_factory.mktemp("user"), Benchmark.open().bundled)
 
 
-def value(bench, name, lens, space="4V"):
+def value(bench, name, lens, space="4V", cell=CELL):
     row = bench.rows(
         f"select {metric(name, lens).sql} as value from benchmark where space = ? and epochs = 108 and hash = ?",
-        [space, CELL],
+        [space, cell],
     )
     return row[0]["value"]
 
@@ -46,6 +48,54 @@ def test_energy_and_footprint_by_hand(bench, scope, unit):
     }[scope]
     assert value(bench, "energy", lens) == pytest.approx(kwh * {"kWh": 1, "Wh": 1000, "kgCO2eq": 0.4}[unit])
     assert value(bench, "footprint", lens) == pytest.approx(kwh * 0.4)
+
+
+SCALED = "3c325aea3e66b614c829c5169d038b80"
+
+
+@pytest.fixture(scope="module")
+def ratios():
+    """What 4V measured by what its 4-epoch figures scale to, mean over the cells, straight from the trainings."""
+    trainings = pq.read_table(BUNDLED / "results" / "energy_4V9E_4epochs.parquet").to_pandas()
+    names = {"energy": "energy_kwh", "gpu_energy": "gpu_energy_j", "time": "training_time_s"}
+    means = {name: trainings.pivot_table(column, "hash", "epochs") for name, column in names.items()}
+    return {name: (table[108] / (27 * table[4])).mean() for name, table in means.items()}
+
+
+@pytest.mark.parametrize("corrected", [False, True])
+@pytest.mark.parametrize("scope", SCOPES)
+@pytest.mark.parametrize("space", ["4V", "5V", "7V"])
+def test_linear_scaling_corrected_by_hand(bench, ratios, space, scope, corrected):
+    """5V and the surrogate of 7V are 27 times a 4-epoch figure; 4V was measured, and 7V's times are others'."""
+    if space == "7V" and scope == "GPU":
+        pytest.skip("7V has no component")
+    table = pq.read_table(BUNDLED / "benchmark" / f"{space}.parquet").to_pandas().set_index("hash").loc[[SCALED]]
+    if space == "7V":
+        row = table.iloc[0]
+        kwh, gpu_j = round(row["surrogate_energy_wh_4_epochs"] / 1000 * 27, 6), None
+        seconds = row["published_time_s_108"]
+    else:
+        row = table[table["epochs"] == 108].iloc[0]
+        kwh, gpu_j, seconds = row["energy_kwh"], row["gpu_energy_j"], row["training_time_s"]
+    counted = {"facility": kwh / 1.59 * 1.2, "IT": kwh / 1.59, "GPU": gpu_j and gpu_j / 3.6e6}[scope]
+    scaled = corrected and space != "4V"
+    if scaled:
+        counted *= ratios["gpu_energy" if scope == "GPU" else "energy"]
+    lens = Lens(scope, 1.2, **GRID, corrected=corrected)
+    assert value(bench, "energy", lens, space, SCALED) == pytest.approx(counted, rel=1e-6)
+    assert value(bench, "footprint", lens, space, SCALED) == pytest.approx(counted * 0.4, rel=1e-6)
+    expected = seconds * ratios["time"] if scaled and space == "5V" else seconds
+    assert value(bench, "training_time", lens, space, SCALED) == pytest.approx(expected, rel=1e-9)
+
+
+@pytest.mark.parametrize("space", ["4V", "5V", "7V"])
+def test_nothing_is_corrected_at_4_epochs(bench, space):
+    for name in ("energy", "footprint", "training_time"):
+        off, on = (metric(name, Lens(corrected=corrected)).sql for corrected in (False, True))
+        differing = (
+            f"select count(*) as n from benchmark where space = ? and epochs = 4 and {off} is distinct from {on}"
+        )
+        assert bench.rows(differing, [space]) == [{"n": 0}]
 
 
 def test_other_metrics_by_hand(bench):

@@ -17,6 +17,7 @@ import pytest
 from ecnas_core import Benchmark, Cell
 from ecnas_core.benchmark import EPOCHS, Entry, UnknownCell, UnknownEpochs, UnknownSpace
 from ecnas_core.benchmark.layout import BUNDLED
+from ecnas_core.benchmark.sandbox import Refused
 from ecnas_core.benchmark.schema import MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
@@ -218,6 +219,54 @@ def test_measured_energy_at_108_epochs_is_less_than_the_scaled_one(bench):
     """Facts of the figures: 0.863 +- 0.040 of 27 times the energy at 4 epochs, over the cells of 4V."""
     ratio = energies(bench, "4V", 108)["energy_kwh"] / (27 * energies(bench, "4V", 4)["energy_kwh"])
     assert (round(ratio.mean(), 3), round(ratio.std(ddof=0), 2)) == (0.863, 0.04)
+
+
+@pytest.mark.parametrize("epochs", EPOCHS)
+def test_corrections_are_the_mean_ratios_of_4v_where_a_figure_was_scaled(bench, epochs):
+    trainings = result("energy_4V9E_4epochs")
+    expected = {}
+    for name, column in (("energy", "energy_kwh"), ("gpu_energy", "gpu_energy_j"), ("time", "training_time_s")):
+        means = trainings.pivot_table(column, "hash", "epochs")
+        expected[f"{name}_correction"] = (means[epochs] / (means[4] * epochs / 4)).mean()
+    rounded = {4: (1, 1), 12: (0.907, 0.983), 36: (0.865, 0.977), 108: (0.863, 0.977)}[epochs]
+    assert (round(expected["energy_correction"], 3), round(expected["time_correction"], 3)) == rounded
+    rows = bench.rows(
+        "select space, time_provenance, energy_correction, gpu_energy_correction, time_correction, count(*) as n "
+        "from benchmark where epochs = ? group by all",
+        [epochs],
+    )
+    assert sum(row["n"] for row in rows) == sum(COUNTS.values())
+    for row in rows:
+        unscaled = {"energy_correction": 1, "gpu_energy_correction": 1, "time_correction": 1}
+        by_space = {"4V": unscaled, "5V": expected, "7V": expected | {"time_correction": 1}}
+        found = {name: row[name] for name in unscaled}
+        assert found == pytest.approx(by_space[row["space"]], rel=1e-12), row["space"]
+
+
+def test_corrections_follow_the_users_own_4v_file(tmp_path):
+    """A 4V whose energy at 12 epochs is half of what 4 epochs scale to; of 36 and 108 epochs it knows nothing."""
+    table = pq.read_table(BUNDLED / "benchmark" / "4V.parquet").to_pandas()
+    short = table[table["epochs"] == 4].set_index("hash")
+    longer = short.assign(epochs=np.int16(12))
+    for name in ("energy_kwh", "gpu_energy_j", "training_time_s"):
+        longer[name] = 1.5 * short[name]
+    made = pd.concat([short, longer]).reset_index()[table.columns]
+    (tmp_path / "benchmark").mkdir()
+    schema = pq.read_schema(BUNDLED / "benchmark" / "4V.parquet")
+    pq.write_table(pa.Table.from_pandas(made, schema, preserve_index=False), tmp_path / "benchmark" / "4V.parquet")
+    bench = Benchmark(tmp_path, BUNDLED)
+    found = {epochs: bench.query(FIVE_VERTICES, epochs, "5V") for epochs in EPOCHS}
+    assert [each.energy_correction for each in found.values()] == [1, pytest.approx(0.5), None, None]
+    assert [each.time_correction for each in found.values()] == [1, pytest.approx(0.5), None, None]
+    assert all(each.energy_kwh > 0 for each in found.values()), "the figures themselves stay"
+
+
+def test_users_queries_reach_the_corrections_but_not_their_table(bench):
+    found = bench.sql("select distinct energy_correction as factor from benchmark where space = '5V' and epochs = 108")
+    assert found["factor"].round(3).tolist() == [0.863]
+    for text in ("from _scaling", "from main._scaling", "from memory.main._scaling", "from _rows", "from _stored"):
+        with pytest.raises(Refused, match="no public table"):
+            bench.sql(text)
 
 
 # Accuracies

@@ -20,12 +20,14 @@ places = st.one_of(
     st.integers(0, 2000).map(lambda intensity: {"country": None, "g_per_kwh": intensity}),
 )
 lenses = st.builds(
-    lambda scope, unit, pue, place: Lens(scope=scope, unit=unit, pue=pue, **place),
+    lambda scope, unit, pue, place, corrected: Lens(scope=scope, unit=unit, pue=pue, corrected=corrected, **place),
     st.sampled_from(SCOPES),
     st.sampled_from(UNITS),
     st.one_of(st.floats(1, 3), st.integers(1, 3)),
     places,
+    st.booleans(),
 )
+factors = st.one_of(st.none(), st.floats(0.5, 1.5))
 energies = st.one_of(st.none(), st.floats(1e-6, 1e3))
 joules = st.one_of(st.none(), st.floats(1, 1e9))
 
@@ -59,6 +61,26 @@ def test_default_shows_what_ec_nas_stores():
 def test_conversion_by_hand(lens, expected):
     """1.59 kWh at the facility are 1 kWh of IT, of which the GPU took 1.8 MJ, half a kWh."""
     assert lens.convert(1.59, 1.8e6) == pytest.approx(expected, rel=1e-14)
+
+
+@pytest.mark.parametrize(("scope", "expected"), [("facility", 1.59 * 0.9), ("IT", 1.0 * 0.9), ("GPU", 0.5 * 0.8)])
+def test_correction_by_hand(scope, expected):
+    """The factor of the scope's own figure, and only where the lens corrects."""
+    place = {"country": None, "g_per_kwh": 200.0}
+    figures = (1.59, 1.8e6, 0.9, 0.8)
+    on, off = (Lens(scope, corrected=corrected, **place) for corrected in (True, False))
+    assert on.convert(*figures) == pytest.approx(expected, rel=1e-14)
+    assert on.footprint(*figures) == pytest.approx(expected * 0.2, rel=1e-14)
+    assert off.convert(*figures) == off.convert(*figures[:2]) == on.convert(*figures[:2])
+    assert off.footprint(*figures) == on.footprint(*figures[:2])
+
+
+def test_a_factor_that_is_unknown_leaves_no_number_where_it_is_needed():
+    assert Lens(corrected=True).convert(1.0, 1.0, None, 1.0) is None
+    assert Lens(corrected=True).footprint(1.0, 1.0, None, 1.0) is None
+    assert Lens("GPU", corrected=True).convert(1.0, 3.6e6, None, 1.0) == 1.0
+    assert Lens("GPU", corrected=True).convert(1.0, 3.6e6, 1.0, None) is None
+    assert Lens().convert(1.0, 1.0, None, None) == 1.0
 
 
 def test_footprint_is_that_of_the_scope_whatever_the_unit():
@@ -105,6 +127,7 @@ def test_quantity_and_description_name_what_is_shown():
     )
     assert Lens(scope="IT", country=None, g_per_kwh=40).describe() == "IT energy (GPU and CPUs); 40 gCO2eq/kWh"
     assert Lens(scope="GPU", country=None, g_per_kwh=40).describe().startswith("GPU energy alone")
+    assert Lens(corrected=True).describe() == f"{Lens().describe()}; linear scaling corrected"
 
 
 @pytest.mark.parametrize(
@@ -148,14 +171,14 @@ def connection():
 
 
 @UNHURRIED
-@given(lenses, energies, joules)
-def test_sql_expressions_convert_as_python_does(connection, lens, energy_kwh, gpu_energy_j):
+@given(lenses, st.tuples(energies, joules, factors, factors))
+def test_sql_expressions_convert_as_python_does(connection, lens, figures):
     found = connection.execute(
-        f"select {lens.energy_sql()}, {lens.footprint_sql()} from (select ?::double, ?::double) "
-        "as stored(energy_kwh, gpu_energy_j)",
-        [energy_kwh, gpu_energy_j],
+        f"select {lens.energy_sql()}, {lens.footprint_sql()} from (select ?::double, ?::double, ?::double, ?::double) "
+        "as stored(energy_kwh, gpu_energy_j, energy_correction, gpu_energy_correction)",
+        figures,
     ).fetchone()
-    expected = lens.convert(energy_kwh, gpu_energy_j), lens.footprint(energy_kwh, gpu_energy_j)
+    expected = lens.convert(*figures), lens.footprint(*figures)
     assert [value is None for value in found] == [value is None for value in expected]
     for value, number in zip(found, expected, strict=True):
         assert value is None or value == pytest.approx(number, rel=1e-14, abs=1e-300)
@@ -173,7 +196,8 @@ def test_url_round_trips(lens):
 @given(lenses)
 def test_url_leaves_defaults_out(lens):
     default = Lens()
-    expected = {name for name in ("scope", "pue", "unit") if getattr(lens, name) != getattr(default, name)}
+    names = ("scope", "pue", "unit", "corrected")
+    expected = {name for name in names if getattr(lens, name) != getattr(default, name)}
     expected |= {"grid"} if (lens.country, lens.g_per_kwh) != (default.country, default.g_per_kwh) else set()
     assert lens.to_params().keys() == expected
 
@@ -181,6 +205,8 @@ def test_url_leaves_defaults_out(lens):
 def test_url_by_hand():
     assert Lens("IT", 1.2, "PL", None, "Wh").to_params() == {"scope": "IT", "pue": "1.2", "grid": "PL", "unit": "Wh"}
     assert Lens(country=None, g_per_kwh=350.0).to_params() == {"grid": "350.0"}
+    assert Lens(corrected=True).to_params() == {"corrected": "1"}
+    assert Lens.from_params({"corrected": "0"}) == Lens()
     assert Lens.from_params({"grid": "350", "cell": "x"}) == Lens(country=None, g_per_kwh=350.0)
 
 
@@ -190,6 +216,7 @@ def test_url_by_hand():
         {"scope": "all"}, {"unit": "kwh"}, {"pue": ""}, {"pue": "much"}, {"pue": "nan"}, {"pue": "0.5"}, {"pue": "1e400"},
         {"pue": "1,5"}, {"grid": ""}, {"grid": "nan"}, {"grid": "inf"}, {"grid": "-1"}, {"grid": "1e400"}, {"grid": "dk"},
         {"grid": "²"}, {"grid": "1;2"}, {"grid": "D\nK"}, {"grid": "9" * 5000}, {"scope": "\0"},
+        {"corrected": ""}, {"corrected": "True"}, {"corrected": "2"}, {"corrected": "9" * 5000},
     ],
 )  # fmt: skip
 def test_hostile_url_is_a_named_error_of_one_line(params):
@@ -199,7 +226,7 @@ def test_hostile_url_is_a_named_error_of_one_line(params):
 
 
 @UNHURRIED
-@given(st.dictionaries(st.sampled_from(["scope", "pue", "grid", "unit"]), st.text(max_size=12)))
+@given(st.dictionaries(st.sampled_from(["scope", "pue", "grid", "unit", "corrected"]), st.text(max_size=12)))
 def test_any_text_in_the_url_is_a_lens_or_a_named_error(params):
     try:
         lens = Lens.from_params(params)

@@ -25,6 +25,7 @@ class TestLinks:
             {"space": "5V", "energy_provenance": "scaled~measured", "accuracy_provenance": "published"},
             {"space": "4V", "scope": "IT", "pue": "1.2", "grid": "FR", "unit": "Wh"},
             {"space": "4V", "scope": "GPU", "grid": "412.5", "unit": "kgCO2eq"},
+            {"space": "5V", "corrected": "1"},
             {"artefacts": "1", "vertices": "2~5"},
             {"space": "5V", "box": "0.2~0.5~0.06~0.08"},
         ],
@@ -63,6 +64,29 @@ class TestLinks:
         assert page.control("lens_intensity").value == 300
         assert "IT energy (GPU and CPUs); 300 gCO2eq/kWh" in [text.value for text in page.app.sidebar.caption]
 
+    def test_correction_of_linear_scaling(self, open_page, truth):
+        page = open_page(space="5V", corrected="1").works()
+        assert page.control("lens_corrected").value is True
+        assert page.app.sidebar.caption[0].value.endswith("; linear scaling corrected")
+        cells = {epochs: truth.cells("4V", epochs).set_index("hash")["energy"] for epochs in (4, 108)}
+        ratio = (cells[108] / (27 * cells[4])).mean()
+        scaled = truth.front(truth.cells("5V"))["energy"]
+        assert page.trace("front")["x"] == pytest.approx(list(scaled * ratio), rel=1e-6)
+        page.set("lens_corrected", False).works()
+        assert page.params == {"space": "5V"}
+        assert page.trace("front")["x"] == pytest.approx(list(scaled), rel=1e-6)
+
+    def test_the_card_says_what_is_corrected(self, open_page, front):
+        notes = {}
+        for space in ("4V", "5V", "7V"):
+            page = open_page(space=space, corrected="1", cell=front[2]).works()
+            table = next(table for table in page.tables if table[0][0] == "Quantity")
+            notes[space] = {row[0]: row[2] for row in table}
+        assert notes["4V"]["Energy"].startswith("measured, ±")
+        assert notes["5V"]["Energy"] == notes["5V"]["Footprint"] == "scaled, corrected by 0.863"
+        assert notes["5V"]["Training time"] == "scaled, corrected by 0.977, Quadro RTX 6000"
+        assert notes["7V"]["Energy"] == "surrogate, corrected by 0.863"
+
     def test_five_pinned_cells_are_four(self, open_page, front):
         page = open_page(space="4V", tray="~".join(front[:5])).works()
         assert page.params["tray"].split("~") == front[:4]
@@ -86,6 +110,7 @@ class TestBrokenLinks:
             ({"scope": "planet"}, "unknown scope 'planet'"),
             ({"pue": "nan"}, "no finite number"),
             ({"grid": "XX"}, "no carbon intensity for 'XX'"),
+            ({"corrected": "yes"}, "corrected='yes' is no choice; write 0 or 1"),
         ],
         ids=lambda value: "&".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
     )
