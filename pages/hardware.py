@@ -1,15 +1,346 @@
-"""Hardware."""
+"""Hardware: the same cells on different devices."""
 
 from __future__ import annotations
 
-from pages.widgets import page, session
+from dataclasses import replace
+
+import pandas as pd
+import streamlit as st
+
+from ecnas_core.analysis import hardware
+from ecnas_core.analysis.hardware import Comparison, HardwareView, UnknownDevice, hardware_metric
+from ecnas_core.analysis.view import View
+from ecnas_core.benchmark import EPOCHS
+from ecnas_core.figures import hardware as figures
+from ecnas_core.figures.explore import Plane, value
+from ecnas_core.figures.theme import config, format_quantity
+from pages.widgets import card, downloads, html, page, session
+
+SECTIONS = {"energy": "Energy", "ranking": "Ranking", "regret": "Regret"}
+CHOICES = ("section", "metric", "sort", "outliers", "k", "a", "b", "accuracy_epochs")
+DEVICES = ("sort", "a", "b")
+SLOWER = 1.1
+EXPLANATION = """\
+**Energies** are those of the four released hardware files at 4 epochs, one measured training a cell and device; the
+files' larger budgets are these times 3, 9 and 27. In the scopes Facility and IT the stored energy counts, of the
+training alone. The recorded joules of GPU and CPU cover the whole run with its start-up, and on the Quadro RTX 6000
+and the Titan Xp they name one CPU socket of two: (GPU + CPU) × 1.59 is on average 0.98 of the stored energy on the
+Quadro RTX 6000, 1.10 on the Titan Xp, 1.22 on the RTX 3060 and 1.28 on the RTX 3090. The scope GPU takes the
+recorded joules, start-up included. The **GPU share** is GPU / (GPU + CPU) of them, on the two named devices an
+upper bound. **Mean power** is energy by training time, in the scope GPU the recorded mean. **Energy per image**
+divides by 4 × 40 000 images.
+
+**Your measurements**, marked own, are of training steps: (GPU + CPU joules a step) × 40 000 / batch size × 4
+epochs, PUE 1.59, the mean of several; evaluation and data loading are not in them. They are drawn half-tone:
+scaled.
+
+**Order by mean**: the mean logarithm over the devices, each device's level taken off, so that a missing device
+moves no cell. **Times as much**: the median over the common cells.
+
+**Kendall's τ** (τ-b) is over the cells that both devices have: 1 is the same order, 0 none. The interval reaches
+from the 2.5 to the 97.5 % percentile of 1 000 bootstrap resamples of the cells, seeded. **In common** is the share
+of one device's k leanest cells that are among the other's.
+
+**Regret**: the front of energy and published validation error is found with one device's energies, on the common
+cells. Each of its cells is paid on the other device and set against the least energy there of a cell with at least
+that accuracy. The hypervolume's reference point is the largest energy and the largest error of the common cells.
+
+**Outliers**: a median polish (Tukey 1977) of log energy takes off what cell and device explain; the rest, by its
+median absolute deviation on the device, is a modified z-score, and beyond 3.5 an outlier (Iglewicz and Hoaglin
+1993). A device with fewer than five cells has none."""
+state = st.session_state
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def compared(view: HardwareView, files: tuple[object, ...]) -> Comparison:
+    """The comparison of a view; `files` changes with the data."""
+    return hardware.compare(session.bench(), view)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def ranked(view: HardwareView, files: tuple[object, ...]) -> pd.DataFrame:
+    """Kendall's tau of every two devices; `files` changes with the data."""
+    return hardware.ranking(compared(view, files))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def regretted(view: HardwareView, files: tuple[object, ...]) -> pd.DataFrame:
+    """What each front costs on the other devices; `files` changes with the data."""
+    return hardware.regret(compared(view, files))
+
+
+def seed(view: HardwareView) -> None:
+    """Give the widgets that have no value yet that of a view."""
+    for name in CHOICES:
+        state.setdefault(f"hardware_{name}", getattr(view, name))
+
+
+def chosen_view() -> HardwareView:
+    """The view as the widgets have it."""
+    return HardwareView(**{name: state[f"hardware_{name}"] for name in CHOICES}, lens=state.lens)
+
+
+def known_view(view: HardwareView) -> Comparison:
+    """Compute a view; one of a device that has no figures is shown with the released devices instead, saying so."""
+    try:
+        return compared(view, session.bench().stamp)
+    except UnknownDevice as error:
+        st.warning(f"{str(error)[0].upper()}{str(error)[1:]}. Shown are other devices.", icon=":material/memory:")
+    default = HardwareView()
+    for name in DEVICES:
+        state[f"hardware_{name}"] = getattr(default, name)
+    return compared(chosen_view(), session.bench().stamp)
+
+
+def keep_apart(changed: str, other: str) -> None:
+    """Swap the two devices where one has just been set to the other."""
+    if state[f"hardware_{changed}"] == state[f"hardware_{other}"]:
+        state[f"hardware_{other}"] = getattr(state.hardware, changed)
+
+
+def controls(shown: Comparison) -> None:
+    """The row above the picture."""
+    section, devices = shown.view.section, list(shown.devices)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="hardware_controls"):
+        st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="hardware_section", required=True)
+        if section != "regret":
+            labels = {name: hardware_metric(name, state.lens).label for name in hardware.METRICS}
+            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key="hardware_metric", width=172)
+        if section == "energy":
+            st.selectbox("Sort by", [hardware.MEAN, *devices], key="hardware_sort", width=180,
+                         format_func=lambda name: "Mean of the devices" if name == hardware.MEAN else name)  # fmt: skip
+        else:
+            labels = ("Device", "and") if section == "ranking" else ("Front found on", "paid on")
+            for (name, other), label in zip((("a", "b"), ("b", "a")), labels, strict=True):
+                st.selectbox(label, devices, key=f"hardware_{name}", on_change=keep_apart, args=(name, other),
+                             width=180)  # fmt: skip
+        if section == "regret":
+            st.segmented_control("Accuracy at", EPOCHS, key="hardware_accuracy_epochs", required=True,
+                                 help="The training budget, in epochs, of the published accuracies.")  # fmt: skip
+        st.toggle(f"With outliers ({shown.outliers.sum()})", key="hardware_outliers", help=(
+            "Records that neither their cell nor their device explains: the residual of a median polish of log energy "
+            "has a modified z-score beyond 3.5. Off leaves them out of everything on this page."
+        ))  # fmt: skip
+
+
+def picture(name: str, drawn: Plane, alt: str) -> None:
+    """A picture whose points are cells: a click opens the cell's card."""
+    key = f"hardware_{name}"
+
+    def opened() -> None:
+        for point in state[key]["selection"]["points"]:
+            hashes = drawn.hashes.get(point["curve_number"])
+            if hashes:
+                state.cell = hashes[point["point_index"]]
+                return
+
+    st.plotly_chart(
+        drawn.figure, theme=None, config=config(f"ec-nas-hardware-{name}", dragging=True), key=key, on_select=opened,
+        selection_mode="points", alt=alt,
+    )  # fmt: skip
+
+
+def energy(shown: Comparison) -> None:
+    """Figure 3: every cell on every device."""
+    view, metric = shown.view, shown.view.shown
+    devices = hardware.by_device(shown)
+    headline = figures.energy_headline(shown, devices)
+    st.markdown(f"**{headline}**")
+    drawn = figures.energies(shown, session.dark(), state.cell)
+    picture("energies", drawn, headline)
+    downloads.row(
+        "ec-nas-hardware",
+        lambda: hardware.records(shown),
+        drawn.figure,
+        view.to_python(),
+        "One row a cell and device with every metric, provenance and outlier score",
+    )
+    html.facts(
+        [
+            (
+                row.device,
+                value(metric, row.mean),
+                f"mean of {row.cells} cells"
+                + (f", {row.outliers} outliers" if row.outliers else "")
+                + (", from your measurements" if row.own else ""),
+            )
+            for row in devices.itertuples()
+        ]
+    )
+    st.caption(
+        "Measured trainings of 4 epochs, one a cell and device, labelled as in the released files. The RTX 3060 has 88 "
+        "of the 91 cells. The paper's Figure 3 shows these energies with the names of the RTX 3060 and the RTX 3090 "
+        "swapped in its legend, and its axis cuts the point at 179 Wh off."
+    )
+    outliers(shown)
+
+
+def outliers(shown: Comparison) -> None:
+    """Every outlier by name, the most extreme first."""
+    found = hardware.outlying(shown)
+    if found.empty:
+        return
+    metric = shown.view.shown
+    left_out = "" if shown.view.outliers else ", left out"
+    by_device = ", ".join(f"{number} of the {device}" for device, number in found["device"].value_counts().items())
+    slower = (found["time_factor"] > SLOWER).sum()
+    with st.expander(f"{len(found)} outliers{left_out}", icon=":material/error:"):
+        st.markdown(
+            f"{by_device}. {slower} of them also trained over 10 % longer than cell and device let expect; the "
+            "releases do not say why."
+        )
+        html.quantities(
+            ["Cell", "Device", metric.axis, "Energy to expected", "Time to expected", "Modified z-score"],
+            [
+                [row["hash"][:8], row["device"], value(metric, row[metric.key]),
+                 *(format_quantity(row[name], digits=3) for name in ("energy_factor", "time_factor", "outlier_score"))]
+                for _, row in found.iterrows()
+            ],
+        )  # fmt: skip
+
+
+def ranking(shown: Comparison) -> None:
+    """Whether one device's ranking of the cells is another's."""
+    view, stamp = shown.view, session.bench().stamp
+    if len(shown.devices) < 2:
+        st.info("Only one device has figures; measure cells on another.", icon=":material/memory:")
+        return
+    pairs, turned = ranked(view, stamp), ranked(replace(view, outliers=not view.outliers), stamp)
+    chosen = figures.pair_of(pairs, view.a, view.b)
+    headline = figures.ranking_headline(shown, pairs, turned)
+    st.markdown(f"**{headline}**")
+    left, right = st.columns([6, 7], gap="medium")
+    with left:
+        figure = figures.agreement(shown, pairs, session.dark())
+        st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-ranking"), key="hardware_agreement",
+                        alt=headline)  # fmt: skip
+        downloads.row("ec-nas-hardware-ranking", lambda: pairs, figure, view.to_python(),
+                      "One row a pair of devices: Kendall's tau, its interval, common cells")  # fmt: skip
+    with right:
+        drawn = figures.pair(shown, session.dark(), state.cell)
+        picture("pair", drawn, f"{view.shown.label} of each cell on {view.a} and on {view.b}")
+        downloads.row(
+            "ec-nas-hardware-pair",
+            lambda: (table := hardware.records(shown))[table["device"].isin([view.a, view.b])],
+            drawn.figure,
+            view.to_python(),
+            "One row a cell and device of the chosen pair",
+        )
+    shares = hardware.overlap(shown)
+    of_pair = shares[shares["a"].isin([view.a, view.b]) & shares["b"].isin([view.a, view.b]) & (shares["k"] == view.k)]
+    together = [
+        (
+            f"In both {view.k} leanest",
+            f"{round(row.share * view.k)} of {view.k}",
+            f"{row.by_chance * view.k:.1f} by chance",
+        )
+        for row in of_pair.itertuples()
+    ]
+    closest, farthest = (pairs.loc[at] for at in (pairs["kendall_tau"].idxmax(), pairs["kendall_tau"].idxmin()))
+    html.facts(
+        [
+            ("Kendall's τ of the pair", f"{chosen['kendall_tau']:.3f}",
+             f"95 %: {chosen['low']:.3f} to {chosen['high']:.3f}"),
+            ("Common cells", format_quantity(chosen["cells"], digits=None), f"of {len(shown.cells)} in 4V"),
+            *together,
+            ("Most alike", f"{closest['kendall_tau']:.3f}", f"{closest['a']}, {closest['b']}"),
+            ("Least alike", f"{farthest['kendall_tau']:.3f}", f"{farthest['a']}, {farthest['b']}"),
+        ]
+    )  # fmt: skip
+    st.subheader("Do the leanest cells stay the leanest?", anchor=False)
+    st.slider("k leanest cells", 1, hardware.K_AT_MOST, key="hardware_k", width=420)
+    figure = figures.leaders(shown, shares, session.dark())
+    st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-leaders"), key="hardware_leaders",
+                    alt=f"Share of the k leanest cells that {view.a} and {view.b} have in common, by k")  # fmt: skip
+    downloads.row(
+        "ec-nas-hardware-leaders", lambda: shares, figure, view.to_python(), "One row a pair of devices and k"
+    )
+
+
+def regret(shown: Comparison) -> None:
+    """What a front costs that was found on another device."""
+    view, stamp = shown.view, session.bench().stamp
+    if len(shown.devices) < 2:
+        st.info("Only one device has figures; measure cells on another.", icon=":material/memory:")
+        return
+    matrix, turned = regretted(view, stamp), regretted(replace(view, outliers=not view.outliers), stamp)
+    chosen = figures.ordered_pair(matrix, view.a, view.b)
+    headline = figures.regret_headline(shown, matrix, turned)
+    st.markdown(f"**{headline}**")
+    left, right = st.columns([6, 7], gap="medium")
+    with left:
+        figure = figures.regrets(shown, matrix, session.dark())
+        st.plotly_chart(
+            figure, theme=None, config=config("ec-nas-hardware-regret"), key="hardware_regrets", alt=headline
+        )
+        downloads.row("ec-nas-hardware-regret", lambda: matrix, figure, view.to_python(),
+                      "One row an ordered pair of devices: extra energy, hypervolume lost")  # fmt: skip
+    both = hardware.fronts(shown)
+    with right:
+        drawn = figures.fronts(shown, both, session.dark(), state.cell)
+        picture("fronts", drawn, f"The fronts found on {view.a} and on {view.b}, both paid on {view.b}")
+        downloads.row("ec-nas-hardware-fronts", lambda: both, drawn.figure, view.to_python(),
+                      "One row a cell of a front: error, energies, the least energy that would do")  # fmt: skip
+    found = both[both["front"] == view.a]
+    html.facts(
+        [
+            ("Mean extra energy", figures.percent(chosen["mean_regret"]), f"over {len(found)} cells of the front"),
+            ("Largest extra energy", figures.percent(chosen["max_regret"]),
+             f"{(found['regret'] > 0).sum()} cells cost more than need be"),
+            ("Hypervolume lost", figures.percent(chosen["hypervolume_lost"]), f"of that of {view.b}'s own front"),
+            ("Common cells", format_quantity(chosen["cells"], digits=None), f"of {len(shown.cells)} in 4V"),
+        ]
+    )  # fmt: skip
+
+
+def notes(shown: Comparison) -> None:
+    """What of the user's measurements is not shown, and why."""
+    for device, reason in shown.left_out.items():
+        st.info(f"{device} is left out: {reason}.", icon=":material/memory:")
+    if shown.unused:
+        st.caption(
+            f"{shown.unused} of your measurements are not used: they are of cells beyond 4V, or no training steps with "
+            "a device, a batch size and a duration."
+        )
+    if not shown.own:
+        st.caption("Training steps of 4V cells that you measure appear here as further devices.")
+
+
+def explained() -> None:
+    """How the page's figures come about."""
+    with st.expander("How is this computed?", icon=":material/function:"):
+        st.markdown(EXPLANATION)
 
 
 def main() -> None:
     """The page."""
     session.through_app()
-    page.header("Hardware", "", ())
-    session.publish({})
+    page.header(
+        "Hardware",
+        "The same 91 cells on different devices: what each costs, and whether the ranking carries over.",
+        (
+            "What does a cell cost on another GPU?",
+            "If a cell is leaner on one device, is it leaner on another?",
+            "How much energy do I waste by choosing on one device and training on another?",
+            "Which published records cannot be trusted?",
+            "Where do my own measurements stand?",
+        ),
+    )
+    view = session.from_link("hardware", HardwareView.from_params)
+    seed(view)
+    shown = known_view(chosen_view())
+    state.hardware = view = shown.view
+    controls(shown)
+    {"energy": energy, "ranking": ranking, "regret": regret}[view.section](shown)
+    notes(shown)
+    if state.cell:
+        st.divider()
+        card.show(View(space=hardware.SPACE, epochs=hardware.EPOCHS, lens=state.lens), state.cell)
+    explained()
+    params = view.to_params()
+    if state.cell:
+        params["cell"] = state.cell
+    session.publish(params)
 
 
 main()

@@ -101,6 +101,13 @@ class HardwareView:
         emits = self.shown.unit != "kgCO2eq" or self.lens.intensity >= LEAST_INTENSITY
         return self.shown.log and emits
 
+    @property
+    def unit_per_kwh(self) -> float:
+        """The lens's unit per kWh, whatever the scope."""
+        factor = replace(self.lens, scope="GPU").convert(None, JOULES_PER_KWH)
+        assert factor is not None
+        return factor
+
     def to_params(self) -> dict[str, str]:
         """The view as URL parameters; defaults are left out."""
         params = {
@@ -168,8 +175,8 @@ class Comparison:
         values: the metric, shape (cells, devices); NaN where unknown or left out as an outlier.
         energy_kwh: energy in the lens's scope in kWh, of the same shape, NaN likewise.
         outliers: whether a record is one, left out or not; of the same shape.
-        frame: one row a cell and device, outliers included, with all metrics, ``factor`` (the energy to what the cell
-            and the device let expect), ``outlier_score`` and ``outlier``.
+        frame: one row a cell and device, outliers included, with all metrics, ``energy_factor`` and ``time_factor``
+            (to what the cell and the device let expect), ``outlier_score`` and ``outlier``.
     """
 
     view: HardwareView
@@ -247,7 +254,8 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     """
     view = view or HardwareView()
     frame = bench.frame(
-        f"{_KNOWN} select known.*, vertices, edge_bits, ops, published.validation_accuracy, "
+        f"{_KNOWN} select known.* exclude (energy_correction, gpu_energy_correction), "
+        "vertices, edge_bits, ops, published.validation_accuracy, "
         f"{', '.join(f'{hardware_metric(name, view.lens).sql} as {name}' for name in METRICS)}, "
         f"{_scope_kwh(view.lens)} as scope_kwh "
         "from known join cells using (hash) left join published using (hash) order by own, device, hash",
@@ -267,9 +275,16 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     cells = cells[["hash", "vertices", "edge_bits", "ops", "validation_accuracy"]]
     values, energy_kwh = (_matrix(shown, column, cells, devices) for column in (view.shown.key, "scope_kwh"))
     residuals = _polish(energy_kwh)[0]
+    slower = _polish(_matrix(shown, "training_time_s", cells, devices))[0]
     scores = _scores(residuals)
     outliers = np.abs(scores) > OUTLIER_SCORE
-    shown = _judged(shown, cells, devices, scores, residuals)
+    places = _places(shown, cells, devices)
+    shown = shown.assign(
+        energy_factor=np.exp(residuals[places]),
+        time_factor=np.exp(slower[places]),
+        outlier_score=scores[places],
+        outlier=outliers[places],
+    )
     if not view.outliers:
         values, energy_kwh = (np.where(outliers, np.nan, each) for each in (values, energy_kwh))
     order = _order(values, None if view.sort == MEAN else devices.index(view.sort))
@@ -487,7 +502,7 @@ def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any
             nested["tau"][one][other] = row["kendall_tau"]
             nested["interval"][one][other] = [row["low"], row["high"]]
             nested["cells"][one][other] = row["cells"]
-    outliers = outlying(compared)[["hash", "device", metric.key, "factor", "outlier_score"]]
+    outliers = outlying(compared)[["hash", "device", metric.key, "energy_factor", "time_factor", "outlier_score"]]
     return {
         "space": SPACE,
         "epochs": EPOCHS,
@@ -528,7 +543,7 @@ with steps as (
     where starts_with(lower(mode), 'train') and batch_size > 0 and isfinite(seconds_per_step) and seconds_per_step > 0
         and hash in (select hash from cells where space = '{SPACE}') and device is not null
 ),
-known as (
+unscaled as (
     select
         device, false as own, hash, energy_kwh, gpu_energy_j, cpu_energy_j, training_time_s, gpu_power_w,
         energy_provenance, 1 as measurements
@@ -545,6 +560,9 @@ known as (
         'scaled' as energy_provenance,
         count(*) as measurements
     from steps group by device, hash
+),
+known as (
+    select *, 1::double as energy_correction, 1::double as gpu_energy_correction from unscaled
 ),
 published as (
     select hash, validation_accuracy from benchmark
@@ -618,16 +636,6 @@ def _order(values: Floats, column: int | None) -> Places:
 
 def _means(values: Floats, axis: int) -> Floats:
     return np.ma.filled(np.ma.masked_invalid(values).mean(axis=axis), np.nan)
-
-
-def _judged(
-    frame: pd.DataFrame, cells: pd.DataFrame, devices: tuple[str, ...], scores: Floats, residuals: Floats
-) -> pd.DataFrame:
-    rows, columns = _places(frame, cells, devices)
-    found = scores[rows, columns]
-    return frame.assign(
-        factor=np.exp(residuals[rows, columns]), outlier_score=found, outlier=np.abs(found) > OUTLIER_SCORE
-    )
 
 
 def _in_order(frame: pd.DataFrame, cells: pd.DataFrame, devices: tuple[str, ...]) -> pd.DataFrame:

@@ -142,6 +142,14 @@ class TestEnergies:
         assert len(found) == 361
         assert found.to_numpy() == pytest.approx(expected(released).sort_index().to_numpy())
 
+    def test_nothing_was_scaled_that_a_lens_might_correct(self, compare):
+        for scope in ("facility", "GPU"):
+            plain, corrected = (
+                compare(metric=metric, lens=Lens.from_params({"scope": scope} | more))
+                for metric, more in (("energy", {}), ("energy", {"corrected": "1"}))
+            )
+            assert np.array_equal(plain.values, corrected.values, equal_nan=True)
+
     def test_a_metric_says_its_unit(self, compare):
         shown = {name: HardwareView(metric=name).shown.axis for name in hardware.METRICS}
         assert shown == {
@@ -229,7 +237,12 @@ class TestOutliers:
         found = hardware.outlying(compare())
         assert list(zip(found["hash"], found["device"], strict=True)) == list(expected.index)
         assert list(found["outlier_score"]) == pytest.approx(list(expected))
-        assert list(found["factor"]) == pytest.approx([np.exp(residuals.loc[place]) for place in expected.index])
+        assert list(found["energy_factor"]) == pytest.approx([np.exp(residuals.loc[place]) for place in expected.index])
+
+    def test_those_of_the_rtx_3090_took_longer_too(self, compare):
+        found = hardware.outlying(compare())
+        slower = found[found["time_factor"] > 1.1]
+        assert list(slower["device"]) == ["RTX 3090"] * 21
 
     @pytest.mark.parametrize("scope", ["facility", "IT", "GPU"])
     def test_the_two_known_ones_are_the_most_extreme(self, compare, scope):
