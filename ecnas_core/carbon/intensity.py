@@ -30,12 +30,19 @@ class Grid:
         country: English name.
         year: the year of the figure.
         intensity: gCO2eq per kWh consumed.
+        alpha3: ISO 3166-1 alpha-3 code.
     """
 
     code: str
     country: str
     year: int
     intensity: float
+    alpha3: str
+
+    @property
+    def is_artefact(self) -> bool:
+        """Whether the figure is a gap in the table: no electricity is free of emissions."""
+        return self.intensity == 0
 
 
 @lru_cache(maxsize=1)
@@ -49,7 +56,7 @@ def grids() -> dict[str, Grid]:
     with _table().open(encoding="utf-8", newline="") as lines:
         for row in csv.DictReader(lines):
             intensity = row["Carbon intensity of electricity (gCO2eq/kWh)"]
-            found.append(Grid(row["alpha-2"], row["Entity"], int(row["Year"]), float(intensity)))
+            found.append(Grid(row["alpha-2"], row["Entity"], int(row["Year"]), float(intensity), row["Code"]))
     return {grid.code: grid for grid in sorted(found, key=lambda grid: grid.country)}
 
 

@@ -23,9 +23,12 @@ def test_every_country_is_there_with_its_figure(shipped):
     assert grids().keys() == set(shipped.index)
     assert len(grids()) == 212
     for code, row in shipped.iterrows():
-        assert grid(code) == Grid(
-            code, row["Entity"], int(row["Year"]), float(row["Carbon intensity of electricity (gCO2eq/kWh)"])
-        )
+        intensity = float(row["Carbon intensity of electricity (gCO2eq/kWh)"])
+        assert grid(code) == Grid(code, row["Entity"], int(row["Year"]), intensity, row["Code"])
+
+
+def test_a_grid_without_emissions_is_a_gap_in_the_table():
+    assert [each.code for each in grids().values() if each.is_artefact] == ["CF"]
 
 
 def test_codes_are_two_letters_so_that_no_code_is_taken_for_a_number():

@@ -1,0 +1,82 @@
+"""What a training emits in every country of carbontracker's table, and how often it is repeated on how many images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ecnas_core.carbon.intensity import grids
+from ecnas_core.errors import EcnasError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TRAINING_IMAGES = 40_000
+TRAININGS_AT_MOST = 1_000_000
+IMAGES_AT_MOST = 1_000_000_000
+
+
+class InvalidWorkload(EcnasError):
+    """A number of trainings or images is out of its range."""
+
+
+@dataclass(frozen=True)
+class Workload:
+    """How often a cell is trained, and on how many images.
+
+    Attributes:
+        trainings: how many times, 1 to a million.
+        images: training images in an epoch, 1 to a milliard; the benchmark's are the 40,000 of CIFAR-10 that NAS-Bench-101
+            trains on. Energy is taken to be linear in them, which for any other number is an extrapolation.
+
+    Raises:
+        InvalidWorkload: out of range.
+    """
+
+    trainings: int = 1
+    images: int = TRAINING_IMAGES
+
+    def __post_init__(self) -> None:
+        for name, number, most in (
+            ("trainings", self.trainings, TRAININGS_AT_MOST),
+            ("images", self.images, IMAGES_AT_MOST),
+        ):
+            if not 1 <= number <= most:
+                raise InvalidWorkload(f"{number} {name} are out of range; give 1 to {most}")
+
+    @property
+    def factor(self) -> float:
+        """The energy of the workload by that of one training as benchmarked."""
+        return self.trainings * self.images / TRAINING_IMAGES
+
+    @property
+    def is_extrapolated(self) -> bool:
+        """Whether the images are not the benchmark's."""
+        return self.images != TRAINING_IMAGES
+
+
+def by_country(energy_kwh: float) -> pd.DataFrame:
+    """The footprint of an energy in every country of carbontracker's table.
+
+    Args:
+        energy_kwh: in the scope that is wanted.
+
+    Returns:
+        One row a country, by rising footprint: ``code`` and ``alpha3`` (ISO 3166-1), ``country``, ``year`` and ``intensity``
+        (gCO2eq/kWh) of the table, ``kgco2eq``, and ``artefact``, true where the table's intensity is 0.
+    """
+    import pandas as pd
+
+    rows = [
+        {
+            "code": grid.code,
+            "alpha3": grid.alpha3,
+            "country": grid.country,
+            "year": grid.year,
+            "intensity": grid.intensity,
+            "kgco2eq": energy_kwh * grid.intensity / 1000,
+            "artefact": grid.is_artefact,
+        }
+        for grid in grids().values()
+    ]
+    return pd.DataFrame(rows).sort_values(["intensity", "country"], ignore_index=True)
