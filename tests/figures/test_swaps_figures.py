@@ -1,0 +1,109 @@
+"""The figures of the Swaps page: what they draw and say."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+import pytest
+
+from ecnas_core import Benchmark
+from ecnas_core.analysis import swaps, walk
+from ecnas_core.analysis.swaps_view import SwapsView
+from ecnas_core.analysis.view import View
+from ecnas_core.figures import swaps as figures
+
+START = "256affa4b0191e323796f138db7b1164"
+
+
+@pytest.fixture(scope="module")
+def bench():
+    return Benchmark.open()
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [(-0.1768, "−17.7\u2009%"), (0.5, "+50.0\u2009%"), (-0.0001, "0.0\u2009%"), (None, "–"), (math.nan, "–")],
+)
+def test_change(number, told):
+    assert figures.change(number) == told
+
+
+def test_points_are_hundredths():
+    assert figures.points(-0.0311) == "−3.11\u2009points"
+    assert figures.effect("validation_accuracy", 0.01) == "+1.00\u2009points"
+    assert figures.effect("energy", 0.01) == "+1.0\u2009%"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_heat_maps_write_every_number_where_it_is(bench, dark):
+    frame = swaps.figure_2(bench, "7V", 4)
+    figure = figures.heat_maps(frame, dark)
+    energy = [
+        note
+        for note in figure.layout.annotations
+        if note.xref == "x" and note.x in ("conv3x3", "conv1x1", "maxpool3x3")
+    ]
+    written = {(note.y, note.x): note.text for note in energy}
+    assert written["conv3x3", "conv1x1"] == "−17.7"
+    assert written["maxpool3x3", "conv3x3"] == "+32.2"
+    assert written["conv1x1", "conv1x1"] == "0"
+    assert len(written) == 9
+
+
+def test_nothing_is_more_than_a_megabyte(bench):
+    view = SwapsView()
+    for figure in (
+        figures.heat_maps(swaps.figure_2(bench, "7V", 108), False),
+        figures.boxes(swaps.distribution(bench, view), view, False),
+        figures.trade(swaps.trade_off(bench, view), view, False),
+        figures.step_bars(walk.options(bench, View(), walk.start(bench, View())), False),
+    ):
+        assert len(figure.to_json()) < 1_000_000
+
+
+def test_trade_off_shows_few_pairs_open(bench):
+    view = SwapsView(space="4V", split="vertices")
+    frame = swaps.trade_off(bench, view)
+    for trace in figures.trade(frame, view, False).data:
+        counts = [row[1] for row in trace.customdata]
+        assert [symbol == "circle-open" for symbol in trace.marker.symbol] == [n < 30 for n in counts]
+
+
+def test_steps_mark_artefacts_and_write_unknown_accuracy(bench):
+    options = walk.options(bench, View(), walk.start(bench, View()))
+    energy, accuracy = figures.step_bars(options, False).data
+    artefacts = options["energy_artefact"].notna()
+    assert artefacts.any()
+    assert [label.strip().endswith("(artefact)") for label in energy.y] == list(artefacts)
+    assert [text == "–" for text in accuracy.text] == list(options["d_accuracy"].isna())
+    assert list(energy.x) == pytest.approx(list(100 * options["d_energy"]))
+
+
+def test_path_is_drawn_in_its_order(bench):
+    view = View(space="4V")
+    second = walk.options(bench, view, START)["hash"].iloc[1]
+    path = walk.path(bench, view, (START, second, START))
+    (line,) = figures.walked(path, view, False).data
+    assert list(line.x) == pytest.approx(list(path["energy"]))
+    assert list(line.y) == pytest.approx(list(1 - path["validation_accuracy"]))
+    assert [int(text) for text in line.text] == [0, 1, 2]
+
+
+class TestHeadlines:
+    def test_all(self, bench):
+        told = figures.headline_all(swaps.figure_2(bench, "7V", 108))
+        assert (
+            told
+            == "Putting maxpool3x3 in the place of every conv3x3 saves 32.2\u2009% of the energy and changes accuracy by −2.69\u2009points."
+        )
+
+    def test_no_exchange_known(self):
+        empty = pd.DataFrame(columns=["n", "saved_per_point"])
+        assert figures.headline_trade(empty) == "Too few pairs of cells have a known energy and accuracy to tell."
+
+    def test_one_in_units(self, bench):
+        view = SwapsView(space="4V", split="none", absolute=True)
+        frame = swaps.distribution(bench, view)
+        mean = frame.set_index("swap").loc[view.swap, "mean"]
+        assert f"changes energy by −{abs(mean):.3g}" in figures.headline_one(frame, view)
