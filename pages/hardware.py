@@ -45,9 +45,9 @@ of one device's k leanest cells that are among the other's.
 cells. Each of its cells is paid on the other device and set against the least energy there of a cell with at least
 that accuracy. The hypervolume's reference point is the largest energy and the largest error of the common cells.
 
-**Outliers**: a median polish (Tukey 1977) of log energy takes off what cell and device explain; the rest, by its
-median absolute deviation on the device, is a modified z-score, and beyond 3.5 an outlier (Iglewicz and Hoaglin
-1993). A device with fewer than five cells has none."""
+**Outliers**: a median polish (Tukey 1977) of log energy takes off what cell and device explain, what a cell costs
+being judged by the released devices. The rest, by its median absolute deviation on the device, is a modified
+z-score, and beyond 3.5 an outlier (Iglewicz and Hoaglin 1993). A device with fewer than five cells has none."""
 state = st.session_state
 
 
@@ -161,7 +161,7 @@ def energy(shown: Comparison) -> None:
                 row.device,
                 value(metric, row.mean),
                 f"mean of {row.cells} cells"
-                + (f", {row.outliers} outliers" if row.outliers else "")
+                + (f", {row.outliers} outlier{'s' * (row.outliers > 1)}" if row.outliers else "")
                 + (", from your measurements" if row.own else ""),
             )
             for row in devices.itertuples()

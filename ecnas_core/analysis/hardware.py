@@ -239,8 +239,8 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     reading that is missing, negative or, for the CPU, 0 is unknown; 0 J for the GPU says that none took part.
 
     An outlier is a record whose residual of a median polish of log energy (Tukey 1977: what neither its cell nor its
-    device explains) has a modified z-score, by the device's median absolute deviation, beyond 3.5 (Iglewicz and
-    Hoaglin 1993). A device with fewer than five cells has none.
+    device explains, what a cell costs being judged by the released devices) has a modified z-score, by the device's
+    median absolute deviation, beyond 3.5 (Iglewicz and Hoaglin 1993). A device with fewer than five cells has none.
 
     Args:
         bench: the benchmark.
@@ -274,8 +274,8 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     cells = shown.drop_duplicates("hash").sort_values("hash", ignore_index=True)
     cells = cells[["hash", "vertices", "edge_bits", "ops", "validation_accuracy"]]
     values, energy_kwh = (_matrix(shown, column, cells, devices) for column in (view.shown.key, "scope_kwh"))
-    residuals = _polish(energy_kwh)[0]
-    slower = _polish(_matrix(shown, "training_time_s", cells, devices))[0]
+    residuals = _polish(energy_kwh, devices)[0]
+    slower = _polish(_matrix(shown, "training_time_s", cells, devices), devices)[0]
     scores = _scores(residuals)
     outliers = np.abs(scores) > OUTLIER_SCORE
     places = _places(shown, cells, devices)
@@ -313,7 +313,7 @@ def by_device(compared: Comparison) -> pd.DataFrame:
     import pandas as pd
 
     ranked = compared.ranked
-    levels = _polish(ranked)[1]
+    levels = _polish(ranked, compared.devices)[1]
     least = int(np.nanargmin(levels))
     rows = []
     for column, device in enumerate(compared.devices):
@@ -599,12 +599,17 @@ def _pair(compared: Comparison, a: str, b: str) -> tuple[Floats, Floats]:
     return x, y
 
 
-def _polish(values: Floats) -> tuple[Floats, Floats]:
-    """Tukey's median polish of the logarithms (Exploratory Data Analysis, 1977): residuals and the devices' levels."""
+def _polish(values: Floats, devices: tuple[str, ...]) -> tuple[Floats, Floats]:
+    """Tukey's median polish of the logarithms (Exploratory Data Analysis, 1977): residuals and the devices' levels.
+
+    What a cell costs is judged by the released devices, so that none of the user's measurements moves their residuals.
+    """
+    released = [column for column, device in enumerate(devices) if device in OFFICIAL_DEVICES]
+    judges = released or list(range(len(devices)))
     residuals = np.log(values, out=np.full_like(values, np.nan), where=values > 0)
     levels = np.zeros(values.shape[1])
     for _ in range(_SWEEPS):
-        residuals -= _medians(residuals, axis=1)[:, None]
+        residuals -= _medians(residuals[:, judges], axis=1)[:, None]
         shift = _medians(residuals, axis=0)
         residuals -= shift
         levels += shift

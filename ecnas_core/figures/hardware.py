@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any, Final
 
 import numpy as np
@@ -10,13 +11,24 @@ import numpy.typing as npt
 import pandas as pd
 import plotly.graph_objects as go
 
-from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, Comparison
+from ecnas_core.analysis.hardware import MEAN, OFFICIAL_DEVICES, Comparison
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane, value
-from ecnas_core.figures.theme import FRONT, SELECTION, UNKNOWN, axis, format_quantity, layout, marker, palette
+from ecnas_core.figures.theme import (
+    FRONT,
+    SELECTION,
+    UNKNOWN,
+    axis,
+    format_quantity,
+    layout,
+    marker,
+    mix,
+    palette,
+    readable_on,
+)
 
-DEVICES: Final = dict(zip(OFFICIAL_DEVICES, ("#6A51A3", "#3B7A78", "#648FFF", "#A0522D"), strict=True))
-OWN_DEVICES: Final = ("#8A8D00", "#AA3377", "#44AA99", "#7F7F7F")
+DEVICES: Final = dict(zip(OFFICIAL_DEVICES, ("#7B5CC4", "#3B7A78", "#648FFF", "#A0522D"), strict=True))
+OWN_DEVICES: Final = ("#8A8D00", "#7F7F7F", "#44AA99", "#B2912F")
 NAMED_OUTLIERS: Final = 2
 _NOUNS: Final = {"energy": "energy", "energy_per_image": "energy", "time": "time", "power": "power"}
 _WIDE, _HALF, _LOW = 420, 380, 300
@@ -55,10 +67,11 @@ def energy_headline(compared: Comparison, devices: pd.DataFrame) -> str:
     least, others = by_ratio.iloc[0]["device"], by_ratio.iloc[1:]
     if others.empty:
         return f"{cells}: the {least}."
-    told = others if len(others) <= len(OFFICIAL_DEVICES) else others.iloc[[0, -1]]
-    times = [f"{row.ratio:.2f} times as much on the {row.device}" for row in told.itertuples()]
-    times[1:] = [text.replace(" times as much", "") for text in times[1:]]
-    return f"{cells}: a typical cell takes the least {_NOUNS[shown.key]} on the {least}; {_listed(times)}."
+    first, *more = [f"{row.ratio:.2f}{{}} on the {row.device}" for row in others.itertuples()]
+    told = [first.format(" times as much"), *(text.format("") for text in more)]
+    if len(told) > len(OFFICIAL_DEVICES):
+        told = [f"{told[0]}, up to {told[-1]}"]
+    return f"{cells}: a typical cell takes the least {_NOUNS[shown.key]} on the {least}; {_listed(told)}."
 
 
 def ranking_headline(compared: Comparison, pairs: pd.DataFrame, turned: pd.DataFrame) -> str:
@@ -134,10 +147,11 @@ def energies(compared: Comparison, dark: bool, selected: str | None = None) -> P
     rows, columns = np.nonzero(compared.outliers & ~np.isnan(compared.values))
     if len(rows):
         scores = _column(compared, "outlier_score")[rows, columns]
-        named = set(np.argsort(-np.abs(scores), kind="stable")[:NAMED_OUTLIERS])
+        extreme = np.argsort(-np.abs(scores), kind="stable")[:NAMED_OUTLIERS]
+        named = set(extreme) if shown.key.startswith("energy") else set()
         values = compared.values[rows, columns]
         names = [
-            f"{compared.cells['hash'].iloc[row][:8]}, {value(shown, number)} " if place in named else ""
+            f" {compared.cells['hash'].iloc[row][:8]}, {value(shown, number)} " if place in named else ""
             for place, (row, number) in enumerate(zip(rows, values, strict=True))
         ]
         figure.cells(
@@ -154,9 +168,7 @@ def energies(compared: Comparison, dark: bool, selected: str | None = None) -> P
                    [texts[row]] * len(known)),
             compared.cells["hash"].iloc[[row] * len(known)],
         )  # fmt: skip
-    order = (
-        "mean of the devices" if compared.view.sort == "mean" else f"{shown.label.lower()} on the {compared.view.sort}"
-    )
+    order = "mean of the devices" if compared.view.sort == MEAN else f"value on the {compared.view.sort}"
     return figure.plane(
         {
             **layout(dark, _WIDE),
@@ -296,7 +308,7 @@ def regrets(compared: Comparison, matrix: pd.DataFrame, dark: bool) -> go.Figure
         place = devices.index(row.a), devices.index(row.b)
         z[place] = row.mean_regret
         if row.front:
-            text[place[0]][place[1]] = f"<b>{percent(row.mean_regret)}</b><br>at most {percent(row.max_regret)}"
+            text[place[0]][place[1]] = f"<b>{percent(row.mean_regret)}</b><br>{percent(row.max_regret)}"
         hover[place[0]][place[1]] = (
             f"found on {row.a}, paid on {row.b}<br>{row.front} cells on the front, {row.cells} common cells<br>"
             f"extra energy {percent(row.mean_regret)} on average, at most {percent(row.max_regret)}<br>"
@@ -306,7 +318,7 @@ def regrets(compared: Comparison, matrix: pd.DataFrame, dark: bool) -> go.Figure
     figure = _heat(z, text, hover, devices, devices, dark, (0.0, max(known.max(initial=0), 1.0)))
     _outline(figure, devices.index(compared.view.b), devices.index(compared.view.a))
     figure.update_layout(
-        title={"text": "Extra energy: mean over the front, and its largest"},
+        title={"text": "Extra energy: mean over the front, and largest"},
         xaxis_title={"text": "paid on"},
         yaxis_title={"text": "front found on"},
     )
@@ -402,7 +414,9 @@ def _rings(
     ring = {"symbol": "circle-open", "size": 14, "color": color, "line": {"color": color, "width": 1.8}}
     trace = _points(x, y, ring, name, text)
     if any(names):
-        trace.update(mode="markers+text", text=list(names), textposition="middle left", textfont={"size": 12})
+        middle = (np.min(x) + np.max(x)) / 2
+        sides = ["middle left" if place > middle else "middle right" for place in np.asarray(x)]
+        trace.update(mode="markers+text", text=list(names), textposition=sides, textfont={"size": 12})
     return trace
 
 
@@ -427,18 +441,31 @@ def _heat(
 ) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
-            z=z, text=text, hovertext=hover, x=[_broken(name) for name in columns], y=[_broken(name) for name in rows],
-            texttemplate="%{text}", hovertemplate="%{hovertext}", zmin=limits[0], zmax=limits[1], showscale=False,
+            z=z, hovertext=hover, x=[_broken(name) for name in columns], y=[_broken(name) for name in rows],
+            hovertemplate="%{hovertext}", zmin=limits[0], zmax=limits[1], showscale=False,
             xgap=2, ygap=2, hoverongaps=False,
         ),
         layout(dark, _HALF),
     )  # fmt: skip
+    for row, column in zip(*np.nonzero(~np.isnan(z)), strict=True):
+        shade = _on_ramp((z[row, column] - limits[0]) / (limits[1] - limits[0]), dark)
+        figure.add_annotation(
+            x=int(column), y=int(row), text=text[row][column], showarrow=False, font={"color": readable_on(shade)}
+        )
     figure.update_layout(
         margin={"l": 72, "r": 8, "t": 34, "b": 44},
         xaxis={"showline": False, "ticks": "", "showgrid": False, "fixedrange": True},
         yaxis={"showline": False, "ticks": "", "showgrid": False, "fixedrange": True, "autorange": "reversed"},
     )
     return figure
+
+
+def _on_ramp(share: float, dark: bool) -> str:
+    """The colour of the density ramp at a share, 0 to 1, of its length."""
+    ramp = palette(dark).density
+    place = min(max(share, 0.0), 1.0) * (len(ramp) - 1)
+    lower = min(int(place), len(ramp) - 2)
+    return mix(ramp[lower + 1], ramp[lower], place - lower)
 
 
 def _outline(figure: go.Figure, column: int, row: int) -> None:
@@ -449,9 +476,8 @@ def _outline(figure: go.Figure, column: int, row: int) -> None:
 
 
 def _broken(device: str) -> str:
-    """A device's name on two lines, for an axis."""
-    head, _, tail = device.rpartition(" ")
-    return f"{head}<br>{tail}" if head else tail
+    """A device's name on short lines, for an axis."""
+    return "<br>".join(wrap(device, 10))
 
 
 def _drawn(compared: Comparison) -> list[tuple[str, str]]:

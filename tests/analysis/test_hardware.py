@@ -428,7 +428,28 @@ class TestOwnMeasurements:
         measured(tmp_path, [{"hash": digest} | joules for digest in hashes])
         compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
         assert list(hardware.by_device(compared)["outliers"])[-1] == 0
-        assert list(hardware.outlying(compared)["hash"][:2]) == [BURNT, HOT]
+        expected = hardware.outlying(compare())
+        pd.testing.assert_frame_equal(hardware.outlying(compared), expected)
+        pd.testing.assert_frame_equal(
+            hardware.ranking(compared).query("b != 'RTX 4090 (own)'").reset_index(drop=True),
+            hardware.ranking(compare()),
+        )
+
+    def test_an_odd_one_is_found_and_can_be_left_out(self, tmp_path, energies):
+        joules = energies["Quadro RTX 6000"] / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
+        joules *= np.random.default_rng(0).lognormal(0, 0.02, len(joules))
+        odd = joules.index[7]
+        joules[odd] *= 3
+        measured(tmp_path, [{"hash": digest, "gpu_energy_j_per_step": each * 0.9, "cpu_energy_j_per_step": each * 0.1}
+                            for digest, each in joules.items()])  # fmt: skip
+        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+        found = hardware.outlying(hardware.compare(bench))
+        own = found[found["own"]]
+        assert own.iloc[0]["hash"] == odd
+        assert own.iloc[0]["energy_factor"] == pytest.approx(3, rel=0.1)
+        assert len(found) - len(own) == 24
+        without = hardware.compare(bench, HardwareView(outliers=False))
+        assert np.isnan(wide(without, without.values).loc[odd, "RTX 4090 (own)"])
 
 
 class TestView:
