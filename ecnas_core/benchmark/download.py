@@ -14,6 +14,7 @@ import fcntl
 import hashlib
 import itertools
 import math
+import os
 import queue
 import random
 import re
@@ -137,6 +138,11 @@ class DownloadReport:
     seconds: float
 
 
+def address() -> str:
+    """Where the official files are fetched from: the environment variable ECNAS_BASE_URL (a mirror), else BASE_URL."""
+    return os.environ.get("ECNAS_BASE_URL") or BASE_URL
+
+
 def download(
     name: str,
     folder: Path,
@@ -165,7 +171,7 @@ def download(
         DownloadError: by one of its subclasses, which name what went wrong.
     """
     started = time.monotonic()
-    file = _official_file(name)
+    file = official_file(name)
     folder = Path(folder)
     target, part = folder / file.file_name, folder / f"{file.file_name}.part"
     monitor = _Monitor(file, progress, cancel)
@@ -182,7 +188,12 @@ def download(
     return DownloadReport(target, file.bytes, file.sha256, resumed_from, time.monotonic() - started)
 
 
-def _official_file(name: str) -> OfficialFile:
+def official_file(name: str) -> OfficialFile:
+    """The official file of that name.
+
+    Raises:
+        UnknownFile: there is none.
+    """
     if name in OFFICIAL:
         return OFFICIAL[name]
     close = difflib.get_close_matches(name, OFFICIAL, n=1)

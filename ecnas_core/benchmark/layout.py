@@ -107,7 +107,7 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
         for path in sorted((data / folder).glob("*.parquet")):
             expected = pq.read_schema(found[path.name]) if schema is None and path.name in found else schema
             problem = _problem(path, expected) if expected is not None else f"is none of {', '.join(DERIVED)}"
-            if not problem and folder == "results" and path.name in found and not _is_official(path):
+            if not problem and folder == "results" and path.name in found and not is_official(path):
                 problem = (
                     "has the name of a bundled file without being that official one; rename its source, ingest it again"
                 )
@@ -132,10 +132,11 @@ def _problem(path: Path, schema: pa.Schema) -> str | None:
     return f"has other types in the columns {_some(wrong)}" if wrong else None
 
 
-def _is_official(path: Path) -> bool:
+def is_official(path: Path) -> bool:
+    """Whether every row of a Parquet file of results was ingested from an official file."""
     try:
         values = pq.read_table(path, columns=["official"])["official"].unique().to_pylist()
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
+    except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError):
         return False
     return bool(values == [True])
 

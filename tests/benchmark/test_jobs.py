@@ -1,0 +1,321 @@
+"""Jobs in processes of their own: what pages see of them, and what is left when they end in any way."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from ecnas_core import Benchmark
+from ecnas_core.benchmark import intake, jobs, library
+from ecnas_core.benchmark.download import CHUNK_BYTES, UnknownFile
+from ecnas_core.benchmark.jobs import Job, JobRunning
+from ecnas_core.benchmark.layout import BUNDLED
+from tests import stand_in
+from tests.stand_in import NAME, StandIn
+
+
+@pytest.fixture
+def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    with stand_in.stand_in(tmp_path, monkeypatch) as served:
+        yield served
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "user"
+    yield folder
+    for job in jobs.jobs(folder):
+        jobs.cancel(job)
+    until(lambda: not any(job.running for job in jobs.jobs(folder)))
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled figures, of 7V only the cells of 5V: deriving takes a fraction of a second."""
+    folder = tmp_path_factory.mktemp("bundled")
+    (folder / "results").symlink_to(BUNDLED / "results")
+    (folder / "benchmark").mkdir()
+    for name in ("4V.parquet", "5V.parquet"):
+        (folder / "benchmark" / name).symlink_to(BUNDLED / "benchmark" / name)
+    duckdb.sql(
+        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
+        f"to '{folder}/benchmark/7V.parquet'"
+    )
+    return folder
+
+
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def now(job: Job) -> Job:
+    return next(each for each in jobs.jobs(job.folder.parent) if each.id == job.id)
+
+
+def ended(job: Job) -> Job:
+    until(lambda: not now(job).running)
+    return now(job)
+
+
+def process_of(job: Job) -> psutil.Process:
+    """The child whose standard output is the job's log."""
+    log = job.work / "log"
+    return next(child for child in psutil.Process().children() if Path(f"/proc/{child.pid}/fd/1").resolve() == log)
+
+
+def visible(data: Path) -> set[str]:
+    """Files of the folder without locks, jobs and what lies beside."""
+    return {
+        str(path.relative_to(data))
+        for path in data.rglob("*")
+        if path.is_file() and not path.name.startswith(".") and "jobs" not in path.relative_to(data).parts
+    }
+
+
+def fetching(data: Path, bundled: Path, released: StandIn) -> Job:
+    """A download that stands still with a part fetched."""
+    released.hold_after = 70_000
+    job = jobs.start_download(NAME, data, bundled=bundled)
+    until(lambda: now(job).bytes_done >= CHUNK_BYTES)
+    return job
+
+
+def test_download_is_fetched_taken_in_and_counts(data: Path, bundled: Path, released: StandIn) -> None:
+    bench = Benchmark.open(data, bundled=bundled)
+    [cell] = stand_in.cells_without_accuracy(1)
+    before = bench.query(cell, 108, "5V")
+    assert before.accuracy_source != NAME
+    job = jobs.start_download(NAME, data, bundled=bundled)
+    assert (job.kind, job.subject, job.state, job.bytes_total) == ("download", NAME, "running", len(released.body))
+    job = ended(job)
+    assert (job.state, job.error) == ("done", None)
+    assert {name: job.report[name] for name in ("records", "cells", "official", "output")} == {
+        "records": 4 * stand_in.CELLS,
+        "cells": stand_in.CELLS,
+        "official": True,
+        "output": "energy_5V9E_linscale.parquet",
+    }
+    assert (data / "downloads" / NAME).read_bytes() == released.body
+    assert visible(data) == {f"downloads/{NAME}", "results/energy_5V9E_linscale.parquet"} | {
+        f"benchmark/{space}.parquet" for space in ("4V", "5V", "7V")
+    }
+    after = bench.query(cell, 108, "5V")
+    assert after.accuracy_source == NAME
+    assert after.validation_accuracy == pytest.approx(stand_in.accuracy(0, 108))
+    assert after.energy_kwh == before.energy_kwh
+
+
+def test_pages_see_how_far_a_download_is(data: Path, bundled: Path, released: StandIn) -> None:
+    job = now(fetching(data, bundled, released))
+    assert (job.phase, job.running, job.cancelling) == ("download", True, False)
+    assert CHUNK_BYTES <= job.bytes_done < job.bytes_total == len(released.body)
+    assert job.updated >= job.started > time.time() - 60
+    released.let_go()
+    assert ended(job).state == "done"
+
+
+def test_cancel_keeps_the_part_and_a_new_job_goes_on_from_it(data: Path, bundled: Path, released: StandIn) -> None:
+    job = fetching(data, bundled, released)
+    jobs.cancel(job)
+    assert now(job).cancelling or not now(job).running
+    job = ended(job)
+    assert (job.state, job.error) == ("cancelled", None)
+    part = data / "downloads" / f"{NAME}.part"
+    assert visible(data) == {f"downloads/{NAME}.part"}
+    assert part.read_bytes() == released.body[: part.stat().st_size]
+    kept = part.stat().st_size
+    released.let_go()
+    again = jobs.start_download(NAME, data, bundled=bundled)
+    assert again.id == job.id
+    assert ended(again).state == "done"
+    assert released.asked == [None, f"bytes={kept}-"]
+    assert [each.id for each in jobs.jobs(data)] == [job.id]
+
+
+def test_killed_job_is_seen_as_died_and_can_be_started_again(data: Path, bundled: Path, released: StandIn) -> None:
+    job = fetching(data, bundled, released)
+    process = process_of(job)
+    process.kill()
+    job = ended(job)
+    assert job.state == "died"
+    assert job.error.startswith("its process was ended from outside (killed")
+    assert job.error.endswith("what was fetched is kept: start it again")
+    until(lambda: not process.is_running())  # reaped, not a zombie
+    released.let_go()
+    assert ended(jobs.start_download(NAME, data, bundled=bundled)).state == "done"
+    assert released.asked[1].startswith("bytes=")
+
+
+def test_process_that_breaks_down_leaves_its_last_words(
+    data: Path, bundled: Path, released: StandIn, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "7V.parquet").mkdir()
+    path = stand_in.write_own(tmp_path / "own.tfrecord")
+    (tmp_path / "site" / "sitecustomize.py").write_text(
+        "from ecnas_core.benchmark import download, intake\n"
+        "def breaks(*_, **__): raise RuntimeError('a defect')\n"
+        "intake.ingest = breaks\n"
+    )
+    job = ended(jobs.start_ingest(path, data, bundled=bundled))
+    assert (job.state, job.error) == (
+        "died",
+        "its process broke down (RuntimeError: a defect); nothing has changed: start it again",
+    )
+    assert visible(data) == set()
+
+
+def test_termination_is_a_cancel(data: Path, bundled: Path, released: StandIn) -> None:
+    job = fetching(data, bundled, released)
+    process_of(job).send_signal(signal.SIGTERM)
+    assert ended(job).state == "cancelled"
+
+
+def test_one_job_a_file(data: Path, bundled: Path, released: StandIn) -> None:
+    job = fetching(data, bundled, released)
+    with pytest.raises(JobRunning, match=f"at work on {NAME}; wait for it or cancel it"):
+        jobs.start_download(NAME, data, bundled=bundled)
+    with pytest.raises(JobRunning):
+        jobs.start_ingest(data / "downloads" / NAME, data, bundled=bundled)
+    with pytest.raises(JobRunning):
+        jobs.dismiss(job)
+    other = jobs.start_ingest(stand_in.write_own(released.path.with_name("own.tfrecord")), data, bundled=bundled)
+    assert ended(other).state == "done"
+    assert now(job).running
+    assert [each.id for each in jobs.jobs(data)] == [job.id, other.id]
+
+
+def test_two_official_files_at_once_both_count(data: Path, bundled: Path, released: StandIn, tmp_path: Path) -> None:
+    copies = [tmp_path / name / NAME for name in ("a", "b")]
+    for copy in copies:
+        copy.parent.mkdir()
+        copy.write_bytes(released.body)
+    started = [jobs.start_ingest(copy, data, bundled=bundled) for copy in copies]
+    assert [ended(job).state for job in started] == ["done", "done"]
+    assert library.left_behind(Benchmark.open(data, bundled=bundled)) == []
+    assert pq.read_metadata(data / "results" / "energy_5V9E_linscale.parquet").num_rows == 4 * stand_in.CELLS
+
+
+def test_cancel_while_deriving_changes_nothing(data: Path, bundled: Path, released: StandIn) -> None:
+    data.mkdir()
+    with intake.changing(data):  # the job comes as far as this and waits
+        job = jobs.start_ingest(released.path, data, bundled=bundled)
+        until(lambda: now(job).phase == "derive")
+        jobs.cancel(job)
+        assert ended(job).state == "cancelled"
+    assert visible(data) == set()
+    assert list(job.work.glob(".intake-*")) == []
+
+
+def test_failure_says_what_is_wrong_and_is_dismissed(data: Path, bundled: Path, tmp_path: Path) -> None:
+    path = tmp_path / "no.tfrecord"
+    path.write_bytes(b"this is no TFRecord file at all, is it")
+    job = ended(jobs.start_ingest(path, data, bundled=bundled))
+    assert job.state == "failed"
+    assert "record 1, byte 0" in job.error
+    assert "fetch or copy it again" in job.error
+    missing = ended(jobs.start_ingest(tmp_path / "missing.tfrecord", data, bundled=bundled))
+    assert (missing.state, missing.bytes_total) == ("failed", 0)
+    assert "missing.tfrecord: there is no such file" in missing.error or "check the path" in missing.error
+    jobs.dismiss(job)
+    assert [each.id for each in jobs.jobs(data)] == [missing.id]
+    assert not job.work.exists()
+
+
+def test_server_that_refuses_is_told_as_the_download_tells_it(data: Path, bundled: Path, released: StandIn) -> None:
+    released.status = 404
+    job = ended(jobs.start_download(NAME, data, bundled=bundled))
+    assert (job.state, job.error) == ("failed", f"{released.url}/{NAME} answers 404 Not Found; check the base address")
+
+
+def test_machine_that_is_offline(data: Path, bundled: Path, released: StandIn) -> None:
+    job = ended(jobs.start_download(NAME, data, "http://127.0.0.1:9", bundled=bundled))
+    assert job.state == "failed"
+    assert "the server cannot be reached" in job.error
+    assert "a new call goes on from there" in job.error
+
+
+def test_unknown_official_file_is_refused_at_once(data: Path) -> None:
+    with pytest.raises(UnknownFile, match="did you mean"):
+        jobs.start_download("energy_7V9E_surogate.tfrecord", data)
+    assert jobs.jobs(data) == []
+
+
+def test_remove_and_restore_as_jobs(data: Path, bundled: Path, released: StandIn) -> None:
+    bench = Benchmark.open(data, bundled=bundled)
+    [cell] = stand_in.cells_without_accuracy(1)
+    assert ended(jobs.start_ingest(released.path, data, bundled=bundled)).state == "done"
+    job = ended(jobs.start_remove("energy_5V9E_linscale.parquet", data, bundled=bundled))
+    assert (job.state, job.report) == ("done", None)
+    assert bench.query(cell, 108, "5V").accuracy_source != NAME
+    [aside] = library.set_aside(data)
+    assert ended(jobs.start_restore(aside.name, data, bundled=bundled)).state == "done"
+    assert bench.query(cell, 108, "5V").accuracy_source == NAME
+    assert "no ingested source" in ended(jobs.start_remove("none.parquet", data, bundled=bundled)).error
+
+
+def test_locks_of_a_page_that_looks_do_not_stop_a_start(data: Path, bundled: Path, tmp_path: Path) -> None:
+    path = stand_in.write_own(tmp_path / "own.tfrecord")
+    job = ended(jobs.start_ingest(path, data, bundled=bundled))
+    with (job.folder / f".{job.id}.lock").open("rb") as handle:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        with pytest.raises(JobRunning):
+            jobs.start_ingest(path, data, bundled=bundled)
+    assert ended(jobs.start_ingest(path, data, bundled=bundled)).state == "done"
+
+
+def test_status_that_is_no_job_s_is_told_and_dismissed(data: Path) -> None:
+    (data / "jobs").mkdir(parents=True)
+    (data / "jobs" / "strange.json").write_text("[1")
+    (data / "jobs" / "stranger.json").write_text(json.dumps({"a": 1}))
+    found = jobs.jobs(data)
+    assert [(job.id, job.state) for job in found] == [("strange", "died"), ("stranger", "died")]
+    for job in found:
+        assert "dismiss it" in job.error
+        jobs.dismiss(job)
+    assert jobs.jobs(data) == []
+
+
+def test_job_of_a_machine_that_was_switched_off(data: Path) -> None:
+    """A status file that says running, with neither a process nor a lock file."""
+    job = Job("old", "run", "download", NAME, data / "jobs", started=1.0)
+    job.folder.mkdir(parents=True)
+    jobs.write(job)
+    [found] = jobs.jobs(data)
+    assert found.state == "died"
+    assert "restart of the machine" in found.error
+
+
+def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(jobs.JobError, match="cannot be started"):
+        jobs.start_ingest(tmp_path / "a", tmp_path / "file")
+
+
+def test_no_process_is_left(data: Path, bundled: Path, tmp_path: Path) -> None:
+    job = ended(jobs.start_ingest(stand_in.write_own(tmp_path / "own.tfrecord"), data, bundled=bundled))
+    until(lambda: not [c for c in psutil.Process().children() if "job_worker" in " ".join(_line(c))])
+    assert job.report["records"] == 12
+    assert pa.schema(pq.read_schema(data / "results" / job.report["output"])).names[0] == "hash"
+    assert [path.name for path in job.work.iterdir()] == ["log"]
+
+
+def _line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:
+        return []
