@@ -1,15 +1,360 @@
-"""Data."""
+"""Data: where the figures come from, more of them, and questions in SQL."""
 
 from __future__ import annotations
 
-from pages.widgets import page, session
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pandas as pd
+import streamlit as st
+
+from ecnas_core.benchmark import jobs, library
+from ecnas_core.benchmark.jobs import Job
+from ecnas_core.benchmark.layout import Stamp
+from ecnas_core.benchmark.library import Official, Source
+from ecnas_core.errors import EcnasError
+from ecnas_core.figures.theme import format_prefixed, format_quantity
+from pages.widgets import html, page, session, sql_box
+from pages.widgets.sql_box import Question
+
+POLL_S = 0.5
+SECTIONS = {"sources": "Sources", "sql": "SQL"}
+PHASES = {"start": "Starting", "download": "Downloading", "ingest": "Reading", "derive": "Deriving the benchmark"}
+ORIGINS = {"bundled": "Bundled", "ingested": "Ingested", "computed": "Computed"}
+DOING = {"download": "", "ingest": "", "remove": "Setting aside ", "restore": "Bringing back ", "derive": "Deriving "}
+state = st.session_state
+
+
+class InvalidSection(EcnasError):
+    """The page has no such section."""
+
+
+@dataclass(frozen=True)
+class DataView:
+    """What the page shows.
+
+    Attributes:
+        section: sources or sql.
+        question: what the SQL box asks.
+    """
+
+    section: str = "sources"
+    question: Question = field(default_factory=Question)
+
+    def to_params(self) -> dict[str, str]:
+        """The view as URL parameters; defaults are left out."""
+        return {} if self.section == "sources" else {"section": self.section, **self.question.to_params()}
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The view that ``to_params`` wrote.
+
+        Raises:
+            InvalidSection: there is no such section.
+            InvalidChart: there is no such chart.
+        """
+        section = params.get("section", "sql" if "sql" in params else "sources")
+        if section not in SECTIONS:
+            raise InvalidSection(f"the page Data has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
+        return cls(section, Question.from_params(params))
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def listed(folder: Path, stamp: Stamp) -> tuple[list[Source], list[str]]:
+    """The sources, and those whose results are gone; `stamp` changes with the data."""
+    bench = session.bench()
+    return library.sources(bench), library.left_behind(bench)
+
+
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Do what a button is for; what hinders it is shown on top of the page."""
+    try:
+        change(*arguments)
+    except EcnasError as error:
+        state.data_problem = str(error)
+
+
+def start(begin: Callable[..., Job], *arguments: Any) -> None:
+    """Start a job on the user's folder."""
+    attempt(lambda: begin(*arguments, session.bench().data, bundled=session.bench().bundled))
+
+
+def size(number: int) -> str:
+    """Bytes for the eye."""
+    return format_prefixed(number, "B")
+
+
+def sentence(text: str) -> str:
+    """A message as a sentence."""
+    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
+
+
+def summary(sources: list[Source], official: list[Official]) -> None:
+    """The numbers on top."""
+    count = lambda number: format_quantity(number, digits=None)  # noqa: E731
+    ingested = [source for source in sources if source.origin == "ingested"]
+    missing = [each for each in official if each.here == "missing"]
+    html.facts(
+        [
+            ("Sources", count(len(sources)), f"{count(sum(source.records for source in sources))} training results"),
+            ("Official files", f"{len(official) - len(missing)} of {len(official)}",
+             f"{len(missing)} can be downloaded" if missing else "all of them are here"),
+            ("Ingested", count(len(ingested)),
+             size(sum(source.bytes or 0 for source in ingested)) if ingested else "bundled figures alone"),
+        ]
+    )  # fmt: skip
+
+
+def watch() -> None:
+    """The files that are missing and every job, live as long as one runs."""
+    found = jobs.jobs(session.bench().data)
+    running = {job.run for job in found if job.running}
+    before = state.get("data_running", running)
+    state.data_running = running
+    if before - running:
+        st.rerun()  # the data may be another one now, for every part of the page
+    by_name = {job.subject: job for job in found if job.kind == "download"}
+    missing = [each for each in library.official(session.bench()) if each.here == "missing"]
+    if missing:
+        st.subheader("Official files that are not here", anchor=False)
+    for each in missing:
+        offer(each, by_name.pop(each.file.name, None))
+    others = [job for job in found if job.kind != "download" or job.subject in by_name]
+    if others:
+        st.subheader("Jobs", anchor=False)
+    for job in others:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"{DOING[job.kind]}`{Path(job.subject).name}`", width="stretch")
+            actions(job, None)
+        progress(job)
+
+
+def offer(each: Official, job: Job | None) -> None:
+    """One official file that is missing: what it would bring, how to get it, how far that is."""
+    name = each.file.name
+    with st.container(horizontal=True, vertical_alignment="center"):
+        fetched = f", {size(each.fetched)} of it fetched" if each.fetched > 0 and not (job and job.running) else ""
+        st.markdown(f"`{name}` {size(each.file.bytes)}{fetched}  \n{each.adds}.", width="stretch")
+        if job is None or job.state == "done":
+            label = "Resume" if each.fetched else "Download"
+            if st.button(label, key=f"data_get_{name}", icon=":material/download:"):
+                start(jobs.start_download, name)
+                st.rerun()
+        else:
+            actions(job, lambda: start(jobs.start_download, name))
+    if job is not None:
+        progress(job)
+
+
+def actions(job: Job, again: Callable[[], None] | None) -> None:
+    """What can be done with a job."""
+    if job.running:
+        st.button("Cancel", key=f"data_cancel_{job.id}", icon=":material/close:", disabled=job.cancelling,
+                  on_click=jobs.cancel, args=(job,))  # fmt: skip
+        return
+    if job.kind == "ingest" and job.state != "done":
+        again = lambda: start(jobs.start_ingest, Path(job.subject))  # noqa: E731
+    if again is not None and job.state != "done":
+        label = "Resume" if job.state == "cancelled" and job.kind == "download" else "Try again"
+        if st.button(label, key=f"data_again_{job.id}", icon=":material/refresh:"):
+            again()
+            st.rerun()
+    if st.button("Dismiss", key=f"data_dismiss_{job.id}", icon=":material/close:", type="tertiary"):
+        attempt(jobs.dismiss, job)
+        st.rerun()
+
+
+def progress(job: Job) -> None:
+    """How far a job is, or how it ended."""
+    if job.state == "done":
+        report = job.report
+        text = "Done." if report is None else (
+            f"{format_quantity(report['records'], digits=None)} training results of "
+            f"{format_quantity(report['cells'], digits=None)} cells, "
+            f"{'official: the benchmark counts it' if report['official'] else 'your own: in the view results'}, "
+            f"read in {format_quantity(report['seconds'], 's', 2)}."
+        )  # fmt: skip
+        st.success(text, icon=":material/check_circle:")
+    elif job.state == "cancelled":
+        kept = " What was fetched is kept." if job.kind == "download" else " Nothing has changed."
+        st.info(f"Cancelled.{kept}", icon=":material/cancel:")
+    elif not job.running:
+        st.error(sentence(job.error or "It ended without a word"), icon=":material/error:")
+    else:
+        share = job.bytes_done / job.bytes_total if job.bytes_total else 0.0
+        st.progress(min(share, 1.0), text="Cancelling" if job.cancelling else pace(job))
+
+
+def pace(job: Job) -> str:
+    """How far and how fast, in words."""
+    words = [PHASES[job.phase]]
+    if job.phase in ("download", "ingest") and job.bytes_total:
+        words.append(f"{size(job.bytes_done)} of {size(job.bytes_total)}")
+        if job.bytes_per_second >= 1:
+            words.append(f"{size(int(job.bytes_per_second))}/s")
+            if job.seconds_left is not None:
+                words.append(f"{format_quantity(max(job.seconds_left, 1), 's', 2)} left")
+        elif job.phase == "download":
+            words.append("waiting for the server")
+    return ", ".join(words)
+
+
+def source_table(sources: list[Source]) -> None:
+    """Every source as a row."""
+    st.subheader("Every source", anchor=False)
+    rows = pd.DataFrame(
+        {
+            "Source": [source.name for source in sources],
+            "From": [ORIGINS[source.origin] for source in sources],
+            "Results": [source.records for source in sources],
+            "Cells": [source.cells for source in sources],
+            "Energy": [source.energy for source in sources],
+            "Accuracy": [source.accuracy for source in sources],
+            "Checked": [source.checked for source in sources],
+            "Licence": [source.licence for source in sources],
+            "Devices": [source.devices for source in sources],
+            "Ingested": pd.Series([source.since for source in sources], dtype="datetime64[us]"),
+            "kB": [None if source.bytes is None else source.bytes / 1e3 for source in sources],
+        }
+    )
+    number = st.column_config.NumberColumn(format="localized")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        row_height=34,
+        height=34 * len(rows) + 37,
+        column_config={
+            "Results": number,
+            "Cells": number,
+            "kB": st.column_config.NumberColumn(format="%.0f", help="Size of its Parquet file."),
+            "Ingested": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+        placeholder="–",
+        alt=f"{len(rows)} sources with counts, provenance, licence and what is known of their bytes",
+    )
+
+
+def yours(sources: list[Source]) -> None:
+    """What was ingested and can be set aside, and what was set aside and can come back."""
+    data = session.bench().data
+    ingested = [source for source in sources if source.origin == "ingested"]
+    aside = library.set_aside(data)
+    if not ingested and not aside:
+        return
+    st.subheader("What you ingested", anchor=False)
+    for source in ingested:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"`{source.name}` {format_quantity(source.records, digits=None)} results", width="stretch")
+            st.button("Set aside", key=f"data_remove_{source.file}", type="tertiary", icon=":material/inventory_2:",
+                      on_click=start, args=(jobs.start_remove, source.file))  # fmt: skip
+    if ingested:
+        st.button("Go back to bundled", key="data_bundled", icon=":material/undo:",
+                  help="Sets everything ingested aside; nothing is deleted, and it can come back.",
+                  on_click=attempt, args=(library.go_back_to_bundled, data))  # fmt: skip
+    for each in aside:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            names = ", ".join(f"`{name.removesuffix('.parquet')}`" for name in each.files)
+            st.markdown(f"Set aside {each.since:%Y-%m-%d %H:%M}: {names}", width="stretch")
+            st.button("Bring back", key=f"data_restore_{each.name}", type="tertiary", icon=":material/redo:",
+                      on_click=start, args=(jobs.start_restore, each.name))  # fmt: skip
+
+
+def bring_in() -> None:
+    """A file of the user's, sent by the browser or read where it lies."""
+    data = session.bench().data
+    limit = st.get_option("server.maxUploadSize")
+    st.subheader("Add a file of your own", anchor=False)
+    st.caption(
+        "TFRecord files of EC-NAS-Bench or NAS-Bench-101. A file that is, byte for byte, an official one counts in the "
+        "whole app; any other is in the view results alone: it may be of another device and another energy scale."
+    )
+    upload, path = st.columns(2, gap="large")
+    with upload, st.form("data_upload", clear_on_submit=True, border=False):
+        sent = st.file_uploader(f"Upload, at most {limit} MB", type=["tfrecord", "tfrecords"], key="data_file")
+        if st.form_submit_button("Upload and ingest", icon=":material/upload:", key="data_send"):
+            if sent is None:
+                state.data_problem = "no file is chosen; choose a TFRecord file first"
+            else:
+                attempt(lambda: start(jobs.start_ingest, library.keep_upload(sent.name, sent, data)))
+            st.rerun()
+    with path, st.form("data_path_form", clear_on_submit=True, border=False):
+        named = st.text_input(
+            "Or a path on the machine that runs this app",
+            key="data_path",
+            placeholder="/home/me/energy_7V9E_surrogate.tfrecord",
+            help="For large files: nothing is sent, the file is read where it lies.",
+        )
+        if st.form_submit_button("Ingest", icon=":material/input:", key="data_ingest"):
+            if not named.strip():
+                state.data_problem = "no path is given; write the path of a TFRecord file"
+            else:
+                start(jobs.start_ingest, Path(named.strip()))
+            st.rerun()
+
+
+def sources_section() -> None:
+    """Where the figures come from, and more of them."""
+    bench = session.bench()
+    sources, gone = listed(bench.data, bench.stamp)
+    summary(sources, library.official(bench))
+    if gone:
+        st.warning(f"The benchmark still counts {', '.join(gone)}, whose results are no longer there.",
+                   icon=":material/warning:")  # fmt: skip
+        st.button("Derive it anew", key="data_derive", on_click=start, args=(jobs.start_derive,))
+    alive = any(job.running for job in jobs.jobs(bench.data))
+    st.fragment(watch, run_every=POLL_S if alive else None)()
+    source_table(sources)
+    bring_in()
+    yours(sources)
+    explained(bench.data)
+
+
+def explained(data: Path) -> None:
+    """How the page's figures come about."""
+    with st.expander("How is this computed?", icon=":material/function:"):
+        st.markdown(
+            "**Bundled** figures come with the app and never change. **Ingested** ones lie in your data folder, "
+            f"`{data}`, as Parquet: results in `results`, what the benchmark shows of each space, derived anew when an "
+            "official file comes or goes, in `benchmark`. A page takes new data into account the next time it runs; no "
+            "restart is needed.\n\n"
+            "**Official** is a file whose SHA-256 is that of a file which EC-NAS-Bench released. It is compared when "
+            "the TFRecord file is read, not again for the Parquet file made of it. Every record's own checksum, its "
+            "cell, hash and parameters are checked as well, for your own files too.\n\n"
+            "**A download** goes on where it was stopped, even after a restart. It and every ingest run in a process "
+            "of their own: leave the page, or close the browser, and they go on. Downloaded files are kept in "
+            "`downloads`, uploads in `uploads`.\n\n"
+            "**Set aside** means moved to `set-aside` by renaming. Nothing is deleted."
+        )
 
 
 def main() -> None:
     """The page."""
     session.through_app()
-    page.header("Data", "", ())
-    session.publish({})
+    view = session.from_link("data_view", DataView.from_params)
+    page.header(
+        "Data",
+        "Where every figure comes from, how to get more of them, and how to ask your own questions.",
+        (
+            "Which sources is the benchmark made of, under which licences?",
+            "Which official files are missing, what would they bring, and how do I get them?",
+            "How do I take in a file of my own, and how do I get rid of it again?",
+            "What do the tables and columns mean, and how do I query them in SQL?",
+        ),
+    )
+    state.setdefault("data_section", view.section)
+    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True,
+                                   label_visibility="collapsed")  # fmt: skip
+    if "data_problem" in state:
+        st.error(sentence(state.pop("data_problem")), icon=":material/error:")
+    question = sql_box.wish(view.question)
+    if section == "sql":
+        question = sql_box.show(question)
+    else:
+        sources_section()
+    state.data_view = DataView(section, question)
+    session.publish(state.data_view.to_params())
 
 
 main()

@@ -25,9 +25,9 @@ EC_NAS = "MIT, EC-NAS-Bench"
 NAS_BENCH_101 = "Apache-2.0, NAS-Bench-101"
 _SURROGATE = "MIT, EC-NAS surrogate"
 _RECOVERED = {
-    "ec-nas-measured-7v": (EC_NAS, "energies measured for training the surrogate"),
-    "ec-nas-search-logs": (f"{EC_NAS}; {NAS_BENCH_101}", "accuracies found in the authors' search logs"),
-    "nasbench101-sample": (NAS_BENCH_101, "accuracies of a random sample, published with nasbench-vis"),
+    "ec-nas-measured-7v": (EC_NAS, "recovered from the authors' releases, no checksum"),
+    "ec-nas-search-logs": (f"{EC_NAS}; {NAS_BENCH_101}", "recovered from the authors' search logs, no checksum"),
+    "nasbench101-sample": (NAS_BENCH_101, "sample published with nasbench-vis, no checksum"),
 }
 _ADDS = {
     "energy_5V9E_linscale.tfrecord": "NAS-Bench-101's accuracy and time for every cell of 5V, energies scaled",
@@ -147,7 +147,7 @@ def sources(bench: Benchmark) -> list[Source]:
                 energy="surrogate",
                 accuracy=None,
                 licence=_SURROGATE,
-                checked="scaled from the published values at 4 epochs, which are bundled",
+                checked="scaled from the bundled values at 4 epochs",
                 since=None,
                 bytes=None,
                 file=None,
@@ -343,12 +343,12 @@ def _source(row: dict[str, Any], path: Path, data: Path) -> Source:
     status = path.stat()
     licence, how = _RECOVERED.get(row["source"], ("", ""))
     if not row["official"]:
-        licence, how = "your own", f"your own file, SHA-256 begins {path.stem.rpartition('-')[2]}"
+        licence, how = "your own", f"own file, SHA-256 begins {path.stem.rpartition('-')[2]}"
     elif not licence:
         parts = [_SURROGATE if row["energy"] == "surrogate" else EC_NAS]
         parts += [NAS_BENCH_101] if row["accuracy"] == "published" else []
         licence = "; ".join(parts)
-        how = f"official: SHA-256 matched when it was {'ingested' if ingested else 'bundled'}"
+        how = f"official SHA-256, when {'ingested' if ingested else 'bundled'}"
     return Source(
         name=row["source"],
         origin="ingested" if ingested else "bundled",
@@ -447,6 +447,64 @@ MEANINGS = {
     "width": "the most interior vertices on one level (longest path from the input)",
 }
 """What a column means, wherever it stands."""
+
+EXAMPLES = {
+    "Cells of 7V above 94 %": (
+        "-- Which good cells cost the least to train?\n"
+        "select hash, energy_kwh, validation_accuracy, trainable_parameters, energy_provenance, accuracy_provenance\n"
+        "from benchmark\n"
+        "where space = '7V' and epochs = 108 and validation_accuracy > 0.94 and energy_artefact is null\n"
+        "order by energy_kwh"
+    ),
+    "How energy grows with the budget": (
+        "-- Mean energy of each space as a multiple of that at 4 epochs: spaces have energy scales of their own.\n"
+        "select space, epochs, avg(energy_kwh) / min(avg(energy_kwh)) over (partition by space) as times_4_epochs,\n"
+        "    any_value(energy_provenance) as energy_provenance, count(*) as cells\n"
+        "from benchmark\n"
+        "where energy_artefact is null\n"
+        "group by space, epochs\n"
+        "order by space, epochs"
+    ),
+    "Energy on four devices": (
+        "-- The same 4V cells on different hardware, as measured at 4 epochs.\n"
+        "select device, avg(energy_kwh) as mean_energy_kwh, stddev(energy_kwh) as std_energy_kwh, count(*) as cells\n"
+        "from results\n"
+        "where epochs = 4 and source in ('energy_4V9E_quadrortx6000.tfrecord', 'energy_4V9E_titanxp.tfrecord',\n"
+        "    'energy_4V9E_rtx3060.tfrecord', 'energy_4V9E_rtx3090.tfrecord')\n"
+        "group by device\n"
+        "order by mean_energy_kwh"
+    ),
+    "How far repeats differ": (
+        "-- Three trainings of one cell: their spread in energy and accuracy, by budget.\n"
+        "select epochs, energy_kwh_std / energy_kwh as relative_energy_std, validation_accuracy_std\n"
+        "from benchmark\n"
+        "where space = '4V'"
+    ),
+    "What a 3x3 convolution brings": (
+        "-- Energy and accuracy by the number of 3x3 convolutions, cells of known accuracy.\n"
+        "select n_conv3x3, avg(validation_accuracy) as mean_validation_accuracy, avg(energy_kwh) as mean_energy_kwh,\n"
+        "    count(*) as cells\n"
+        "from benchmark\n"
+        "where space = '7V' and epochs = 108 and validation_accuracy is not null\n"
+        "group by n_conv3x3\n"
+        "order by n_conv3x3"
+    ),
+    "What the published searches found": (
+        "-- Best accuracy and least energy of each published run in 7V.\n"
+        "select least_energy_kwh, best_validation_accuracy, algorithm, trial, evaluations\n"
+        "from runs\n"
+        "where space = '7V'"
+    ),
+    "Where accuracy is known": (
+        "-- Cells of known accuracy at 108 epochs, by source.\n"
+        "select coalesce(accuracy_source, 'not known') as accuracy_source, count(*) as cells, space\n"
+        "from benchmark\n"
+        "where epochs = 108\n"
+        "group by all\n"
+        "order by cells desc"
+    ),
+}
+"""Queries to start from, by what they answer."""
 
 _OWN_MEANINGS = {
     ("cells", "space"): "the smallest of 4V, 5V and 7V that the cell belongs to",

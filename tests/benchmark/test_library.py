@@ -96,7 +96,7 @@ class TestListing:
         assert hardware.licence == "MIT, EC-NAS-Bench; Apache-2.0, NAS-Bench-101"
         assert listed["energy_4V9E_4epochs.tfrecord"].licence == "MIT, EC-NAS-Bench"
         assert listed["nasbench101-sample"].licence == "Apache-2.0, NAS-Bench-101"
-        assert listed["nasbench101-sample"].checked.startswith("accuracies of a random sample")
+        assert listed["nasbench101-sample"].checked == "sample published with nasbench-vis, no checksum"
 
     def test_official_files_here_and_missing(self, tmp_path):
         listed = library.official(Benchmark.open(tmp_path / "none"))
@@ -113,11 +113,11 @@ class TestListing:
         mine = own(data, bundled, tmp_path)
         listed = {source.file: source for source in library.sources(bench)}
         assert (listed[OUTPUT].origin, listed[OUTPUT].official) == ("ingested", True)
-        assert listed[OUTPUT].checked == "official: SHA-256 matched when it was ingested"
+        assert listed[OUTPUT].checked == "official SHA-256, when ingested"
         assert (listed[OUTPUT].records, listed[OUTPUT].cells) == (4 * stand_in.CELLS, stand_in.CELLS)
         assert listed[OUTPUT].since is not None
         assert (listed[mine].name, listed[mine].official, listed[mine].licence) == ("own.tfrecord", False, "your own")
-        assert listed[mine].checked == f"your own file, SHA-256 begins {mine[-16:-8]}"
+        assert listed[mine].checked == f"own file, SHA-256 begins {mine[-16:-8]}"
         assert {each.file.name: each.here for each in library.official(bench)}[NAME] == "ingested"
 
     def test_part_of_a_stopped_download_is_counted(self, bench, data):
