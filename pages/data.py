@@ -113,8 +113,8 @@ def watch() -> None:
     running = {job.run for job in found if job.running}
     before = state.get("data_running", running)
     state.data_running = running
-    if before - running:
-        st.rerun()  # the data may be another one now, for every part of the page
+    if running != before:
+        st.rerun()  # to begin or end looking at them, and because the data may be another one now
     by_name = {job.subject: job for job in found if job.kind == "download"}
     missing = [each for each in library.official(session.bench()) if each.here == "missing"]
     if missing:
@@ -127,7 +127,7 @@ def watch() -> None:
     for job in others:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{DOING[job.kind]}`{Path(job.subject).name}`", width="stretch")
-            actions(job, None)
+            actions(job)
         progress(job)
 
 
@@ -139,31 +139,27 @@ def offer(each: Official, job: Job | None) -> None:
         st.markdown(f"`{name}` {size(each.file.bytes)}{fetched}  \n{each.adds}.", width="stretch")
         if job is None or job.state == "done":
             label = "Resume" if each.fetched else "Download"
-            if st.button(label, key=f"data_get_{name}", icon=":material/download:"):
-                start(jobs.start_download, name)
-                st.rerun()
+            st.button(label, key=f"data_get_{name}", icon=":material/download:", on_click=start,
+                      args=(jobs.start_download, name))  # fmt: skip
         else:
-            actions(job, lambda: start(jobs.start_download, name))
+            actions(job)
     if job is not None:
         progress(job)
 
 
-def actions(job: Job, again: Callable[[], None] | None) -> None:
+def actions(job: Job) -> None:
     """What can be done with a job."""
     if job.running:
         st.button("Cancel", key=f"data_cancel_{job.id}", icon=":material/close:", disabled=job.cancelling,
                   on_click=jobs.cancel, args=(job,))  # fmt: skip
         return
-    if job.kind == "ingest" and job.state != "done":
-        again = lambda: start(jobs.start_ingest, Path(job.subject))  # noqa: E731
+    again = {"download": jobs.start_download, "ingest": jobs.start_ingest}.get(job.kind)
     if again is not None and job.state != "done":
         label = "Resume" if job.state == "cancelled" and job.kind == "download" else "Try again"
-        if st.button(label, key=f"data_again_{job.id}", icon=":material/refresh:"):
-            again()
-            st.rerun()
-    if st.button("Dismiss", key=f"data_dismiss_{job.id}", icon=":material/close:", type="tertiary"):
-        attempt(jobs.dismiss, job)
-        st.rerun()
+        subject = job.subject if job.kind == "download" else Path(job.subject)
+        st.button(label, key=f"data_again_{job.id}", icon=":material/refresh:", on_click=start, args=(again, subject))
+    st.button("Dismiss", key=f"data_dismiss_{job.id}", icon=":material/close:", type="tertiary", on_click=attempt,
+              args=(jobs.dismiss, job))  # fmt: skip
 
 
 def progress(job: Job) -> None:
@@ -261,9 +257,26 @@ def yours(sources: list[Source]) -> None:
                       on_click=start, args=(jobs.start_restore, each.name))  # fmt: skip
 
 
+def take_upload() -> None:
+    """Keep the file that the browser sent and ingest it."""
+    sent = state.data_file
+    if sent is None:
+        state.data_problem = "no file is chosen; choose a TFRecord file first"
+    else:
+        attempt(lambda: start(jobs.start_ingest, library.keep_upload(sent.name, sent, session.bench().data)))
+
+
+def take_path() -> None:
+    """Ingest the file whose path is given."""
+    path = state.data_path.strip()
+    if path:
+        start(jobs.start_ingest, Path(path))
+    else:
+        state.data_problem = "no path is given; write the path of a TFRecord file"
+
+
 def bring_in() -> None:
     """A file of the user's, sent by the browser or read where it lies."""
-    data = session.bench().data
     limit = st.get_option("server.maxUploadSize")
     st.subheader("Add a file of your own", anchor=False)
     st.caption(
@@ -272,26 +285,16 @@ def bring_in() -> None:
     )
     upload, path = st.columns(2, gap="large")
     with upload, st.form("data_upload", clear_on_submit=True, border=False):
-        sent = st.file_uploader(f"Upload, at most {limit} MB", type=["tfrecord", "tfrecords"], key="data_file")
-        if st.form_submit_button("Upload and ingest", icon=":material/upload:", key="data_send"):
-            if sent is None:
-                state.data_problem = "no file is chosen; choose a TFRecord file first"
-            else:
-                attempt(lambda: start(jobs.start_ingest, library.keep_upload(sent.name, sent, data)))
-            st.rerun()
+        st.file_uploader(f"Upload, at most {limit} MB", type=["tfrecord", "tfrecords"], key="data_file")
+        st.form_submit_button("Upload and ingest", icon=":material/upload:", key="data_send", on_click=take_upload)
     with path, st.form("data_path_form", clear_on_submit=True, border=False):
-        named = st.text_input(
+        st.text_input(
             "Or a path on the machine that runs this app",
             key="data_path",
             placeholder="/home/me/energy_7V9E_surrogate.tfrecord",
             help="For large files: nothing is sent, the file is read where it lies.",
         )
-        if st.form_submit_button("Ingest", icon=":material/input:", key="data_ingest"):
-            if not named.strip():
-                state.data_problem = "no path is given; write the path of a TFRecord file"
-            else:
-                start(jobs.start_ingest, Path(named.strip()))
-            st.rerun()
+        st.form_submit_button("Ingest", icon=":material/input:", key="data_ingest", on_click=take_path)
 
 
 def sources_section() -> None:
@@ -348,7 +351,7 @@ def main() -> None:
                                    label_visibility="collapsed")  # fmt: skip
     if "data_problem" in state:
         st.error(sentence(state.pop("data_problem")), icon=":material/error:")
-    question = sql_box.wish(view.question)
+    question = view.question
     if section == "sql":
         question = sql_box.show(question)
     else:

@@ -52,7 +52,9 @@ def test_hardware_tells_devices_and_rank_correlations(capsys: pytest.CaptureFixt
         "RTX 3090": 91,
     }
     quadro = answer["kendall_tau"]["Quadro RTX 6000"]
-    assert (quadro["Titan Xp"], quadro["RTX 3060"], quadro["RTX 3090"]) == pytest.approx((0.893, 0.896, 0.718), abs=5e-4)
+    assert (quadro["Titan Xp"], quadro["RTX 3060"], quadro["RTX 3090"]) == pytest.approx(
+        (0.893, 0.896, 0.718), abs=5e-4
+    )
     assert len(answer["cells"]) == 91
     assert main(["hardware"]) == 0
     assert "0.893" in capsys.readouterr().out

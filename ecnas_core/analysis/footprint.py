@@ -37,8 +37,8 @@ class CarbonView:
         section: ``footprint`` of a cell, or ``table``: what the benchmark spared (the paper's Table 3).
         space: 4V, 5V or 7V, whose energy scale is meant.
         epochs: the training budget: 4, 12, 36 or 108.
-        cell: hash of a cell, or its place on the front of energy and validation error: ``r0`` (least energy), ``rk`` (the
-            knee), ``r1`` (best accuracy).
+        cell: hash of a cell, or its place on the front of energy and validation error: ``r0`` (least energy), ``rk``
+            (the knee), ``r1`` (best accuracy).
         trainings: how many times it is trained.
         images: training images in an epoch.
         lens: how energy is counted, and in which grid.
@@ -120,7 +120,7 @@ class CarbonView:
 
 
 def front(bench: Benchmark, space: str, epochs: int) -> dict[Role, str]:
-    """The hashes of r0, rk and r1 of a space: the ends and the knee of the front of facility energy and validation error.
+    """The hashes of r0, rk and r1 of a space: ends and knee of the front of facility energy and validation error.
 
     Cells whose surrogate energy is an artefact are left out, as everywhere; rk is missing where a front has no knee.
     """
@@ -132,9 +132,9 @@ def trainings(bench: Benchmark, view: CarbonView, hashes: Sequence[str]) -> pd.D
     """What the view's workload takes with each of some cells.
 
     Returns:
-        One row a cell of the space, in the order given: ``hash``, ``energy_kwh`` (in the lens's scope) and ``kgco2eq`` (in
-        its grid) of the whole workload, NaN where the scope is unknown; ``validation_accuracy``, of both figures the
-        provenance, and ``energy_artefact``. Cells that are not in the space are left out.
+        One row a cell of the space, in the order given: ``hash``, ``energy_kwh`` (in the lens's scope) and ``kgco2eq``
+        (in its grid) of the whole workload, NaN where the scope is unknown; ``validation_accuracy``, of both figures
+        the provenance, and ``energy_artefact``. Cells that are not in the space are left out.
     """
     in_kwh = View(space=view.space, epochs=view.epochs, lens=replace(view.lens, unit="kWh"))
     found = explore.cells(bench, in_kwh, hashes=hashes).set_index("hash")
@@ -158,7 +158,7 @@ def countries(bench: Benchmark, view: CarbonView) -> pd.DataFrame:
     """
     digest: str | None = view.cell
     if view.cell in ROLES:
-        digest = front(bench, view.space, view.epochs).get(view.cell)  # type: ignore[call-overload]
+        digest = front(bench, view.space, view.epochs).get(view.cell)
     found = trainings(bench, view, [digest] if digest else [])
     if found.empty:
         raise UnknownCell(f"the space {view.space} has no cell {view.cell}; take a larger space or another cell")

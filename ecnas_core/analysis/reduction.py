@@ -1,7 +1,8 @@
 """The paper's Table 3: what EC-NAS spared by scaling and by a surrogate, recomputed from the bundled figures.
 
-Every cell of 4V and 5V was trained for 4 epochs, and its figures at 12, 36 and 108 epochs follow by scaling: spared is
-(12 + 36 + 108) / 4 = 39 times the 4-epoch figure. A cell of 7V that was never trained spares all four budgets, 40 times.
+Every cell of 4V and 5V was trained for 4 epochs, and its figures at 12, 36 and 108 epochs follow by scaling: spared
+are (12 + 36 + 108) / 4 = 39 times the 4-epoch figure. A cell of 7V that was never trained spares all four budgets, 40
+times.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _SPARED = f"""
 _MEASURED = """
     select sum(training_time_s) / 86400 as gpu_days, sum(energy_kwh) as kwh, sum(co2eq_g) / 1000 as kgco2eq
     from (
-        select hash, epochs, avg(training_time_s) as training_time_s, avg(energy_kwh) as energy_kwh, avg(co2eq_g) as co2eq_g
+        select
+            hash, epochs,
+            avg(training_time_s) as training_time_s, avg(energy_kwh) as energy_kwh, avg(co2eq_g) as co2eq_g
         from results where official and source = ? and epochs > 4 group by hash, epochs
     )
 """
@@ -48,16 +51,16 @@ _UNTRAINED = f"""
 def table_3(bench: Benchmark) -> pd.DataFrame:
     """Table 3 recomputed, beside what the paper prints.
 
-    Facility energies (PUE 1.59) and the records' own footprints, measured with the intensity of the hour; the lens does not
+    Facility energies (PUE 1.59) and the records' own footprints, at the carbon intensity of the hour; the lens does not
     touch them. 5V from its 4-epoch records; 4V from the first of their three repeats, the one that the published linear
-    scaling starts from; 7V from the surrogate's energies of the untrained cells. The authors trained 4,310 cells of 7V, of
-    which the bundled figures know 3,535: the others, whichever they are, are counted out with the mean.
+    scaling starts from; 7V from the surrogate's energies of the untrained cells. The authors trained 4,310 cells of 7V,
+    of which the bundled figures know 3,535: the others, whichever they are, are counted out with the mean.
 
     Returns:
         One row a space and quantity: ``space``, ``quantity``, ``unit``, ``cells`` (counted), ``factor`` (39 or 40),
         ``source``, ``recomputed`` (NaN where it cannot be), ``printed`` (NaN where the paper leaves it out),
-        ``difference`` and ``relative`` (of recomputed from printed), ``verdict``: agrees (but for the last digit), close
-        (within 0.2 %), differs, or unknown where either is missing.
+        ``difference`` and ``relative`` (of recomputed from printed), ``verdict``: agrees (but for the last digit),
+        close (within 0.2 %), differs, or unknown where either is missing.
     """
     import pandas as pd
 
@@ -92,7 +95,7 @@ def measured_4v(bench: Benchmark) -> dict[str, float]:
     """What the trainings of 4V at 12, 36 and 108 epochs did take: it is the one space where they were made after all.
 
     Returns:
-        ``gpu_days``, ``kwh`` (facility) and ``kgco2eq`` (the records' own), means of three repeats summed over the cells.
+        ``gpu_days``, ``kwh`` (facility) and ``kgco2eq`` (the records' own): means of three repeats, summed.
     """
     return bench.rows(_MEASURED, [SOURCES["4V"]])[0]
 

@@ -6,11 +6,13 @@ import csv
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
+from math import inf
 
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.errors import EcnasError
 
 TABLE = BUNDLED / "equivalents.csv"
+LEAST_COUNT, MOST_COUNT = 0.01, 100_000
 
 
 class InvalidEquivalent(EcnasError):
@@ -57,6 +59,11 @@ def equivalents() -> tuple[Equivalent, ...]:
         return parse(lines)
 
 
+def telling(kgco2eq: float) -> tuple[Equivalent, ...]:
+    """The equivalents that a footprint is neither a vanishing part of nor an unimaginable number of."""
+    return tuple(each for each in equivalents() if LEAST_COUNT <= each.count(kgco2eq) <= MOST_COUNT)
+
+
 def parse(lines: Iterable[str]) -> tuple[Equivalent, ...]:
     """Read equivalents from CSV with a head line, in rising order.
 
@@ -69,10 +76,11 @@ def parse(lines: Iterable[str]) -> tuple[Equivalent, ...]:
         if missing:
             raise InvalidEquivalent(f"an equivalent ({row.get('key')!r}) lacks {', '.join(missing)}; fill it in")
         try:
-            figures = {"kgco2eq": float(row["kgco2eq"]), "year": int(row["year"])}
+            kgco2eq, year = float(row["kgco2eq"]), int(row["year"])
         except ValueError as error:
             raise InvalidEquivalent(f"the equivalent {row['key']!r} has no number: {error}") from None
-        if not figures["kgco2eq"] > 0:
-            raise InvalidEquivalent(f"the equivalent {row['key']!r} emits nothing; give kgCO2eq above 0")
-        found.append(Equivalent(**(row | figures)))
+        if not 0 < kgco2eq < inf:
+            raise InvalidEquivalent(f"the equivalent {row['key']!r} emits {kgco2eq}; give kgCO2eq above 0")
+        texts = {name: row[name] for name in ("key", "singular", "plural", "source", "url", "note")}
+        found.append(Equivalent(kgco2eq=kgco2eq, year=year, **texts))
     return tuple(sorted(found, key=lambda each: each.kgco2eq))

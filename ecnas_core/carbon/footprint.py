@@ -26,8 +26,9 @@ class Workload:
 
     Attributes:
         trainings: how many times, 1 to a million.
-        images: training images in an epoch, 1 to a milliard; the benchmark's are the 40,000 of CIFAR-10 that NAS-Bench-101
-            trains on. Energy is taken to be linear in them, which for any other number is an extrapolation.
+        images: training images in an epoch, 1 to a milliard; the benchmark's are the 40,000 of CIFAR-10 that
+            NAS-Bench-101 trains on. Energy is taken to be linear in them, which for any other number is an
+            extrapolation.
 
     Raises:
         InvalidWorkload: out of range.
@@ -62,8 +63,8 @@ def by_country(energy_kwh: float) -> pd.DataFrame:
         energy_kwh: in the scope that is wanted.
 
     Returns:
-        One row a country, by rising footprint: ``code`` and ``alpha3`` (ISO 3166-1), ``country``, ``year`` and ``intensity``
-        (gCO2eq/kWh) of the table, ``kgco2eq``, and ``artefact``, true where the table's intensity is 0.
+        One row a country, by rising footprint: ``code`` and ``alpha3`` (ISO 3166-1), ``country``, ``year`` and
+        ``intensity`` (gCO2eq/kWh) of the table, ``kgco2eq``, and ``artefact``, true where the table's intensity is 0.
     """
     import pandas as pd
 

@@ -66,16 +66,16 @@ def show(question: Question) -> Question:
     Returns:
         The question as the user has it now.
     """
+    asked, wish = state.pop("data_sql_asked", question.sql), state.pop("data_sql_wish", question.chart)
+    question = Question(asked, wish if asked == question.sql else Chart())
     if "data_sql_text" not in state:
         state.data_sql_text = question.sql
     state.setdefault("data_sql_history", {})
     editor, schema = st.columns([3, 2], gap="medium")
     with editor:
-        asked = _editor(question.sql)
+        _editor()
     with schema:
         _schema()
-    if asked != question.sql:
-        question = Question(asked)
     answered = _answer(question.sql)
     if answered.result is None:
         st.error(f"{answered.error[0].upper()}{answered.error[1:]}.", icon=":material/error:")
@@ -83,35 +83,35 @@ def show(question: Question) -> Question:
     return replace(question, chart=_answer_shown(question, answered.result))
 
 
-def _editor(current: str) -> str:
+def _editor() -> None:
     """The query: an example, one of before, or what is typed and run."""
-    chosen = None
+    history: dict[str, str] = state.data_sql_history
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        example = st.menu_button("Examples", list(EXAMPLES), icon=":material/lightbulb:", key="data_sql_example")
-        if example:
-            chosen = EXAMPLES[example]
-        history: dict[str, str] = state.data_sql_history
+        st.menu_button("Examples", list(EXAMPLES), icon=":material/lightbulb:", key="data_sql_example",
+                       on_click=lambda: _ask(EXAMPLES[state.data_sql_example]))  # fmt: skip
         if history:
-            before = st.menu_button(
+            st.menu_button(
                 "History",
                 list(reversed(history)),
                 format_func=lambda text: f"{_short(text)} ({history.get(text, '')})",
                 icon=":material/history:",
                 help="Queries of this session, the latest first; choose one to run it again.",
                 key="data_sql_before",
+                on_click=lambda: _ask(state.data_sql_before),
             )
-            chosen = before or chosen
-    if chosen:
-        state.data_sql_text = chosen
     with st.form("data_sql_form", border=False):
-        text = st.text_area("Query", key="data_sql_text", height=150, label_visibility="collapsed",
-                            placeholder="select * from benchmark limit 10")  # fmt: skip
+        st.text_area("Query", key="data_sql_text", height=150, label_visibility="collapsed",
+                     placeholder="select * from benchmark limit 10")  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
-            run = st.form_submit_button("Run", icon=":material/play_arrow:", type="primary", help="Ctrl+Enter")
+            st.form_submit_button("Run", icon=":material/play_arrow:", type="primary", help="Ctrl+Enter",
+                                  on_click=lambda: _ask(state.data_sql_text))  # fmt: skip
             st.caption("DuckDB SQL, read-only: one query, 5 s, 1 GiB of memory, 100 000 rows.")
-    if chosen:
-        return chosen
-    return text if run else current
+
+
+def _ask(sql: str) -> None:
+    """Have a query run, again if it ran before."""
+    state.data_sql_text = state.data_sql_asked = sql
+    state.pop("data_sql_answered", None)
 
 
 def _short(text: str) -> str:
@@ -222,12 +222,6 @@ def _controls(frame: pd.DataFrame, drawn: Chart) -> Chart:
         st.selectbox("Colour", [ONE_COLOUR, *can.color[drawn.kind]], key="data_sql_color", on_change=chosen, width=200,
                      format_func=lambda name: name or "one colour")  # fmt: skip
     return drawn
-
-
-def wish(question: Question) -> Question:
-    """The question with what the user has just chosen of the chart."""
-    chosen = state.pop("data_sql_wish", None)
-    return question if chosen is None else replace(question, chart=chosen)
 
 
 def _table(frame: pd.DataFrame) -> None:
