@@ -30,8 +30,9 @@ NO_OUTLINES: Final = 'data:application/json,{"objects":{}}#'
 """Plotly asks for its own outlines of countries as soon as a map is drawn, needed or not; here it is given none."""
 
 _HEIGHT: Final = 540
-_BARS_TOP: Final = 0.26
-_MAP_BOTTOM: Final = 0.29
+_BARS_TOP: Final = 0.25
+_MAP_BOTTOM: Final = 0.33
+_LABEL_HEIGHT: Final = 0.72
 _TICKS: Final = (20, 50, 100, 200, 500, 1000)
 _VERDICTS: Final = {"agrees": KNEE, "close": EXTREMES, "differs": FRONT}
 
@@ -77,14 +78,22 @@ def span(countries: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return known.iloc[0], known.iloc[-1]
 
 
-def headline(countries: pd.DataFrame, lens: Lens, energy_kwh: float) -> str:
-    """One sentence that says what is seen, with its numbers."""
+def headline(countries: pd.DataFrame, lens: Lens, energy_kwh: float, trainings: int) -> str:
+    """What is seen, with its numbers.
+
+    Args:
+        countries: as ``carbon.footprint.by_country`` gives it.
+        lens: the grid that is meant.
+        energy_kwh: of all trainings.
+        trainings: how many.
+    """
     cleanest, dirtiest = span(countries)
     if lens.grid and lens.grid.is_artefact:
         own = f"No figure for {lens.grid.country}: the table's 0 gCO2eq/kWh is a gap"
     else:
         place = f"in {lens.grid.country}" if lens.grid else f"at {lens.intensity:.0f} gCO2eq/kWh"
-        own = f"{kilograms(energy_kwh * lens.intensity / 1000)} {place}"
+        often = f" for {format_quantity(trainings, digits=None)} trainings" if trainings > 1 else ""
+        own = f"{kilograms(energy_kwh * lens.intensity / 1000)}{often} {place}"
     return (
         f"{own}. The same training emits "
         f"{dirtiest['intensity'] / cleanest['intensity']:.0f} times as much in {dirtiest['country']} as in "
@@ -129,6 +138,7 @@ def differences(table: pd.DataFrame, dark: bool) -> go.Figure:
     known = table[table["verdict"] != "unknown"].iloc[::-1]
     names = [f"{row.space}, {row.unit}" for row in known.itertuples()]
     shares = 100 * known["relative"]
+    pad = 0.25 * (shares.max() - shares.min()) or 1.0
     figure = go.Figure(layout=layout(dark, 64 + 34 * len(known)))
     for name, share, color in zip(names, shares, known["verdict"].map(_VERDICTS), strict=True):
         figure.add_shape(type="line", x0=0, x1=share, y0=name, y1=name, line={"color": color, "width": 3})
@@ -150,7 +160,8 @@ def differences(table: pd.DataFrame, dark: bool) -> go.Figure:
     )  # fmt: skip
     figure.update_layout(
         margin={"t": 8, "r": 64},
-        xaxis=axis("Recomputed against printed", "%") | {"zeroline": True, "zerolinecolor": palette(dark).muted},
+        xaxis=axis("Recomputed against printed", "%")
+        | {"range": [shares.min() - pad, shares.max() + pad], "zeroline": True, "zerolinecolor": palette(dark).muted},
         yaxis={"showgrid": False, "showline": False, "ticks": ""},
     )
     return figure
@@ -200,13 +211,18 @@ def _colored(
         text=_told(mapped),
         colorscale=colorscale(dark),
         colorbar={
-            "title": {"text": "kgCO2eq", "font": {"size": 11}},
+            "title": {"text": "kgCO2eq", "font": {"size": 11}, "side": "top"},
             "tickvals": [math.log10(tick) for tick in ticks],
             "ticktext": [format_quantity(tick * per_gram, digits=2) for tick in ticks],
             "tickfont": {"size": 11, "color": colors.muted},
-            "len": 1 - _MAP_BOTTOM - 0.06,
-            "y": (1 + _MAP_BOTTOM) / 2,
-            "thickness": 10,
+            "orientation": "h",
+            "len": 0.4,
+            "thickness": 8,
+            "x": 0,
+            "xanchor": "left",
+            "y": _MAP_BOTTOM,
+            "yanchor": "bottom",
+            "ypad": 0,
             "outlinewidth": 0,
         },
         marker={"line": {"color": colors.paper, "width": 0.5}},
@@ -265,7 +281,7 @@ def _atlas_layout(known: pd.DataFrame, chosen: pd.DataFrame, lens: Lens, per_gra
     highest = known["kgco2eq"].iloc[-1]
     own = lens.intensity * per_gram
     notes = [
-        _note(0, known["kgco2eq"].iloc[0], known["country"].iloc[0], colors.muted, "left"),
+        _note(0, 0.12 * highest, known["country"].iloc[0], colors.muted, "left"),
         _note(last, highest, known["country"].iloc[-1], colors.muted, "right"),
     ]
     shapes = []
@@ -278,16 +294,21 @@ def _atlas_layout(known: pd.DataFrame, chosen: pd.DataFrame, lens: Lens, per_gra
         notes = [note for note in notes if note["x"] != place]
         side = "left" if place < last / 2 else "right"
         label = f"<b>{chosen['country'].item()}</b> {kilograms(own)}, {place + 1} of {len(known)}"
-        notes.append(_note(place, max(own, 0.32 * highest), label, colors.text, side))
+        top = max(own, _LABEL_HEIGHT * highest)
+        shapes.append(
+            {"type": "line", "xref": "x", "yref": "y", "x0": place, "x1": place, "y0": own, "y1": top,
+             "line": {"color": SELECTION, "width": 1}}
+        )  # fmt: skip
+        notes.append(_note(place, top, label, colors.text, side))
     elif lens.country is None:
         shapes.append(
             {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": own, "y1": own,
              "line": {"color": SELECTION, "width": 2}}
         )  # fmt: skip
-    bars = {"template": template(dark)}
-    return bars | {
+    return {
+        "template": template(dark),
         "height": _HEIGHT,
-        "margin": {"l": 52, "r": 12, "t": 4, "b": 22},
+        "margin": {"l": 52, "r": 8, "t": 4, "b": 22},
         "dragmode": "pan",
         "clickmode": "event+select",
         "bargap": 0,
