@@ -317,7 +317,8 @@ def _parser() -> argparse.ArgumentParser:
 
     swaps = command(
         "swaps", _swaps, "What one operation in the place of another changes (paper Figure 2)",
-        "  python -m ecnas_core swaps --space 7V --epochs 108\n  python -m ecnas_core swaps --space 4V --epochs 4 --json",
+        "  python -m ecnas_core swaps --space 7V --epochs 108\n"
+        "  python -m ecnas_core swaps --space 4V --epochs 4 --json",
     )  # fmt: skip
     swaps.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V, as in the paper")
     swaps.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="training budget (default: 108)")

@@ -321,8 +321,8 @@ def reading(view: CarbonView, frame: pd.DataFrame) -> None:
     likened(spared["5V", "kgco2eq"], "The footprint that 5V spared, as recorded, is the same as")
     trained = format_quantity(reduction.MEASURED_IN_7V, digits=None)
     st.markdown(
-        "**How to read it.** Table 3 does not say what the benchmark cost, but what was *not* spent. In 4V and 5V every "
-        "cell was trained for 4 epochs and its figures at 12, 36 and 108 epochs follow by multiplying, so "
+        "**How to read it.** Table 3 does not say what the benchmark cost, but what was *not* spent. In 4V and 5V "
+        "every cell was trained for 4 epochs and its figures at 12, 36 and 108 epochs follow by multiplying, so "
         "(12 + 36 + 108) / 4 = 39 times the 4-epoch figures are spared. In 7V the surrogate stands in for the training "
         f"of all cells but the {trained} that it learnt from, so 40 times their 4-epoch energies are spared.\n\n"
         f"- **5V** agrees: {written(spared['5V', 'gpu_days'])} GPU days, {written(spared['5V', 'kwh'])} kWh, "
@@ -345,8 +345,8 @@ def explained() -> None:
     with st.expander("How is this computed?", icon=":material/function:"):
         st.markdown(
             "**Footprint** is energy × carbon intensity of the grid. The energy is the benchmark's, in the scope and "
-            "with the PUE of the lens: facility energy as EC-NAS stores it is (GPU + CPU energy) × PUE 1.59. It counts the "
-            "electricity of the training alone: not making the hardware, nor using the network.\n\n"
+            "with the PUE of the lens: facility energy as EC-NAS stores it is (GPU + CPU energy) × PUE 1.59. It counts "
+            "the electricity of the training alone: not making the hardware, nor using the network.\n\n"
             "**Grids** are yearly means by country, from the table that carbontracker ships (Ember and Our World in "
             "Data). A grid's intensity at one hour may be half or twice its yearly mean. Footprints in the released "
             "records are at the intensity of the hour.\n\n"

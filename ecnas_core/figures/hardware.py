@@ -55,7 +55,7 @@ def energy_headline(compared: Comparison, devices: pd.DataFrame) -> str:
         devices: as ``analysis.hardware.by_device`` gives them.
     """
     shown = compared.view.shown
-    cells = f"{len(compared.cells)} cells on {len(devices)} devices"
+    cells = f"{len(compared.cells)} cells on {len(devices)} device{'s' * (len(devices) > 1)}"
     if shown.key == "gpu_share":
         by_share = devices.sort_values("mean")
         low, high = by_share.iloc[0], by_share.iloc[-1]

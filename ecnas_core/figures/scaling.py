@@ -35,7 +35,8 @@ def headline(summary: pd.DataFrame, quantity: Quantity) -> str:
     over = 100 * (1 / last["ratio"] - 1)
     return (
         f"Linear scaling overstates {QUANTITY_LABELS[quantity].lower()} at 108 epochs by {over:.1f}\u2009%: measured "
-        f"is {last['ratio']:.3f} ± {last['deviation']:.3f} of 27 times the 4-epoch figure, over {last['cells']:.0f} cells."
+        f"is {last['ratio']:.3f} ± {last['deviation']:.3f} of 27 times the 4-epoch figure, "
+        f"over {last['cells']:.0f} cells."
     )
 
 
@@ -131,7 +132,8 @@ def components(frame: pd.DataFrame, dark: bool) -> go.Figure:
                     showlegend=column == 1,
                     marker={"size": 7, "color": color, "line": {"color": EXTREMES, "width": 1}},
                     customdata=part["hash"].str[:8],
-                    hovertemplate=f"cell %{{customdata}}, {epochs} epochs<br>%{{x:.3g}} G, %{{y:.1f}} {unit}<extra></extra>",
+                    hovertemplate=f"cell %{{customdata}}, {epochs} epochs<br>%{{x:.3g}} G, %{{y:.1f}} {unit}"
+                    "<extra></extra>",
                 ),
                 row=1,
                 col=column,
