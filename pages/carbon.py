@@ -117,7 +117,7 @@ def training(view: CarbonView) -> None:
         )
         return
     by_grid = by_country(own["energy_kwh"])
-    headline = figures.headline(by_grid, view.lens, own["energy_kwh"])
+    headline = figures.headline(by_grid, view.lens, own["energy_kwh"], view.trainings)
     st.markdown(f"**{headline}**")
     atlas(replace(view, cell=digest), by_grid, headline)
     if pd.notna(own["energy_artefact"]):
@@ -291,9 +291,9 @@ def written(number: float, *, signed: bool = False) -> str:
     """A number of Table 3 with the paper's three decimals."""
     if isnan(number):
         return UNKNOWN
-    return f"{round(number, 3) + 0.0:{'+' if signed and round(number, 3) else ''},.3f}".replace(",", "\u2009").replace(
-        "-", "\u2212"
-    )
+    rounded = round(number, 3) + 0.0
+    sign = "+" if signed and rounded else ""
+    return f"{rounded:{sign},.3f}".replace(",", "\u202f").replace("-", "\u2212")
 
 
 def missing(row: pd.Series) -> str:
