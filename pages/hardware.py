@@ -69,15 +69,17 @@ def regretted(view: HardwareView, files: tuple[object, ...]) -> pd.DataFrame:
     return hardware.regret(compared(view, files))
 
 
-def seed(view: HardwareView) -> None:
-    """Give the widgets that have no value yet that of a view."""
-    for name in CHOICES:
-        state.setdefault(f"hardware_{name}", getattr(view, name))
+def seeded(name: str) -> str:
+    """The key of a widget about to be shown, which has a value: its own, or else that of the view."""
+    key = f"hardware_{name}"
+    state.setdefault(key, getattr(state.hardware, name))
+    return key
 
 
-def chosen_view() -> HardwareView:
-    """The view as the widgets have it."""
-    return HardwareView(**{name: state[f"hardware_{name}"] for name in CHOICES}, lens=state.lens)
+def chosen_view(before: HardwareView) -> HardwareView:
+    """The view as the widgets have it; what no widget of the section chooses stays."""
+    chosen = {name: state.get(f"hardware_{name}", getattr(before, name)) for name in CHOICES}
+    return HardwareView(**chosen, lens=state.lens)
 
 
 def known_view(view: HardwareView) -> Comparison:
@@ -87,9 +89,11 @@ def known_view(view: HardwareView) -> Comparison:
     except UnknownDevice as error:
         st.warning(f"{str(error)[0].upper()}{str(error)[1:]}. Shown are other devices.", icon=":material/memory:")
     default = HardwareView()
-    for name in DEVICES:
-        state[f"hardware_{name}"] = getattr(default, name)
-    return compared(chosen_view(), session.bench().stamp)
+    released = {name: getattr(default, name) for name in DEVICES}
+    for name, device in released.items():
+        if f"hardware_{name}" in state:
+            state[f"hardware_{name}"] = device
+    return compared(replace(view, **released), session.bench().stamp)
 
 
 def keep_apart(changed: str, other: str) -> None:
@@ -102,22 +106,22 @@ def controls(shown: Comparison) -> None:
     """The row above the picture."""
     section, devices = shown.view.section, list(shown.devices)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="hardware_controls"):
-        st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="hardware_section", required=True)
+        st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key=seeded("section"), required=True)
         if section != "regret":
             labels = {name: hardware_metric(name, state.lens).label for name in hardware.METRICS}
-            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key="hardware_metric", width=172)
+            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key=seeded("metric"), width=172)
         if section == "energy":
-            st.selectbox("Sort by", [hardware.MEAN, *devices], key="hardware_sort", width=180,
+            st.selectbox("Sort by", [hardware.MEAN, *devices], key=seeded("sort"), width=180,
                          format_func=lambda name: "Mean of the devices" if name == hardware.MEAN else name)  # fmt: skip
         else:
             labels = ("Device", "and") if section == "ranking" else ("Front found on", "paid on")
             for (name, other), label in zip((("a", "b"), ("b", "a")), labels, strict=True):
-                st.selectbox(label, devices, key=f"hardware_{name}", on_change=keep_apart, args=(name, other),
+                st.selectbox(label, devices, key=seeded(name), on_change=keep_apart, args=(name, other),
                              width=180)  # fmt: skip
         if section == "regret":
-            st.segmented_control("Accuracy at", EPOCHS, key="hardware_accuracy_epochs", required=True,
+            st.segmented_control("Accuracy at", EPOCHS, key=seeded("accuracy_epochs"), required=True,
                                  help="The training budget, in epochs, of the published accuracies.")  # fmt: skip
-        st.toggle(f"With outliers ({shown.outliers.sum()})", key="hardware_outliers", help=(
+        st.toggle(f"With outliers ({shown.outliers.sum()})", key=seeded("outliers"), help=(
             "Records that neither their cell nor their device explains: the residual of a median polish of log energy "
             "has a modified z-score beyond 3.5. Off leaves them out of everything on this page."
         ))  # fmt: skip
@@ -248,7 +252,7 @@ def ranking(shown: Comparison) -> None:
         ]
     )  # fmt: skip
     st.subheader("Do the leanest cells stay the leanest?", anchor=False)
-    st.slider("k leanest cells", 1, hardware.K_AT_MOST, key="hardware_k", width=420)
+    st.slider("k leanest cells", 1, hardware.K_AT_MOST, key=seeded("k"), width=420)
     figure = figures.leaders(shown, shares, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-leaders"), key="hardware_leaders",
                     alt=f"Share of the k leanest cells that {view.a} and {view.b} have in common, by k")  # fmt: skip
@@ -326,9 +330,7 @@ def main() -> None:
             "Where do my own measurements stand?",
         ),
     )
-    view = session.from_link("hardware", HardwareView.from_params)
-    seed(view)
-    shown = known_view(chosen_view())
+    shown = known_view(chosen_view(session.from_link("hardware", HardwareView.from_params)))
     state.hardware = view = shown.view
     controls(shown)
     {"energy": energy, "ranking": ranking, "regret": regret}[view.section](shown)
