@@ -1,4 +1,4 @@
-"""The Hardware page's slowest computations: each section from the files to the figure, and the bootstrap beside scipy."""
+"""The Hardware page's slowest computations: each section up to its numbers, and the bootstrap beside scipy."""
 
 from __future__ import annotations
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
 
@@ -37,6 +39,7 @@ def kendall_tau(x: Floats, y: Floats, counts: Counts | None = None) -> Floats:
     return tau
 
 
+@lru_cache(maxsize=16)
 def resample(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Counts:
     """Draw n things with replacement, many times.
 
@@ -46,9 +49,11 @@ def resample(n: int, resamples: int = RESAMPLES, seed: int = SEED) -> Counts:
         seed: of the random generator.
 
     Returns:
-        Shape (resamples, n): how often each resample holds each thing; every row sums to n.
+        Shape (resamples, n), read-only: how often each resample holds each thing; every row sums to n.
     """
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=resamples)
+    counts.setflags(write=False)
+    return counts
 
 
 def kendall_interval(x: Floats, y: Floats) -> tuple[float, float]:
