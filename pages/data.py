@@ -17,7 +17,7 @@ from ecnas_core.benchmark.library import Official, Source
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import format_prefixed, format_quantity
 from pages.widgets import html, page, session, sql_box
-from pages.widgets.sql_box import Question
+from pages.widgets.sql_box import Question, sentence
 
 POLL_S = 0.5
 SECTIONS = {"sources": "Sources", "sql": "SQL"}
@@ -84,11 +84,6 @@ def start(begin: Callable[..., Job], *arguments: Any) -> None:
 def size(number: int) -> str:
     """Bytes for the eye."""
     return format_prefixed(number, "B")
-
-
-def sentence(text: str) -> str:
-    """A message as a sentence."""
-    return f"{text[0].upper()}{text[1:]}" + ("" if text.endswith(".") else ".")
 
 
 def summary(sources: list[Source], official: list[Official]) -> None:

@@ -78,9 +78,15 @@ def show(question: Question) -> Question:
         _schema()
     answered = _answer(question.sql)
     if answered.result is None:
-        st.error(f"{answered.error[0].upper()}{answered.error[1:]}.", icon=":material/error:")
+        st.error(sentence(answered.error), icon=":material/error:")
         return question
     return replace(question, chart=_answer_shown(question, answered.result))
+
+
+def sentence(text: str) -> str:
+    """A message as a sentence: a word at its start is capitalised, the name of a file or an address is not."""
+    start = text[0].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
+    return start if start.endswith(".") else f"{start}."
 
 
 def _editor() -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 import duckdb
 import pyarrow.parquet as pq
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from ecnas_core.benchmark import jobs, library
 from ecnas_core.benchmark.layout import BUNDLED
@@ -18,12 +17,6 @@ from tests import stand_in
 from tests.stand_in import NAME, StandIn
 
 OUTPUT = "energy_5V9E_linscale.parquet"
-
-
-@pytest.fixture
-def user_folder(user_folder: Path) -> Path:
-    """Another folder of the user's for a test, empty."""
-    return user_folder
 
 
 @pytest.fixture
@@ -101,7 +94,6 @@ class TestSources:
         page = open_page("data")
         released.hold_after = 70_000
         page.press(f"data_get_{NAME}").works()
-        [job] = jobs.jobs(data)
         until(lambda: jobs.jobs(data)[0].bytes_done >= 65_536)
         page.app.run()
         assert f"65.5 kB of {len(released.body) / 1e3:.0f} kB" in progress(page)[0].replace("\u00a0", " ")
@@ -112,8 +104,7 @@ class TestSources:
         assert page.facts["Official files"][0] == "8 of 10"
         assert sources(page).loc[NAME, "From"] == "Ingested"
         assert sources(page).loc[NAME, "Checked"] == "official SHA-256, when ingested"
-        known = len(page.go("explore").works().app.main)
-        assert known
+        page.go("explore").works()
         [cell] = stand_in.cells_without_accuracy(1)
         page.go("data")
         ask(
@@ -121,7 +112,6 @@ class TestSources:
             f"select accuracy_source from benchmark where space = '5V' and epochs = 108 and hash = '{cell.hash}'",
         )
         assert answer(page)["accuracy_source"].tolist() == [NAME]
-        assert job.subject == NAME
 
     def test_cancel_and_resume(self, open_page, data, released):
         released.hold_after = 70_000
@@ -183,11 +173,8 @@ class TestSources:
         assert page.texts("error") == ["No file is chosen; choose a TFRecord file first."]
 
     def test_back_to_bundled_and_undo(self, open_page, data, tmp_path):
-        library_jobs = [
-            jobs.start_ingest(stand_in.write_own(tmp_path / f"own{number}.tfrecord", number + 1), data)
-            for number in range(2)
-        ]
-        assert len(library_jobs) == 2
+        for number in (1, 2):
+            jobs.start_ingest(stand_in.write_own(tmp_path / f"own{number}.tfrecord", number), data)
         until(lambda: not any(job.running for job in jobs.jobs(data)))
         page = open_page("data").works()
         assert page.facts["Ingested"][0] == "2"
@@ -330,4 +317,3 @@ class TestSql:
             ("select nonsense", "failed"),
             ("select 1 as a", "1 row"),
         ]
-        assert isinstance(page.app, AppTest)
