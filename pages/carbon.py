@@ -237,6 +237,7 @@ def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
     for number, row in enumerate(beside.itertuples()):
         name = ROLE_LABELS.get(row.role, f"cell {row.hash[:8]}")
         accuracy = UNKNOWN if isnan(row.validation_accuracy) else f"{row.validation_accuracy:.4f}"
+        known = "unknown" if pd.isna(row.accuracy_provenance) else row.accuracy_provenance
         saved = "" if number == 0 else figures.kilograms(row.saved_kgco2eq)
         rows.append(
             [
@@ -245,7 +246,7 @@ def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
                 figures.kilograms(row.kgco2eq),
                 saved,
                 accuracy,
-                f"{row.energy_provenance}; accuracy {row.accuracy_provenance or 'unknown'}",
+                f"{row.energy_provenance}; accuracy {known}",
             ]
         )
     html.quantities(["", "Energy", "Footprint", "Saved against this cell", "Validation accuracy", ""], rows, notes=True)

@@ -33,7 +33,7 @@ _HEIGHT: Final = 540
 _BARS_TOP: Final = 0.25
 _MAP_BOTTOM: Final = 0.33
 _LABEL_HEIGHT: Final = 0.72
-_TICKS: Final = (20, 50, 100, 200, 500, 1000)
+_TICKS: Final = (30, 150, 1000)
 _VERDICTS: Final = {"agrees": KNEE, "close": EXTREMES, "differs": FRONT}
 
 
@@ -199,7 +199,7 @@ def _colored(
     mapped: pd.DataFrame, drawn: dict[str, Feature], ends: list[float], per_gram: float, dark: bool
 ) -> go.Choropleth:
     colors = palette(dark)
-    ticks = [tick for tick in _TICKS if ends[0] <= math.log10(tick) + 0.05 and math.log10(tick) <= ends[1]]
+    ticks = [tick for tick in _TICKS if ends[0] <= math.log10(tick) <= ends[1]]
     return go.Choropleth(
         geojson=collection(drawn[code] for code in mapped["alpha3"]),
         featureidkey="id",
@@ -216,7 +216,8 @@ def _colored(
             "ticktext": [format_quantity(tick * per_gram, digits=2) for tick in ticks],
             "tickfont": {"size": 11, "color": colors.muted},
             "orientation": "h",
-            "len": 0.4,
+            "len": 0.28,
+            "tickangle": 0,
             "thickness": 8,
             "x": 0,
             "xanchor": "left",

@@ -1,0 +1,183 @@
+"""The Carbon page: every control's effect, held against the figures in the Parquet files."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecnas_core.carbon import grid
+
+CLOSE = 6e-3  # figures are written with three significant digits
+
+
+def knee(truth, space="7V", epochs=108):
+    return truth.knee(truth.front(truth.cells(space, epochs)))
+
+
+def carbon(open_page, **params):
+    return open_page("carbon", **params).works()
+
+
+class TestFootprint:
+    def test_opens_with_the_knee_of_7v(self, open_page, truth, as_number):
+        page = carbon(open_page)
+        cell = knee(truth)
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(cell["energy"], rel=CLOSE)
+        expected = cell["energy"] * grid("DK").intensity / 1000
+        assert as_number(page.facts["Footprint"][0]) == pytest.approx(expected, rel=CLOSE)
+        assert as_number(page.headline) == pytest.approx(expected, rel=CLOSE)
+        assert "surrogate" in page.facts["Energy"][1]
+        assert "63 times as much in Turkmenistan as in Lesotho" in page.headline
+        assert page.params == {}
+
+    @pytest.mark.parametrize(("space", "epochs"), [("4V", 36), ("5V", 108)])
+    def test_space_and_epochs(self, open_page, truth, as_number, space, epochs):
+        page = carbon(open_page).set("carbon_space", space).set("carbon_epochs", epochs).works()
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(knee(truth, space, epochs)["energy"], rel=CLOSE)
+        assert page.params["space"] == space
+
+    @pytest.mark.parametrize(("role", "place"), [("r0", 0), ("r1", -1)])
+    def test_ends_of_the_front(self, open_page, truth, as_number, role, place):
+        page = carbon(open_page, space="4V").set("carbon_cell", role).works()
+        cell = truth.front(truth.cells("4V")).iloc[place]
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(cell["energy"], rel=CLOSE)
+        assert page.params == {"space": "4V", "of": role}
+
+    def test_trainings_and_images_multiply(self, open_page, truth, as_number):
+        page = carbon(open_page, space="4V").set("carbon_trainings", 50).set("carbon_images", 120_000).works()
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(150 * knee(truth, "4V")["energy"], rel=CLOSE)
+        assert "50 trainings" in page.facts["Energy"][1]
+        assert any("An extrapolation" in text for text in page.texts("caption"))
+        assert page.params == {"space": "4V", "trainings": "50", "images": "120000"}
+
+    def test_as_benchmarked_is_no_extrapolation(self, open_page):
+        assert not any("An extrapolation" in text for text in carbon(open_page, space="4V").texts("caption"))
+
+    def test_lens(self, open_page, truth, as_number):
+        page = carbon(open_page, space="4V", pue="1.1", grid="ZA")
+        energy = knee(truth, "4V")["energy"] / 1.59 * 1.1
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(energy, rel=CLOSE)
+        expected = energy * grid("ZA").intensity / 1000
+        assert as_number(page.facts["Footprint"][0]) == pytest.approx(expected, rel=CLOSE)
+        assert page.facts["PUE"][0] == "1.1"
+        page.set("lens_scope", "IT").works()
+        assert page.facts["PUE"] == ("–", "not counted in the scope IT")
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(knee(truth, "4V")["energy"] / 1.59, rel=CLOSE)
+
+    def test_gpu_alone_is_unknown_in_7v_and_says_what_to_do(self, open_page):
+        page = carbon(open_page, scope="GPU")
+        assert any("Choose the scope Facility or IT" in text for text in page.texts("info"))
+        assert "Footprint" not in page.facts
+        page.set("carbon_space", "4V").works()
+        assert "Footprint" in page.facts
+
+    def test_a_gap_of_the_table_gives_no_number(self, open_page):
+        page = carbon(open_page, space="4V", grid="CF")
+        assert page.facts["Footprint"][0] == "–"
+        assert page.headline.startswith("No figure for Central African Republic")
+        assert page.tables == []
+
+
+class TestCells:
+    def test_the_open_cell_is_taken(self, open_page, truth, as_number):
+        cell = truth.cells("5V").iloc[7]
+        page = carbon(open_page, space="5V").open(cell["hash"]).works()
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(cell["energy"], rel=CLOSE)
+        assert page.params == {"space": "5V", "of": cell["hash"]}
+        page.set("carbon_cell", "rk").works()
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(knee(truth, "5V")["energy"], rel=CLOSE)
+
+    def test_a_link_names_a_cell(self, open_page, truth, as_number):
+        cell = truth.cells("5V").iloc[9]
+        page = carbon(open_page, space="5V", of=cell["hash"])
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(cell["energy"], rel=CLOSE)
+
+    def test_pinned_cells_are_offered(self, open_page, truth):
+        digest = truth.cells("4V")["hash"].iloc[3]
+        page = carbon(open_page, space="4V", tray=digest)
+        assert f"pinned A, {digest[:8]}" in page.control("carbon_cell").options
+
+    def test_a_cell_of_a_larger_space_is_explained(self, open_page, truth):
+        page = carbon(open_page, space="4V", of=knee(truth)["hash"])
+        assert any("is not in the space 4V" in text for text in page.texts("info"))
+
+    def test_an_artefact_is_marked(self, open_page, truth):
+        every = truth.every_cell("7V", 108)
+        page = carbon(open_page, of=every.loc[every["artefact"], "hash"].iloc[0])
+        assert any("artefact" in text for text in page.texts("warning"))
+
+    def test_what_if(self, open_page, truth, as_number):
+        page = carbon(open_page, space="4V", trainings="1000")
+        front = truth.front(truth.cells("4V"))
+        own = knee(truth, "4V")["energy"]
+        rows = {row[0]: row for row in page.tables[0]}
+        per_kwh = grid("DK").intensity
+        for name, cell in (("r0, least energy", front.iloc[0]), ("r1, best accuracy", front.iloc[-1])):
+            assert as_number(rows[name][3]) == pytest.approx((own - cell["energy"]) * per_kwh, rel=CLOSE)
+            assert as_number(rows[name][4]) == pytest.approx(cell["validation_accuracy"], abs=6e-5)
+
+    def test_unknown_accuracy_is_said(self, open_page, truth):
+        cells = truth.cells()
+        digest = cells.loc[cells["validation_accuracy"].isna(), "hash"].iloc[0]
+        row = carbon(open_page, of=digest).tables[0][1]
+        assert row[4] == "–"
+        assert row[5].endswith("accuracy unknown")
+
+
+class TestChoosingAGrid:
+    def test_the_chosen_country_stands_out(self, open_page):
+        page = carbon(open_page, space="4V").set("lens_grid", "BR").works()
+        assert "in Brazil" in page.headline
+        assert page.params == {"space": "4V", "grid": "BR"}
+        chosen = next(each for each in page.figure("carbon_atlas")["data"] if each.get("name") == "chosen")
+        assert chosen["locations"] == ["BRA"]
+
+
+class TestEquivalents:
+    def test_counts_with_sources(self, open_page, truth, as_number):
+        page = carbon(open_page, space="4V", trainings="1000")
+        kilograms = 1000 * knee(truth, "4V")["energy"] * grid("DK").intensity / 1000
+        figure, note = page.facts["km in a new car"]
+        assert as_number(figure) == pytest.approx(kilograms / 0.1081, rel=0.06)
+        assert "European Environment Agency, 2022" in note
+
+    def test_every_source_is_linked(self, open_page):
+        text = " ".join(carbon(open_page, space="4V").texts("markdown"))
+        for part in ("doi.org/10.1126/science.aaq0216", "iea.org", "eea.europa.eu", "epa.gov"):
+            assert part in text
+
+
+class TestTable3:
+    def test_numbers_beside_the_paper_s(self, open_page):
+        page = carbon(open_page, section="table")
+        rows = {row[0]: [text.replace("\u202f", "") for text in row] for row in page.tables[0]}
+        assert rows["5V, GPU days"][1:4] == ["121.109", "121.109", "0.000"]
+        assert rows["5V, kWh"][1:4] == ["1970.495", "1970.495", "0.000"]
+        assert rows["5V, kgCO2eq"][1:4] == ["252.572", "252.571", "+0.001"]
+        assert rows["4V, kWh"][1:5] == ["62.198", "48.931", "+13.267", "+27.1\u2009%"]
+        assert rows["4V, kWh"][5].startswith("does not agree")
+        assert rows["7V, GPU days"][1:3] == ["–", "14037.058"]
+        assert "training times" in rows["7V, GPU days"][5]
+        assert rows["7V, kWh"][5].startswith("agrees within 0.2 %")
+        assert page.headline.startswith("5 of the 7 numbers")
+        assert page.params == {"section": "table"}
+
+    def test_and_back(self, open_page, truth, as_number):
+        page = carbon(open_page, section="table", space="4V", of="r1").set("carbon_section", "footprint").works()
+        front = truth.front(truth.cells("4V"))
+        assert as_number(page.facts["Energy"][0]) == pytest.approx(front["energy"].iloc[-1], rel=CLOSE)
+
+    def test_python_is_offered(self, open_page):
+        page = carbon(open_page, section="table")
+        assert any("table_3(Benchmark.open())" in code for code in page.texts("code"))
+
+
+class TestLinks:
+    @pytest.mark.parametrize("params", [{"of": "zz"}, {"trainings": "-3"}, {"section": "x"}, {"images": "many"}])
+    def test_broken_ones_open_the_default_view(self, open_page, params):
+        page = carbon(open_page, **params)
+        assert any("The link could not be opened as it is" in text for text in page.texts("warning"))
+        assert "Footprint" in page.facts
+
+    def test_the_view_outlives_other_pages(self, open_page):
+        page = carbon(open_page, space="5V", trainings="7").go("explore").go("carbon").works()
+        assert page.params == {"space": "5V", "trainings": "7"}
