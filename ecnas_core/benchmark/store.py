@@ -47,8 +47,8 @@ class Entry:
     Energies are facility energies (IT energy times the PUE 1.59, as EC-NAS stores them) in kWh, components in J at
     the devices, accuracies in [0, 1], times in s. ``*_std`` is the standard deviation over repeated trainings,
     ``*_provenance`` one of measured, scaled, surrogate, published, predicted, ``*_source`` the file it is from.
-    ``*_correction`` is the factor that brings a figure which was scaled linearly from 4 epochs to what 4V measured at
-    that budget, mean over its cells; 1 where nothing was scaled.
+    ``*_correction`` is the factor that brings a figure which was scaled linearly from 4 epochs to what the measured
+    budgets of 4V let expect (``analysis.scaling``); 1 where nothing was scaled.
     """
 
     space: str

@@ -6,14 +6,16 @@ select
     trainable_parameters, multiply_adds
 from read_parquet({7V});
 
--- How good "4 epochs times 3, 9, 27" is: one row a budget, the mean over the cells of 4V of what was measured by what the
--- 4-epoch figure scales to. The GPU's joules cover the whole run, start-up included, so their ratio is one of its own.
+-- What 4V, measured at every budget, tells of "4 epochs times 3, 9, 27": one row a budget, means over its cells. `energy`
+-- and `time`: measured by scaled. `kwh_per_s` and `gpu_j_per_s`: measured by scaled seconds, the better way where the time
+-- of the 4-epoch training is known, for in long trainings the cells draw the same power (analysis/scaling.py).
 create or replace table _scaling as
 select
     trained.epochs,
     avg(trained.energy_kwh / (short.energy_kwh * trained.epochs / 4)) as energy,
-    avg(trained.gpu_energy_j / (short.gpu_energy_j * trained.epochs / 4)) as gpu_energy,
-    avg(trained.training_time_s / (short.training_time_s * trained.epochs / 4)) as time
+    avg(trained.training_time_s / (short.training_time_s * trained.epochs / 4)) as time,
+    avg(trained.energy_kwh / (short.training_time_s * trained.epochs / 4)) as kwh_per_s,
+    avg(trained.gpu_energy_j / (short.training_time_s * trained.epochs / 4)) as gpu_j_per_s
 from read_parquet({4V}) as trained join read_parquet({4V}) as short using (hash)
 where short.epochs = 4 and trained.energy_provenance = 'measured' and short.energy_provenance = 'measured'
 group by trained.epochs;
@@ -26,15 +28,21 @@ select '5V' as space, * rename (file_row_number as row) from read_parquet({5V}, 
 {unfolded_7V};
 
 -- Beside each figure the factor that corrects it where it is the 4-epoch one times epochs / 4: scaled figures, and the
--- surrogate's energies, for which 4V's ratio is an extrapolation to another energy scale. 1 where nothing was scaled, null
--- where 4V does not tell.
+-- surrogate's energies, which come without a time and for which 4V's mean ratio is an extrapolation to another energy
+-- scale. 1 where nothing was scaled, null where 4V does not tell.
 create or replace view _rows as
 select
     _stored.*,
-    case when epochs > 4 and energy_provenance in ('scaled', 'surrogate') then _scaling.energy else 1 end
-        as energy_correction,
-    case when epochs > 4 and energy_provenance in ('scaled', 'surrogate') then _scaling.gpu_energy else 1 end
-        as gpu_energy_correction,
+    case
+        when epochs = 4 then 1
+        when energy_provenance = 'surrogate' then _scaling.energy
+        when energy_provenance <> 'scaled' then 1
+        when time_provenance = 'scaled' then _scaling.kwh_per_s * training_time_s / energy_kwh
+    end as energy_correction,
+    case
+        when epochs = 4 or energy_provenance <> 'scaled' then 1
+        when time_provenance = 'scaled' then _scaling.gpu_j_per_s * training_time_s / gpu_energy_j
+    end as gpu_energy_correction,
     case when epochs > 4 and time_provenance = 'scaled' then _scaling.time else 1 end as time_correction
 from _stored left join _scaling using (epochs);
 

@@ -35,7 +35,8 @@ class Lens:
         g_per_kwh: carbon intensity in gCO2eq/kWh, used when ``country`` is None.
         unit: the unit energies are shown in.
         corrected: whether energies and times that are 4-epoch ones times a factor (5V beyond 4 epochs, and the 7V
-            surrogate) are multiplied by what 4V measured of that, the mean ratio of the budget.
+            surrogate) are brought to what the measured budgets of 4V let expect: 5V's energies to the mean energy per
+            second of 4-epoch training time, times and 7V by the mean ratio (``analysis.scaling``).
 
     Raises:
         InvalidLens: scope, PUE, intensity or unit out of range.

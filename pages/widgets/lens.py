@@ -62,9 +62,9 @@ def control() -> None:
         "Correct linear scaling",
         key="lens_corrected",
         help=(
-            "5V beyond 4 epochs and the 7V surrogate are 4-epoch figures times 3, 9 or 27, which is too much. On: each "
-            "is multiplied by the mean ratio of measured to scaled of 4V, the space measured at every budget (for 7V, "
-            "another energy scale, an extrapolation). The page Scaling shows how good that is."
+            "5V beyond 4 epochs and the 7V surrogate are 4-epoch figures times 3, 9 or 27, which is too much. On: they "
+            "are brought to what 4V, measured at every budget, lets expect: 5V's energies by their 4-epoch times, "
+            "7V's by the mean ratio, an extrapolation to another energy scale. See the page Scaling."
         ),
     )
     state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected)

@@ -68,22 +68,29 @@ class TestLinks:
         page = open_page(space="5V", corrected="1").works()
         assert page.control("lens_corrected").value is True
         assert page.app.sidebar.caption[0].value.endswith("; linear scaling corrected")
-        cells = {epochs: truth.cells("4V", epochs).set_index("hash")["energy"] for epochs in (4, 108)}
-        ratio = (cells[108] / (27 * cells[4])).mean()
-        scaled = truth.front(truth.cells("5V"))["energy"]
-        assert page.trace("front")["x"] == pytest.approx(list(scaled * ratio), rel=1e-6)
+        measured = {epochs: truth.cells("4V", epochs).set_index("hash") for epochs in (4, 108)}
+        per_second = (measured[108]["energy"] / (27 * measured[4]["training_time"])).mean()
+        cells = truth.cells("5V")
+        corrected = truth.front(cells.assign(energy=per_second * cells["training_time"]))["energy"]
+        assert page.trace("front")["x"] == pytest.approx(list(corrected), rel=1e-6)
         page.set("lens_corrected", False).works()
         assert page.params == {"space": "5V"}
+        scaled = truth.front(cells)["energy"]
         assert page.trace("front")["x"] == pytest.approx(list(scaled), rel=1e-6)
 
-    def test_the_card_says_what_is_corrected(self, open_page, front):
+    def test_the_card_says_what_is_corrected(self, open_page, truth, front):
         notes = {}
         for space in ("4V", "5V", "7V"):
             page = open_page(space=space, corrected="1", cell=front[2]).works()
             table = next(table for table in page.tables if table[0][0] == "Quantity")
             notes[space] = {row[0]: row[2] for row in table}
         assert notes["4V"]["Energy"].startswith("measured, ±")
-        assert notes["5V"]["Energy"] == notes["5V"]["Footprint"] == "scaled, corrected by 0.863"
+        measured = {epochs: truth.cells("4V", epochs).set_index("hash") for epochs in (4, 108)}
+        per_second = (measured[108]["energy"] / (27 * measured[4]["training_time"])).mean()
+        cell = truth.cell(front[2], "5V")
+        factor = per_second * cell["training_time"] / cell["energy"]
+        assert notes["5V"]["Energy"] == f"scaled, corrected by {factor:.3f}"
+        assert notes["5V"]["Footprint"] == notes["5V"]["Energy"]
         assert notes["5V"]["Training time"] == "scaled, corrected by 0.977, Quadro RTX 6000"
         assert notes["7V"]["Energy"] == "surrogate, corrected by 0.863"
 
