@@ -167,15 +167,23 @@ def progress(job: Job) -> None:
             f"{'official: the benchmark counts it' if report['official'] else 'your own: in the view results'}, "
             f"read in {format_quantity(report['seconds'], 's', 2)}."
         )  # fmt: skip
-        st.success(text, icon=":material/check_circle:")
+        st.caption(f":material/check_circle: {text}")
     elif job.state == "cancelled":
         kept = " What was fetched is kept." if job.kind == "download" else " Nothing has changed."
-        st.info(f"Cancelled.{kept}", icon=":material/cancel:")
+        st.caption(f":material/cancel: Cancelled.{kept}")
     elif not job.running:
         st.error(sentence(job.error or "It ended without a word"), icon=":material/error:")
     else:
         share = job.bytes_done / job.bytes_total if job.bytes_total else 0.0
         st.progress(min(share, 1.0), text="Cancelling" if job.cancelling else pace(job))
+
+
+def duration(seconds: float) -> str:
+    """A time to wait for the eye."""
+    unit, length = next(
+        ((unit, length) for unit, length in (("h", 3600), ("min", 60)) if seconds >= 2 * length), ("s", 1)
+    )
+    return format_quantity(max(1.0, seconds / length), unit, None)
 
 
 def pace(job: Job) -> str:
@@ -186,7 +194,7 @@ def pace(job: Job) -> str:
         if job.bytes_per_second >= 1:
             words.append(f"{size(int(job.bytes_per_second))}/s")
             if job.seconds_left is not None:
-                words.append(f"{format_quantity(max(job.seconds_left, 1), 's', 2)} left")
+                words.append(f"{duration(job.seconds_left)} left")
         elif job.phase == "download":
             words.append("waiting for the server")
     return ", ".join(words)

@@ -135,10 +135,12 @@ def draw(frame: pd.DataFrame, chart: Chart, dark: bool) -> go.Figure:
     else:
         for position, (name, rows) in enumerate(_groups(shown, chart)):
             figure.add_trace(_trace(shown, rows, chart, name, position, dark))
+    legend = bool(chart.color) and not _is_shaded(frame, chart.color or "")
     figure.update_layout(
         xaxis=_x_axis(shown, chart),
         yaxis=_axis(str(chart.y) if chart.kind == "scatter" else _y_title(frame, chart), shown[str(chart.y)], chart),
-        showlegend=bool(chart.color) and not _is_shaded(frame, chart.color or ""),
+        showlegend=legend,
+        margin_t=36 if legend else 12,
         barmode="group",
     )
     return figure
@@ -284,7 +286,8 @@ def _groups(shown: pd.DataFrame, chart: Chart) -> list[tuple[str, pd.DataFrame]]
 def _trace(all_rows: pd.DataFrame, rows: pd.DataFrame, chart: Chart, name: str, position: int, dark: bool) -> Any:
     colors = palette(dark)
     hue = ALGORITHMS.get(name) or list(ALGORITHMS.values())[(position + 2) % len(ALGORITHMS)]
-    hue = colors.muted if name == _UNKNOWN and chart.color else hue
+    if not name or name == _UNKNOWN:
+        hue = colors.muted if chart.color else colors.accent
     hover = f"{chart.x} %{{x}}<br>{chart.y} %{{y}}" + (f"<br>{chart.color} {name}" if name else "")
     common: dict[str, Any] = {"name": name, "y": rows[chart.y].to_numpy()}
     if chart.kind == "bar":

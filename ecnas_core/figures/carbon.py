@@ -33,7 +33,7 @@ _HEIGHT: Final = 540
 _BARS_TOP: Final = 0.25
 _MAP_BOTTOM: Final = 0.33
 _LABEL_HEIGHT: Final = 0.72
-_TICKS: Final = (30, 150, 1000)
+_TICKS: Final = (30, 200, 1000)
 _VERDICTS: Final = {"agrees": KNEE, "close": EXTREMES, "differs": FRONT}
 
 
@@ -138,7 +138,7 @@ def differences(table: pd.DataFrame, dark: bool) -> go.Figure:
     known = table[table["verdict"] != "unknown"].iloc[::-1]
     names = [f"{row.space}, {row.unit}" for row in known.itertuples()]
     shares = 100 * known["relative"]
-    pad = 0.25 * (shares.max() - shares.min()) or 1.0
+    pad = 0.35 * (shares.max() - shares.min()) or 1.0
     figure = go.Figure(layout=layout(dark, 64 + 34 * len(known)))
     for name, share, color in zip(names, shares, known["verdict"].map(_VERDICTS), strict=True):
         figure.add_shape(type="line", x0=0, x1=share, y0=name, y1=name, line={"color": color, "width": 3})

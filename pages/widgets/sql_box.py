@@ -76,6 +76,8 @@ def show(question: Question) -> Question:
         _editor()
     with schema:
         _schema()
+    if len(question.sql) > LINK_LETTERS:
+        st.caption("This query is too long for the address of the page: the link will not reopen it.")
     answered = _answer(question.sql)
     if answered.result is None:
         st.error(sentence(answered.error), icon=":material/error:")
