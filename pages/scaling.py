@@ -4,44 +4,64 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pandas as pd
 import streamlit as st
 
 from ecnas_core.analysis import scaling
-from ecnas_core.analysis.scaling import MODELS, QUANTITIES, ScalingView
+from ecnas_core.analysis.scaling import QUANTITIES, ScalingView
 from ecnas_core.analysis.view import View
+from ecnas_core.benchmark import EPOCHS
 from ecnas_core.figures import scaling as figures
+from ecnas_core.figures.explore import Plane
 from ecnas_core.figures.theme import config
 from pages.widgets import card, downloads, html, page, session
 
 state = st.session_state
 
 
-def open_line() -> None:
-    """Open the card of the cell whose line was clicked."""
-    for point in state.scaling_ratios["selection"]["points"]:
-        digest = state.scaling_hashes.get(point["curve_number"])
-        if digest:
-            state.cell = digest
-            return
-
-
-def picture(view: ScalingView) -> None:
-    """The ratio by budget, cell by cell."""
+@st.cache_resource(max_entries=16, show_spinner=False)
+def computed(view: ScalingView, files: tuple[object, ...]) -> tuple[pd.DataFrame, ...]:
+    """Ratios, their summary, errors on cells left out, and from 5V's trainings; `files` changes with the data."""
     bench = session.bench()
-    frame, summary = scaling.ratios(bench, view.quantity), scaling.summary(bench, view.quantity)
+    return (
+        scaling.ratios(bench, view.quantity),
+        scaling.summary(bench, view.quantity),
+        scaling.leave_one_out(bench, view.quantity),
+        scaling.leave_one_out(bench, view.quantity, "5V"),
+    )
+
+
+def picture(name: str, drawn: Plane, alt: str) -> None:
+    """A picture whose points are cells: a click opens the cell's card."""
+    key = f"scaling_{name}"
+
+    def opened() -> None:
+        for point in state[key]["selection"]["points"]:
+            hashes = drawn.hashes.get(point["curve_number"])
+            if hashes:
+                state.cell = hashes[point["point_index"]]
+                return
+
+    st.plotly_chart(drawn.figure, theme=None, config=config(f"ec-nas-scaling-{name}"), key=key, on_select=opened,
+                    selection_mode="points", alt=alt)  # fmt: skip
+
+
+def python(*calls: str) -> str:
+    """The source that prints what functions of the analysis give."""
+    names = ", ".join(sorted({call.split("(")[0] for call in calls}))
+    printed = "".join(f"print({call})\n" for call in calls)
+    return (
+        f"from ecnas_core import Benchmark\nfrom ecnas_core.analysis.scaling import {names}\n\n"
+        f"bench = Benchmark.open()\n{printed}"
+    )
+
+
+def by_budget(view: ScalingView, frame: pd.DataFrame, summary: pd.DataFrame) -> None:
+    """The ratio by budget, cell by cell, and its numbers."""
     headline = figures.headline(summary, view.quantity)
     st.markdown(f"**{headline}**")
     drawn = figures.ratios(frame, summary, view.quantity, session.dark(), state.cell)
-    state.scaling_hashes = drawn.hashes
-    st.plotly_chart(
-        drawn.figure,
-        theme=None,
-        config=config(f"ec-nas-scaling-{view.quantity}"),
-        key="scaling_ratios",
-        on_select=open_line,
-        selection_mode="points",
-        alt=headline,
-    )
+    picture("ratios", drawn, headline)
     downloads.row(f"ec-nas-scaling-{view.quantity}", lambda: frame, drawn.figure, view.to_python(),
                   "One row a cell and budget: measured, scaled, ratio, noise of the repeats")  # fmt: skip
     rows = [
@@ -49,49 +69,51 @@ def picture(view: ScalingView) -> None:
          f"± {row.of_cell:.3f}", f"{row.least:.3f} to {row.most:.3f}", f"{row.cells}"]
         for row in summary.itertuples()
     ]  # fmt: skip
-    html.quantities(["Measured by scaled", "Mean", "Over cells", "Noise", "Of the cell", "Range", "Cells"], rows)
-
-
-def errors(view: ScalingView) -> None:
-    """The leave-one-cell-out errors."""
-    frame = scaling.leave_one_out(session.bench(), view.quantity)
-    st.subheader("Which way of scaling to trust", anchor=False)
-    rows = [
-        [f"{MODELS[model]}",
-         *(f"{100 * row.mean_absolute:.1f}\u2009%" for row in part.itertuples()),
-         *(f"{100 * row.root_mean_square:.1f}\u2009%" for row in part.itertuples())]
-        for model, part in frame.groupby("model", sort=False)
-    ]  # fmt: skip
-    epochs = [str(budget) for budget in scaling.SCALED_TO]
-    head = ["Error on a cell left out", *(f"mean, {each} epochs" for each in epochs),
-            *(f"rms, {each} epochs" for each in epochs)]  # fmt: skip
-    html.quantities(head, rows)
-    last = frame[frame["epochs"] == scaling.SCALED_TO[-1]].set_index("model")["mean_absolute"]
-    st.caption(
-        f"One ratio a budget brings the mean error at 108 epochs from {last['linear']:.1%} to {last['constant']:.1%}; "
-        f"a ratio that follows the cell's training time comes to {last['by time']:.1%}. The simple one is what the "
-        "lens uses when you switch on its correction."
+    html.quantities(
+        ["Measured by scaled", "Mean", "Over cells", "of it the repeats", "and the rest", "Range", "Cells"], rows
     )
+    st.caption("Measured: means of three trainings a cell and budget on a Quadro RTX 6000.")
 
 
-def shares(view: ScalingView) -> None:
+def errors(view: ScalingView, left_out: pd.DataFrame, apart: pd.DataFrame) -> None:
+    """How well each way of scaling does."""
+    st.subheader("Which way of scaling to trust", anchor=False)
+    st.markdown(figures.verdict(left_out, apart, view.quantity))
+    html.quantities(
+        ["Error on a cell left out: mean, rms", *(f"{epochs} epochs" for epochs in scaling.SCALED_TO),
+         f"{scaling.SCALED_TO[-1]} epochs, from 5V"],
+        figures.error_rows(left_out, apart),
+    )  # fmt: skip
+
+
+def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
+    """Why cells differ in the ratio of their energies."""
+    st.subheader("Why cells differ", anchor=False)
+    headline = figures.power_headline(frame, components)
+    st.markdown(f"**{headline}**")
+    drawn = figures.by_power(frame, session.dark(), state.cell)
+    picture("power", drawn, headline)
+    downloads.row("ec-nas-scaling-power", lambda: frame, drawn.figure, python("ratios(bench)"),
+                  "One row a cell and budget: ratio, time and power of the 4-epoch training")  # fmt: skip
+
+
+def shares(components: pd.DataFrame) -> None:
     """GPU and CPU, and the power."""
     st.subheader("Where the energy goes", anchor=False)
-    frame = scaling.components(session.bench())
-    means = frame.groupby("epochs")[["gpu_share", "power_w"]].mean()
-    first, last = means.iloc[0], means.iloc[-1]
-    told = (
-        f"The GPU takes {first['gpu_share']:.0%} of the recorded joules at 4 epochs and {last['gpu_share']:.0%} at "
-        f"108; mean power falls from {first['power_w']:.0f} W to {last['power_w']:.0f} W."
-    )
-    st.markdown(f"**{told}**")
-    drawn = figures.components(frame, session.dark())
-    st.plotly_chart(drawn, theme=None, config=config("ec-nas-components"), key="scaling_components", alt=told)
-    python = (
-        "from ecnas_core import Benchmark\nfrom ecnas_core.analysis.scaling import components\n\n"
-        "print(components(Benchmark.open()))\n"
-    )
-    downloads.row("ec-nas-components", lambda: frame, drawn, python, "One row a cell and budget: GPU's share, power")
+    summary = scaling.components_summary(components)
+    headline = figures.components_headline(summary)
+    st.markdown(f"**{headline}**")
+    drawn = figures.components(components, session.dark())
+    picture("components", drawn, headline)
+    downloads.row("ec-nas-scaling-components", lambda: components, drawn.figure, python("components(bench)"),
+                  "One row a cell and budget: the GPU's share, mean powers")  # fmt: skip
+    ends = (EPOCHS[0], EPOCHS[-1])
+    html.quantities(
+        ["Mean ± deviation over the cells", *(f"{epochs} epochs" for epochs in EPOCHS),
+         *(f"with size, {epochs} epochs" for epochs in ends)],
+        figures.component_rows(summary),
+    )  # fmt: skip
+    st.caption("With size: the correlation with the logarithm of the cell's multiply-adds.")
 
 
 def explained() -> None:
@@ -100,16 +122,24 @@ def explained() -> None:
         st.markdown(
             "The 91 cells of 4V were trained three times at each of 4, 12, 36 and 108 epochs on a Quadro RTX 6000 "
             "(measured). The benchmark's 5V energies beyond 4 epochs, and the surrogate's of 7V, are the 4-epoch "
-            "figure times epochs / 4. The ratio here is the mean of three trainings by that product.\n\n"
-            "**Noise** is the part of the spread that the repeats alone explain; **of the cell** is what remains of "
-            "the variance.\n\n"
-            "**Error on a cell left out**: the ratio is taken from the 90 other cells and applied to this one; mean "
-            "absolute and root mean square of (scaled − measured) / measured.\n\n"
-            "**The lens's correction** multiplies scaled figures by the mean ratio of their budget. For 5V it carries "
-            "4V's ratio to larger cells, for 7V also to another energy scale: an extrapolation. Its uncertainty is "
-            "the deviation over cells.\n\n"
-            "**Joules by component** cover the whole run, start-up included, and the records name one CPU socket of "
-            "the machine: the CPU's share is larger than shown. Power is IT energy by training time."
+            "figure times epochs / 4. **The ratio** is the mean of a cell's three trainings by that product; the band "
+            "holds the middle 80 % of the cells.\n\n"
+            "**The repeats** of one cell differ, so two means of three would differ too: their part of the ratio's "
+            "deviation is the root mean square over the cells of ratio × √((c² + c₄²) / 3), with c the repeats' "
+            "relative deviation at the budget and at 4 epochs. The rest is what remains of the variance.\n\n"
+            "**Error on a cell left out**: a way of scaling is fitted to the 90 other cells, budget by budget, and "
+            "applied to this one; mean absolute and root mean square of (predicted − measured) / measured. **From "
+            "5V**: the same, started from 5V's own 4-epoch training of the cell, one each, made apart. The power "
+            "of a budget is the mean over the cells of measured energy by scaled 4-epoch time.\n\n"
+            "**The lens's correction** of 5V's energies is 4-epoch time × epochs / 4 × that power, of its times and "
+            "of the surrogate's energies the mean ratio of the budget. It carries what 4V measured to larger cells, "
+            "and for 7V to another energy scale: an extrapolation. At 4 epochs nothing is corrected, and "
+            "provenances stay scaled and surrogate. NAS-Bench-101's times, in 7V, are not scaled.\n\n"
+            "**Joules by component** cover the whole run, start-up and evaluation included, which is why the GPU's "
+            "energy falls further short of linear than the training's. The records name one CPU socket of two: the "
+            "share of the recorded joules is an upper bound, and with the second socket taken as the first it still "
+            "lies 3 to 5 % above the GPU's part of the released totals (59 % at 4 epochs, 67 % at 108). IT power is "
+            "facility energy of the training / 1.59 by its time."
         )
 
 
@@ -123,7 +153,7 @@ def main() -> None:
         (
             "Is 4 epochs times 27 the energy of 108 epochs?",
             "Does it depend on the cell, or is it noise?",
-            "How sure is a corrected figure?",
+            "Which correction is worth it, and how sure is a corrected figure?",
             "How does the energy divide between GPU and CPU?",
         ),
     )
@@ -132,13 +162,19 @@ def main() -> None:
     st.segmented_control("Quantity", QUANTITIES, format_func=figures.QUANTITY_LABELS.get, key="scaling_quantity",
                          required=True)  # fmt: skip
     view = state.scaling_view = replace(state.scaling_view, quantity=state.scaling_quantity, lens=state.lens)
-    picture(view)
-    errors(view)
-    shares(view)
+    stamp = session.bench().stamp
+    frame, summary, left_out, apart = computed(replace(view, lens=ScalingView().lens), stamp)
+    components = scaling.components(session.bench())
+    by_budget(view, frame, summary)
+    errors(view, left_out, apart)
+    if view.quantity == "energy":
+        power(frame, components)
+    shares(components)
     params = view.to_params()
     if state.cell:
         st.divider()
-        card.show(View(space="4V", lens=state.lens), state.cell)
+        space = session.bench().query(state.cell).space
+        card.show(View(space=space, lens=state.lens), state.cell)
         params["cell"] = state.cell
     explained()
     session.publish(params)

@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 
-def test_a_click_on_a_line_opens_its_card(tab):
+def test_a_click_on_a_line_opens_its_card(tab, truth):
+    energy = {epochs: truth.cells("4V", epochs).set_index("hash")["energy"].sort_index() for epochs in (4, 108)}
+    ratio = energy[108] / energy[4]
+    lowest = ratio.idxmin()
     tab.open("/scaling")
     plot = tab.page.locator(".st-key-scaling_ratios .js-plotly-plot")
-    expect(plot).to_be_visible()
-    point = plot.locator(".scatterlayer .trace").first.locator(".points .point").last
+    lines = plot.locator(".scatterlayer .trace:has(.points .point)")
+    point = lines.nth(list(ratio.index).index(lowest)).locator(".points .point").last
     box = point.bounding_box()
     tab.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    tab.page.wait_for_function("new URLSearchParams(location.search).has('cell')")
-    expect(tab.page.get_by_role("heading", name="Cell ")).to_be_visible()
+    tab.until_params(cell=lowest)
+    expect(tab.page.get_by_role("heading", name=f"Cell {lowest[:8]}")).to_be_visible()
 
 
-def test_correction_in_the_lens_reaches_explore(tab):
+def test_correction_in_the_lens_reaches_explore(tab, truth):
+    measured = {epochs: truth.cells("4V", epochs).set_index("hash") for epochs in (4, 108)}
+    per_second = (measured[108]["energy"] / (27 * measured[4]["training_time"])).mean()
+    cells = truth.cells("5V")
+    corrected = truth.front(cells.assign(energy=per_second * cells["training_time"]))["energy"]
     tab.open(space="5V")
-    before = tab.drawn_values("front")
+    assert tab.drawn_values("front") == pytest.approx(list(truth.front(cells)["energy"]))
     tab.page.get_by_text("Correct linear scaling").click()
     tab.until_params(corrected="1")
-    after = tab.drawn_values("front")
-    assert all(0.85 < now / then < 0.88 for now, then in zip(after, before, strict=True))
+    expect(tab.page.get_by_text("linear scaling corrected")).to_be_visible()
+    expect(tab.points("front")).to_have_count(len(corrected))
+    assert tab.drawn_values("front") == pytest.approx(list(corrected))
 
 
 def test_on_a_phone_in_the_dark(open_tab):
