@@ -6,7 +6,16 @@ import json
 import subprocess
 import sys
 
-MODULES = ("bench_benchmark", "bench_explore", "bench_swaps", "bench_hardware", "bench_carbon", "bench_cells", "bench_ingest")
+MODULES = (
+    "bench_benchmark",
+    "bench_explore",
+    "bench_swaps",
+    "bench_hardware",
+    "bench_scaling",
+    "bench_carbon",
+    "bench_cells",
+    "bench_ingest",
+)
 
 
 def main() -> None:
