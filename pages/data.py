@@ -10,10 +10,10 @@ from typing import Any, Self
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.benchmark import jobs, library
+from ecnas_core.benchmark import catalogue, jobs
+from ecnas_core.benchmark.catalogue import Official, Source
 from ecnas_core.benchmark.jobs import Job
 from ecnas_core.benchmark.layout import Stamp
-from ecnas_core.benchmark.library import Official, Source
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import format_prefixed, format_quantity
 from pages.widgets import html, page, session, sql_box
@@ -65,7 +65,7 @@ class DataView:
 def listed(folder: Path, stamp: Stamp) -> tuple[list[Source], list[str]]:
     """The sources, and those whose results are gone; `stamp` changes with the data."""
     bench = session.bench()
-    return library.sources(bench), library.left_behind(bench)
+    return catalogue.sources(bench), catalogue.left_behind(bench)
 
 
 def attempt(change: Callable[..., Any], *arguments: Any) -> None:
@@ -111,7 +111,7 @@ def watch() -> None:
     if running != before:
         st.rerun()  # to begin or end looking at them, and because the data may be another one now
     by_name = {job.subject: job for job in found if job.kind == "download"}
-    missing = [each for each in library.official(session.bench()) if each.here == "missing"]
+    missing = [each for each in catalogue.official(session.bench()) if each.here == "missing"]
     if missing:
         st.subheader("Official files that are not here", anchor=False)
     for each in missing:
@@ -239,7 +239,7 @@ def yours(sources: list[Source]) -> None:
     """What was ingested and can be set aside, and what was set aside and can come back."""
     data = session.bench().data
     ingested = [source for source in sources if source.origin == "ingested"]
-    aside = library.set_aside(data)
+    aside = catalogue.set_aside(data)
     if not ingested and not aside:
         return
     st.subheader("What you ingested", anchor=False)
@@ -251,7 +251,7 @@ def yours(sources: list[Source]) -> None:
     if ingested:
         st.button("Go back to bundled", key="data_bundled", icon=":material/undo:",
                   help="Sets everything ingested aside; nothing is deleted, and it can come back.",
-                  on_click=attempt, args=(library.go_back_to_bundled, data))  # fmt: skip
+                  on_click=attempt, args=(catalogue.go_back_to_bundled, data))  # fmt: skip
     for each in aside:
         with st.container(horizontal=True, vertical_alignment="center"):
             names = ", ".join(f"`{name.removesuffix('.parquet')}`" for name in each.files)
@@ -266,7 +266,7 @@ def take_upload() -> None:
     if sent is None:
         state.data_problem = "no file is chosen; choose a TFRecord file first"
     else:
-        attempt(lambda: start(jobs.start_ingest, library.keep_upload(sent.name, sent, session.bench().data)))
+        attempt(lambda: start(jobs.start_ingest, catalogue.keep_upload(sent.name, sent, session.bench().data)))
 
 
 def take_path() -> None:
@@ -304,7 +304,7 @@ def sources_section() -> None:
     """Where the figures come from, and more of them."""
     bench = session.bench()
     sources, gone = listed(bench.data, bench.stamp)
-    summary(sources, library.official(bench))
+    summary(sources, catalogue.official(bench))
     if gone:
         st.warning(f"The benchmark still counts {', '.join(gone)}, whose results are no longer there.",
                    icon=":material/warning:")  # fmt: skip

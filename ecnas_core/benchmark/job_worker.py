@@ -10,8 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ecnas_core.benchmark import catalogue, jobs
 from ecnas_core.benchmark import download as downloads
-from ecnas_core.benchmark import jobs, library
 from ecnas_core.benchmark.download import DownloadCancelled
 from ecnas_core.benchmark.ingest import IngestCancelled, IngestReport
 from ecnas_core.benchmark.intake import take_in
@@ -90,11 +90,11 @@ def work(worker: _Worker, request: dict[str, str]) -> dict[str, Any] | None:
         return _ingest(worker, Path(request["path"]), data, bundled)
     worker.tell(phase="derive")
     if kind == "remove":
-        library.remove(data, request["file"], cancel=worker.cancelled, bundled=bundled, work=folder)
+        catalogue.remove(data, request["file"], cancel=worker.cancelled, bundled=bundled, work=folder)
     elif kind == "restore":
-        library.restore(data, request["name"], cancel=worker.cancelled, bundled=bundled, work=folder)
+        catalogue.restore(data, request["name"], cancel=worker.cancelled, bundled=bundled, work=folder)
     else:
-        library.derive_anew(data, cancel=worker.cancelled, bundled=bundled, work=folder)
+        catalogue.derive_anew(data, cancel=worker.cancelled, bundled=bundled, work=folder)
     return None
 
 

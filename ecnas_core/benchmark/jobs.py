@@ -140,7 +140,7 @@ def start_ingest(path: Path, data: Path, *, bundled: Path = BUNDLED) -> Job:
 
 
 def start_remove(file: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Set an ingested source aside, as ``library.remove``.
+    """Set an ingested source aside, as ``catalogue.remove``.
 
     Args:
         file: name of its Parquet file.
@@ -151,7 +151,7 @@ def start_remove(file: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
 
 
 def start_restore(name: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Bring back what was set aside, as ``library.restore``.
+    """Bring back what was set aside, as ``catalogue.restore``.
 
     Args:
         name: of the folder in ``set-aside``.
@@ -162,7 +162,7 @@ def start_restore(name: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
 
 
 def start_derive(data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Derive the benchmark anew from the results that are there, as ``library.derive_anew``."""
+    """Derive the benchmark anew from the results that are there, as ``catalogue.derive_anew``."""
     return _start("derive", "benchmark", data / "benchmark", data, bundled)
 
 

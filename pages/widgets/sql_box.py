@@ -9,9 +9,9 @@ from typing import Self
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.benchmark import library, sandbox
+from ecnas_core.benchmark import catalogue, sandbox
+from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.benchmark.layout import Stamp
-from ecnas_core.benchmark.library import EXAMPLES
 from ecnas_core.benchmark.sandbox import SandboxError, SandboxResult
 from ecnas_core.figures import answer
 from ecnas_core.figures.answer import KINDS, ONE_COLOUR, Chart
@@ -131,10 +131,10 @@ def _short(text: str) -> str:
 
 def _schema() -> None:
     """What can be asked for."""
-    view = st.selectbox("Table", list(library.VIEWS), key="data_sql_view", label_visibility="collapsed",
+    view = st.selectbox("Table", list(catalogue.VIEWS), key="data_sql_view", label_visibility="collapsed",
                         persist_state="session")  # fmt: skip
-    st.caption(library.VIEWS[view])
-    columns = library.columns(session.bench(), view)
+    st.caption(catalogue.VIEWS[view])
+    columns = catalogue.columns(session.bench(), view)
     st.dataframe(
         pd.DataFrame([(column.name, column.meaning, column.type) for column in columns],
                      columns=["Column", "Meaning", "Type"]),

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.benchmark import intake, jobs, library
+from ecnas_core.benchmark import catalogue, intake, jobs
 from ecnas_core.benchmark.download import CHUNK_BYTES, UnknownFile
 from ecnas_core.benchmark.jobs import Job, JobRunning
 from ecnas_core.benchmark.layout import BUNDLED
@@ -206,7 +206,7 @@ def test_two_official_files_at_once_both_count(data: Path, bundled: Path, releas
         copy.write_bytes(released.body)
     started = [jobs.start_ingest(copy, data, bundled=bundled) for copy in copies]
     assert [ended(job).state for job in started] == ["done", "done"]
-    assert library.left_behind(Benchmark.open(data, bundled=bundled)) == []
+    assert catalogue.left_behind(Benchmark.open(data, bundled=bundled)) == []
     assert pq.read_metadata(data / "results" / "energy_5V9E_linscale.parquet").num_rows == 4 * stand_in.CELLS
 
 
@@ -262,7 +262,7 @@ def test_remove_and_restore_as_jobs(data: Path, bundled: Path, released: StandIn
     job = ended(jobs.start_remove("energy_5V9E_linscale.parquet", data, bundled=bundled))
     assert (job.state, job.report) == ("done", None)
     assert bench.query(cell, 108, "5V").accuracy_source != NAME
-    [aside] = library.set_aside(data)
+    [aside] = catalogue.set_aside(data)
     assert ended(jobs.start_restore(aside.name, data, bundled=bundled)).state == "done"
     assert bench.query(cell, 108, "5V").accuracy_source == NAME
     assert "no ingested source" in ended(jobs.start_remove("none.parquet", data, bundled=bundled)).error

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.benchmark.library import EXAMPLES
+from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.figures.answer import (
     BARS_AT_MOST,
     POINTS_AT_MOST,

@@ -10,9 +10,9 @@ import duckdb
 import pyarrow.parquet as pq
 import pytest
 
-from ecnas_core.benchmark import jobs, library
+from ecnas_core.benchmark import catalogue, jobs
+from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.benchmark.layout import BUNDLED
-from ecnas_core.benchmark.library import EXAMPLES
 from tests import stand_in
 from tests.stand_in import NAME, StandIn
 
@@ -189,7 +189,7 @@ class TestSources:
         [first, _] = sorted(path.name for path in (data / "results").glob("*.parquet"))
         page = settled(page.press(f"data_remove_{first}"), data)
         assert page.facts["Ingested"][0] == "1"
-        assert library.set_aside(data)[0].files == (first,)
+        assert catalogue.set_aside(data)[0].files == (first,)
 
     def test_results_deleted_by_hand(self, open_page, data, released):
         jobs.start_ingest(released.path, data)

@@ -1,4 +1,4 @@
-"""What the library lists, and what setting aside and bringing back leave."""
+"""What the catalogue lists, and what setting aside and bringing back leave."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.benchmark import intake, library, sandbox
+from ecnas_core.benchmark import catalogue, intake, sandbox
+from ecnas_core.benchmark.catalogue import AlreadyHere, NotIngested
 from ecnas_core.benchmark.ingest import IngestCancelled, OutputError
 from ecnas_core.benchmark.intake import DataBusy, take_in
 from ecnas_core.benchmark.layout import BUNDLED
-from ecnas_core.benchmark.library import AlreadyHere, NotIngested
 from ecnas_core.benchmark.official import OFFICIAL
 from tests import stand_in
 from tests.stand_in import NAME, StandIn
@@ -78,7 +78,7 @@ def own(data: Path, bundled: Path, tmp_path: Path, count: int = 3) -> str:
 
 class TestListing:
     def test_bundled_sources_are_those_of_the_parquet_files(self, tmp_path):
-        listed = {source.name: source for source in library.sources(Benchmark.open(tmp_path / "none"))}
+        listed = {source.name: source for source in catalogue.sources(Benchmark.open(tmp_path / "none"))}
         counts = duckdb.sql(
             f"select source, count(*), count(distinct hash) from '{BUNDLED}/results/*.parquet' group by source"
         ).fetchall()
@@ -99,7 +99,7 @@ class TestListing:
         assert listed["nasbench101-sample"].checked == "sample published with nasbench-vis, no checksum"
 
     def test_official_files_here_and_missing(self, tmp_path):
-        listed = library.official(Benchmark.open(tmp_path / "none"))
+        listed = catalogue.official(Benchmark.open(tmp_path / "none"))
         assert {each.file.name for each in listed} == set(OFFICIAL)
         assert {each.file.name for each in listed if each.here == "missing"} == MISSING
         assert {each.here for each in listed if each.file.name not in MISSING} == {"bundled"}
@@ -111,19 +111,19 @@ class TestListing:
     def test_ingested_ones_say_what_is_known_of_their_bytes(self, bench, data, bundled, released, tmp_path):
         take_in(released.path, data, bundled=bundled)
         mine = own(data, bundled, tmp_path)
-        listed = {source.file: source for source in library.sources(bench)}
+        listed = {source.file: source for source in catalogue.sources(bench)}
         assert (listed[OUTPUT].origin, listed[OUTPUT].official) == ("ingested", True)
         assert listed[OUTPUT].checked == "official SHA-256, when ingested"
         assert (listed[OUTPUT].records, listed[OUTPUT].cells) == (4 * stand_in.CELLS, stand_in.CELLS)
         assert listed[OUTPUT].since is not None
         assert (listed[mine].name, listed[mine].official, listed[mine].licence) == ("own.tfrecord", False, "your own")
         assert listed[mine].checked == f"own file, SHA-256 begins {mine[-16:-8]}"
-        assert {each.file.name: each.here for each in library.official(bench)}[NAME] == "ingested"
+        assert {each.file.name: each.here for each in catalogue.official(bench)}[NAME] == "ingested"
 
     def test_part_of_a_stopped_download_is_counted(self, bench, data):
         (data / "downloads").mkdir(parents=True)
         (data / "downloads" / f"{NAME}.part").write_bytes(b"1234567")
-        assert {each.file.name: each.fetched for each in library.official(bench)}[NAME] == 7
+        assert {each.file.name: each.fetched for each in catalogue.official(bench)}[NAME] == 7
 
 
 class TestGoingBack:
@@ -135,36 +135,36 @@ class TestGoingBack:
         mine = own(data, bundled, tmp_path)
         assert accuracy_source() == NAME
         contents = {name: (data / name).read_bytes() for name in visible(data)}
-        aside = library.go_back_to_bundled(data)
+        aside = catalogue.go_back_to_bundled(data)
         assert aside.files == tuple(sorted([OUTPUT, mine]))
         assert accuracy_source() == before != NAME
         assert visible(data) == {f"set-aside/{aside.name}/{name}" for name in contents}
         for name, content in contents.items():
             assert (data / "set-aside" / aside.name / name).read_bytes() == content
-        assert all(source.origin != "ingested" for source in library.sources(bench))
-        library.restore(data, bundled=bundled)
+        assert all(source.origin != "ingested" for source in catalogue.sources(bench))
+        catalogue.restore(data, bundled=bundled)
         assert visible(data) == set(contents)
         assert accuracy_source() == NAME
-        assert library.set_aside(data) == []
+        assert catalogue.set_aside(data) == []
 
     def test_nothing_to_set_aside(self, data):
         with pytest.raises(NotIngested, match="the figures are the bundled ones already"):
-            library.go_back_to_bundled(data)
+            catalogue.go_back_to_bundled(data)
         with pytest.raises(NotIngested, match="nothing is set aside"):
-            library.restore(data)
+            catalogue.restore(data)
 
     def test_not_while_a_job_changes_the_data(self, data, bundled, tmp_path):
         own(data, bundled, tmp_path)
         held = visible(data)
         with intake.changing(data), pytest.raises(DataBusy, match="try again when it has ended"):
-            library.go_back_to_bundled(data)
+            catalogue.go_back_to_bundled(data)
         assert visible(data) == held
 
     def test_runs_and_measurements_stay(self, data, bundled, tmp_path):
         own(data, bundled, tmp_path)
         (data / "runs").mkdir()
         (data / "runs" / "mine.parquet").write_bytes(b"")
-        library.go_back_to_bundled(data)
+        catalogue.go_back_to_bundled(data)
         assert "runs/mine.parquet" in visible(data)
 
 
@@ -172,7 +172,7 @@ class TestRemoving:
     def test_official_source_leaves_with_the_derived_files(self, data, bundled, released, accuracy_source):
         before = accuracy_source()
         take_in(released.path, data, bundled=bundled)
-        aside = library.remove(data, OUTPUT, bundled=bundled)
+        aside = catalogue.remove(data, OUTPUT, bundled=bundled)
         assert aside.files == (OUTPUT,)
         assert accuracy_source() == before
         assert visible(data) == {f"set-aside/{aside.name}/{name}" for name in {f"results/{OUTPUT}"} | DERIVED}
@@ -183,53 +183,53 @@ class TestRemoving:
         take_in(released.path, data, bundled=bundled)
         other = "energy_4V9E_linscale.parquet"
         (data / "results" / other).write_bytes((BUNDLED / "results" / other).read_bytes())
-        library.remove(data, other, bundled=bundled)
+        catalogue.remove(data, other, bundled=bundled)
         assert accuracy_source() == NAME
         assert visible(data) >= DERIVED
         (data / "results" / other).write_bytes((BUNDLED / "results" / other).read_bytes())
-        library.remove(data, OUTPUT, bundled=bundled)
+        catalogue.remove(data, OUTPUT, bundled=bundled)
         assert accuracy_source() != NAME
         assert visible(data) >= DERIVED
-        assert library.left_behind(bench) == []
+        assert catalogue.left_behind(bench) == []
 
     def test_own_source_leaves_alone(self, bench, data, bundled, released, tmp_path):
         take_in(released.path, data, bundled=bundled)
         derived = {name: (data / name).stat().st_mtime_ns for name in DERIVED}
         mine = own(data, bundled, tmp_path)
-        library.remove(data, mine, bundled=bundled)
+        catalogue.remove(data, mine, bundled=bundled)
         assert {name: (data / name).stat().st_mtime_ns for name in DERIVED} == derived
-        assert mine not in {source.file for source in library.sources(bench)}
+        assert mine not in {source.file for source in catalogue.sources(bench)}
 
     def test_what_is_not_there(self, data, bundled):
         with pytest.raises(NotIngested, match="no ingested source has the file"):
-            library.remove(data, "../../other.parquet", bundled=bundled)
+            catalogue.remove(data, "../../other.parquet", bundled=bundled)
 
     def test_cancelled_removal_changes_nothing(self, data, bundled, released):
         take_in(released.path, data, bundled=bundled)
         held = visible(data)
         with pytest.raises(IngestCancelled):
-            library.remove(data, OUTPUT, cancel=lambda: True, bundled=bundled)
+            catalogue.remove(data, OUTPUT, cancel=lambda: True, bundled=bundled)
         assert visible(data) == held
 
     def test_bringing_back_over_one_that_came_since(self, data, bundled, tmp_path):
         mine = own(data, bundled, tmp_path)
-        first = library.remove(data, mine, bundled=bundled)
+        first = catalogue.remove(data, mine, bundled=bundled)
         own(data, bundled, tmp_path)
         with pytest.raises(AlreadyHere, match=f"{mine} has been ingested again since"):
-            library.restore(data, first.name, bundled=bundled)
-        library.remove(data, mine, bundled=bundled)
-        library.restore(data, first.name, bundled=bundled)
+            catalogue.restore(data, first.name, bundled=bundled)
+        catalogue.remove(data, mine, bundled=bundled)
+        catalogue.restore(data, first.name, bundled=bundled)
         assert f"results/{mine}" in visible(data)
-        assert len(library.set_aside(data)) == 1
+        assert len(catalogue.set_aside(data)) == 1
 
     def test_results_deleted_by_hand_are_noticed_and_mended(self, bench, data, bundled, released, accuracy_source):
         take_in(released.path, data, bundled=bundled)
-        assert library.left_behind(bench) == []
+        assert catalogue.left_behind(bench) == []
         (data / "results" / OUTPUT).unlink()
-        assert library.left_behind(bench) == [NAME]
+        assert catalogue.left_behind(bench) == [NAME]
         assert accuracy_source() == NAME
-        library.derive_anew(data, bundled=bundled)
-        assert library.left_behind(bench) == []
+        catalogue.derive_anew(data, bundled=bundled)
+        assert catalogue.left_behind(bench) == []
         assert accuracy_source() != NAME
 
 
@@ -263,7 +263,7 @@ class TestUploads:
         ],
     )
     def test_lie_in_their_folder_whatever_their_name(self, data, name, kept):
-        path = library.keep_upload(name, io.BytesIO(b"content"), data)
+        path = catalogue.keep_upload(name, io.BytesIO(b"content"), data)
         assert path == data / "uploads" / kept
         assert visible(data) == {f"uploads/{kept}"}
         assert path.read_bytes() == b"content"
@@ -274,7 +274,7 @@ class TestUploads:
                 raise OSError(5, "Input/output error")
 
         with pytest.raises(OutputError, match="Input/output error"):
-            library.keep_upload("a.tfrecord", Breaks(), data)
+            catalogue.keep_upload("a.tfrecord", Breaks(), data)
         assert visible(data) == set()
 
 
@@ -282,15 +282,15 @@ class TestColumns:
     @pytest.mark.parametrize("view", sandbox.VIEWS)
     def test_every_column_of_every_view_has_a_meaning(self, bench, view):
         described = bench.rows(f"describe {view}")
-        listed = library.columns(bench, view)
+        listed = catalogue.columns(bench, view)
         assert [column.name for column in listed] == [row["column_name"] for row in described]
         assert [column.type.upper() for column in listed] == [row["column_type"] for row in described]
         assert all(len(column.meaning) > 5 for column in listed)
 
     def test_the_views_are_those_of_the_sandbox_and_no_meaning_is_idle(self, bench):
-        assert set(library.VIEWS) == set(sandbox.VIEWS)
-        named = {column.name for view in library.VIEWS for column in library.columns(bench, view)}
-        assert set(library.MEANINGS) == named
+        assert set(catalogue.VIEWS) == set(sandbox.VIEWS)
+        named = {column.name for view in catalogue.VIEWS for column in catalogue.columns(bench, view)}
+        assert set(catalogue.MEANINGS) == named
 
     def test_depth_and_width_mean_what_is_said(self):
         rows = pq.read_table(BUNDLED / "benchmark" / "7V.parquet", columns=["ops", "depth", "width", "vertices"])
