@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 from ecnas_core import __version__
 from ecnas_core.benchmark.layout import default_data_folder
-from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.official import EPOCHS, base_url
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import SPACES, Cell
 from ecnas_core.errors import EcnasError
@@ -83,6 +83,11 @@ def read_cell(text: str) -> Cell | str:
             f"{text!r} is no cell; give a hash of 32 hexadecimal digits, a JSON file, or JSON text "
             '{"matrix": [[...]], "ops": [...]}'
         ) from None
+
+
+def _digest(text: str) -> str:
+    cell = read_cell(text)
+    return cell.hash if isinstance(cell, Cell) else cell
 
 
 def _info(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
@@ -244,6 +249,37 @@ def _hardware(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     return document, "\n".join(lines)
 
 
+def _scaling(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.scaling import document
+
+    found = document(Benchmark.open(options.data))
+    parts = [
+        f"{quantity}, measured by scaled linearly\n{_table(told['ratios'])}\n\n"
+        f"{quantity}, error on a cell left out\n{_table(told['leave_one_out'])}"
+        for quantity, told in found.items()
+    ]
+    return found, "\n\n".join(parts)
+
+
+def _footprint(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.footprint import ROLES, CarbonView, countries
+
+    cell = options.cell if options.cell in ROLES else _digest(options.cell)
+    view = CarbonView(
+        space=options.space, epochs=options.epochs, cell=cell, trainings=options.trainings, images=options.images
+    )
+    rows = _finite(countries(Benchmark.open(options.data), view).to_dict("records"))
+    asked = {name: getattr(view, name) for name in ("space", "epochs", "cell", "trainings", "images")}
+    return asked | {"scope": view.lens.describe(), "countries": rows}, _table(rows)
+
+
+def _table3(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.reduction import table_3
+
+    rows = _finite(table_3(Benchmark.open(options.data)).to_dict("records"))
+    return {"rows": rows}, _table(rows)
+
+
 def _build_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.benchmark.build import build_data
 
@@ -331,6 +367,32 @@ def _parser() -> argparse.ArgumentParser:
     hardware.add_argument("--space", choices=["4V"], default="4V", help="the space measured on several GPUs")
     with_data(hardware)
 
+    scaling = command(
+        "scaling", _scaling, "How good 4 epochs times 3, 9 and 27 is, from 4V's measurements",
+        "  python -m ecnas_core scaling\n  python -m ecnas_core scaling --json",
+    )  # fmt: skip
+    with_data(scaling)
+
+    footprint = command(
+        "footprint", _footprint, "What training a cell emits in every country of carbontracker's table",
+        "  python -m ecnas_core footprint rk --space 7V --epochs 108\n"
+        "  python -m ecnas_core footprint 043721b9c7fe8c5fad811d47d83132ec --space 4V --trainings 50 --json",
+    )  # fmt: skip
+    footprint.add_argument("cell", metavar="CELL", help="r0, rk or r1 of the front; or a hash, a JSON file, JSON text")
+    footprint.add_argument("--space", choices=list(SPACES), default="7V", help="energy scale (default: 7V)")
+    footprint.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="budget (default: 108)")
+    footprint.add_argument("--trainings", type=int, default=1, help="how often it is trained (default: 1)")
+    footprint.add_argument(
+        "--images", type=int, default=40_000, help="training images (default: the benchmark's 40000)"
+    )
+    with_data(footprint)
+
+    table3 = command(
+        "table3", _table3, "The paper's Table 3 recomputed, with the difference",
+        "  python -m ecnas_core table3\n  python -m ecnas_core table3 --json",
+    )  # fmt: skip
+    with_data(table3)
+
     ingest = command(
         "ingest", _ingest, "TFRecord files of EC-NAS-Bench or NAS-Bench-101 to Parquet",
         "  python -m ecnas_core ingest energy_7V9E_surrogate.tfrecord\n"
@@ -339,15 +401,17 @@ def _parser() -> argparse.ArgumentParser:
     ingest.add_argument("files", metavar="FILE", nargs="+", type=Path)
     with_data(ingest)
 
-    from ecnas_core.benchmark.official import BASE_URL
-
     download = command(
         "download", _download, "Fetch official files (resuming), verify, ingest",
         "  python -m ecnas_core download energy_7V9E_surrogate.tfrecord\n"
         "  python -m ecnas_core download hardware/energy_4V9E_rtx3060.tfrecord --data ~/ecnas",
     )  # fmt: skip
     download.add_argument("names", metavar="NAME", nargs="+", help="a file of the release, as its README names it")
-    download.add_argument("--base-url", default=BASE_URL, help="where the files are (default: the authors' repository)")
+    download.add_argument(
+        "--base-url",
+        default=base_url(),
+        help="where the files are (default: ECNAS_BASE_URL, else the authors' repository)",
+    )
     with_data(download)
 
     build = command(

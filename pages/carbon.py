@@ -19,7 +19,7 @@ from ecnas_core.cells import SPACES
 from ecnas_core.figures import carbon as figures
 from ecnas_core.figures import theme
 from ecnas_core.figures.cell import cell_svg, operations_legend
-from ecnas_core.figures.theme import UNKNOWN, format_quantity
+from ecnas_core.figures.theme import UNKNOWN, format_fixed, format_quantity
 from pages.widgets import downloads, html, page, session, tray
 
 SECTION_LABELS = {"footprint": "Footprint", "table": "Table 3"}
@@ -260,12 +260,7 @@ def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
 def table(view: CarbonView) -> None:
     """Table 3 recomputed beside the paper's."""
     frame = table_3(session.bench().stamp)
-    known = frame[frame["verdict"] != "unknown"]
-    agreeing = int(known["verdict"].isin(["agrees", "close"]).sum())
-    headline = (
-        f"{agreeing} of the {len(known)} numbers of Table 3 that can be recomputed agree: 5V to the last digit, "
-        "7V within 0.2 %; energy and footprint of 4V do not."
-    )
+    headline = figures.table_headline(frame)
     st.markdown(f"**{headline}**")
     drawn = figures.differences(frame, session.dark())
     st.plotly_chart(drawn, theme=None, config=theme.config("ec-nas-table-3"), key="carbon_table", alt=headline)
@@ -277,24 +272,15 @@ def table(view: CarbonView) -> None:
         rows.append(
             [
                 f"{row.space}, {row.unit}",
-                written(row.recomputed),
-                written(row.printed),
-                written(row.difference, signed=True),
+                format_fixed(row.recomputed, 3),
+                format_fixed(row.printed, 3),
+                format_fixed(row.difference, 3, signed=True),
                 figures.percent(row.relative),
                 f"{verdict}; {row.factor} × {format_quantity(row.cells, digits=None)} cells",
             ]
         )
     html.quantities(["Spared", "Recomputed", "Printed", "Difference", "", ""], rows, notes=True)
     reading(view, frame.set_index(["space", "quantity"]))
-
-
-def written(number: float, *, signed: bool = False) -> str:
-    """A number of Table 3 with the paper's three decimals."""
-    if isnan(number):
-        return UNKNOWN
-    rounded = round(number, 3) + 0.0
-    sign = "+" if signed and rounded else ""
-    return f"{rounded:{sign},.3f}".replace(",", "\u202f").replace("-", "\u2212")
 
 
 def missing(row: pd.Series) -> str:
@@ -304,7 +290,8 @@ def missing(row: pd.Series) -> str:
 
 def reading(view: CarbonView, frame: pd.DataFrame) -> None:
     """What Table 3 says, in plain words and numbers."""
-    spared, printed = frame["recomputed"], frame["printed"]
+    spared = frame["recomputed"]
+    ours, theirs = (frame[name].map(lambda number: format_fixed(number, 3)) for name in ("recomputed", "printed"))
     measured = reduction.measured_4v(session.bench())
     cells, kwh = reduction.untrained_7v(session.bench())
     tonnes = spared["7V", "kwh"] * view.lens.intensity / 1e6
@@ -326,13 +313,13 @@ def reading(view: CarbonView, frame: pd.DataFrame) -> None:
         "every cell was trained for 4 epochs and its figures at 12, 36 and 108 epochs follow by multiplying, so "
         "(12 + 36 + 108) / 4 = 39 times the 4-epoch figures are spared. In 7V the surrogate stands in for the training "
         f"of all cells but the {trained} that it learnt from, so 40 times their 4-epoch energies are spared.\n\n"
-        f"- **5V** agrees: {written(spared['5V', 'gpu_days'])} GPU days, {written(spared['5V', 'kwh'])} kWh, "
-        f"{written(spared['5V', 'kgco2eq'])} kgCO2eq.\n"
+        f"- **5V** agrees: {ours['5V', 'gpu_days']} GPU days, {ours['5V', 'kwh']} kWh, "
+        f"{ours['5V', 'kgco2eq']} kgCO2eq.\n"
         "- **4V** agrees in GPU days, taken from the first of its three repeats. The same records give "
-        f"{written(spared['4V', 'kwh'])} kWh where {written(printed['4V', 'kwh'])} is printed, and "
-        f"{written(spared['4V', 'kgco2eq'])} kgCO2eq where {written(printed['4V', 'kgco2eq'])} is printed; no other "
-        "4-epoch figures of the release give these. 4V was measured at all budgets in the end: its trainings at 12, 36 "
-        f"and 108 epochs took {written(measured['kwh'])} kWh, so linear scaling claims "
+        f"{ours['4V', 'kwh']} kWh where {theirs['4V', 'kwh']} is printed, and {ours['4V', 'kgco2eq']} kgCO2eq where "
+        f"{theirs['4V', 'kgco2eq']} is printed; no other 4-epoch figures of the release give these. 4V was measured at "
+        f"all budgets in the end: its trainings at 12, 36 and 108 epochs took {format_fixed(measured['kwh'], 3)} kWh, "
+        "so linear scaling claims "
         f"{spared['4V', 'kwh'] / measured['kwh'] - 1:.0%} too much.\n"
         f"- **7V**: {format_quantity(cells, digits=None)} cells have no measurement among the figures at hand and come "
         f"to {format_quantity(kwh, 'kWh', 6)}. The authors trained {trained} cells, more than they published; with all "

@@ -394,7 +394,7 @@ def main() -> None:
         table(shown)
     if state.cell:
         st.divider()
-        card.show(view, state.cell)
+        card.show(view, state.cell, view.to_params())
     if state.tray:
         st.divider()
         compare(view)

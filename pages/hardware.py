@@ -12,9 +12,9 @@ from ecnas_core.analysis.hardware import Comparison, HardwareView, UnknownDevice
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.figures import hardware as figures
-from ecnas_core.figures.explore import Plane, value
+from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, downloads, html, page, session
+from pages.widgets import card, chart, downloads, html, page, session
 
 SECTIONS = {"energy": "Energy", "ranking": "Ranking", "regret": "Regret"}
 CHOICES = ("section", "metric", "sort", "outliers", "k", "a", "b", "accuracy_epochs")
@@ -127,23 +127,6 @@ def controls(shown: Comparison) -> None:
         ))  # fmt: skip
 
 
-def picture(name: str, drawn: Plane, alt: str) -> None:
-    """A picture whose points are cells: a click opens the cell's card."""
-    key = f"hardware_{name}"
-
-    def opened() -> None:
-        for point in state[key]["selection"]["points"]:
-            hashes = drawn.hashes.get(point["curve_number"])
-            if hashes:
-                state.cell = hashes[point["point_index"]]
-                return
-
-    st.plotly_chart(
-        drawn.figure, theme=None, config=config(f"ec-nas-hardware-{name}", dragging=True), key=key, on_select=opened,
-        selection_mode="points", alt=alt,
-    )  # fmt: skip
-
-
 def energy(shown: Comparison) -> None:
     """Figure 3: every cell on every device."""
     view, metric = shown.view, shown.view.shown
@@ -151,7 +134,7 @@ def energy(shown: Comparison) -> None:
     headline = figures.energy_headline(shown, devices)
     st.markdown(f"**{headline}**")
     drawn = figures.energies(shown, session.dark(), state.cell)
-    picture("energies", drawn, headline)
+    chart.cells("hardware_energies", drawn, headline, dragging=True)
     downloads.row(
         "ec-nas-hardware",
         lambda: hardware.records(shown),
@@ -222,7 +205,9 @@ def ranking(shown: Comparison) -> None:
                       "One row a pair of devices: Kendall's tau, its interval, common cells")  # fmt: skip
     with right:
         drawn = figures.pair(shown, session.dark(), state.cell)
-        picture("pair", drawn, f"{view.shown.label} of each cell on {view.a} and on {view.b}")
+        chart.cells(
+            "hardware_pair", drawn, f"{view.shown.label} of each cell on {view.a} and on {view.b}", dragging=True
+        )
         downloads.row(
             "ec-nas-hardware-pair",
             lambda: (table := hardware.records(shown))[table["device"].isin([view.a, view.b])],
@@ -282,7 +267,12 @@ def regret(shown: Comparison) -> None:
     both = hardware.fronts(shown)
     with right:
         drawn = figures.fronts(shown, both, session.dark(), state.cell)
-        picture("fronts", drawn, f"The fronts found on {view.a} and on {view.b}, both paid on {view.b}")
+        chart.cells(
+            "hardware_fronts",
+            drawn,
+            f"The fronts found on {view.a} and on {view.b}, both paid on {view.b}",
+            dragging=True,
+        )
         downloads.row("ec-nas-hardware-fronts", lambda: both, drawn.figure, view.to_python(),
                       "One row a cell of a front: error, energies, the least energy that would do")  # fmt: skip
     found = both[both["front"] == view.a]
@@ -335,13 +325,12 @@ def main() -> None:
     controls(shown)
     {"energy": energy, "ranking": ranking, "regret": regret}[view.section](shown)
     notes(shown)
-    if state.cell:
-        st.divider()
-        card.show(View(space=hardware.SPACE, epochs=hardware.EPOCHS, lens=state.lens), state.cell)
-    explained()
     params = view.to_params()
     if state.cell:
+        st.divider()
+        card.show(View(space=hardware.SPACE, epochs=hardware.EPOCHS, lens=state.lens), state.cell, params)
         params["cell"] = state.cell
+    explained()
     session.publish(params)
 
 

@@ -12,9 +12,7 @@ from ecnas_core.analysis.scaling import QUANTITIES, ScalingView
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.figures import scaling as figures
-from ecnas_core.figures.explore import Plane
-from ecnas_core.figures.theme import config
-from pages.widgets import card, downloads, html, page, session
+from pages.widgets import card, chart, downloads, html, page, session
 
 state = st.session_state
 
@@ -29,21 +27,6 @@ def computed(view: ScalingView, files: tuple[object, ...]) -> tuple[pd.DataFrame
         scaling.leave_one_out(bench, view.quantity),
         scaling.leave_one_out(bench, view.quantity, "5V"),
     )
-
-
-def picture(name: str, drawn: Plane, alt: str) -> None:
-    """A picture whose points are cells: a click opens the cell's card."""
-    key = f"scaling_{name}"
-
-    def opened() -> None:
-        for point in state[key]["selection"]["points"]:
-            hashes = drawn.hashes.get(point["curve_number"])
-            if hashes:
-                state.cell = hashes[point["point_index"]]
-                return
-
-    st.plotly_chart(drawn.figure, theme=None, config=config(f"ec-nas-scaling-{name}"), key=key, on_select=opened,
-                    selection_mode="points", alt=alt)  # fmt: skip
 
 
 def python(*calls: str) -> str:
@@ -61,7 +44,7 @@ def by_budget(view: ScalingView, frame: pd.DataFrame, summary: pd.DataFrame) -> 
     headline = figures.headline(summary, view.quantity)
     st.markdown(f"**{headline}**")
     drawn = figures.ratios(frame, summary, view.quantity, session.dark(), state.cell)
-    picture("ratios", drawn, headline)
+    chart.cells("scaling_ratios", drawn, headline)
     downloads.row(f"ec-nas-scaling-{view.quantity}", lambda: frame, drawn.figure, view.to_python(),
                   "One row a cell and budget: measured, scaled, ratio, noise of the repeats")  # fmt: skip
     rows = [
@@ -92,7 +75,7 @@ def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
     headline = figures.power_headline(frame, components)
     st.markdown(f"**{headline}**")
     drawn = figures.by_power(frame, session.dark(), state.cell)
-    picture("power", drawn, headline)
+    chart.cells("scaling_power", drawn, headline)
     downloads.row("ec-nas-scaling-power", lambda: frame, drawn.figure, python("ratios(bench)"),
                   "One row a cell and budget: ratio, time and power of the 4-epoch training")  # fmt: skip
 
@@ -104,7 +87,7 @@ def shares(components: pd.DataFrame) -> None:
     headline = figures.components_headline(summary)
     st.markdown(f"**{headline}**")
     drawn = figures.components(components, session.dark())
-    picture("components", drawn, headline)
+    chart.cells("scaling_components", drawn, headline)
     downloads.row("ec-nas-scaling-components", lambda: components, drawn.figure, python("components(bench)"),
                   "One row a cell and budget: the GPU's share, mean powers")  # fmt: skip
     ends = (EPOCHS[0], EPOCHS[-1])
@@ -174,7 +157,7 @@ def main() -> None:
     if state.cell:
         st.divider()
         space = session.bench().query(state.cell).space
-        card.show(View(space=space, lens=state.lens), state.cell)
+        card.show(View(space=space, lens=state.lens), state.cell, params)
         params["cell"] = state.cell
     explained()
     session.publish(params)

@@ -390,7 +390,7 @@ def main() -> None:
     params = view.to_params()
     if state.cell:
         st.divider()
-        card.show(View(space=view.space, epochs=view.epochs, lens=view.lens), state.cell)
+        card.show(View(space=view.space, epochs=view.epochs, lens=view.lens), state.cell, params)
         params["cell"] = state.cell
     explained()
     session.publish(params)

@@ -60,7 +60,49 @@ def test_hardware_tells_devices_and_rank_correlations(capsys: pytest.CaptureFixt
     assert "0.893" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("arguments", [["query", "zzz"], ["sql", "drop view cells"], ["query", "0" * 32]])
+def test_scaling_tells_ratios_and_errors(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["scaling", "--json"]) == 0
+    energy = json.loads(capsys.readouterr().out)["energy"]
+    assert [row["ratio"] for row in energy["ratios"]] == pytest.approx([0.907, 0.865, 0.863], abs=5e-4)
+    assert main(["scaling"]) == 0
+    assert "error on a cell left out" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("cell", [SMALLEST, '{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}'])
+def test_footprint_of_a_cell_in_every_country(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["query", SMALLEST, "--space", "4V", "--json"]) == 0
+    energy_kwh = json.loads(capsys.readouterr().out)["energy_kwh"]
+    assert main(["footprint", cell, "--space", "4V", "--trainings", "50", "--images", "20000", "--json"]) == 0
+    countries = {row["code"]: row for row in json.loads(capsys.readouterr().out)["countries"]}
+    assert len(countries) == 212
+    for row in countries.values():
+        assert row["kgco2eq"] == pytest.approx(25 * energy_kwh * row["intensity"] / 1000)
+
+
+def test_footprint_of_the_knee(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["footprint", "rk", "--space", "4V"]) == 0
+    assert "Denmark" in capsys.readouterr().out
+
+
+def test_table_3(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table3", "--json"]) == 0
+    rows = {(row["space"], row["quantity"]): row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows["5V", "kwh"]["recomputed"] == pytest.approx(1970.495, abs=5e-4)
+    assert rows["7V", "gpu_days"]["recomputed"] is None
+    assert main(["table3"]) == 0
+    assert "agrees" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["query", "zzz"],
+        ["footprint", "zzz"],
+        ["footprint", "rk", "--trainings", "0"],
+        ["sql", "drop view cells"],
+        ["query", "0" * 32],
+    ],
+)
 def test_bad_input_is_one_line_and_exit_status_2(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     printed = capsys.readouterr()

@@ -9,8 +9,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from ecnas_core.analysis import explore
-from ecnas_core.analysis.view import InvalidView, View
-from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.analysis.view import InvalidView, View, budget
 from ecnas_core.benchmark.store import Benchmark, UnknownCell, check_epochs, check_space
 from ecnas_core.carbon import Lens
 from ecnas_core.carbon.footprint import TRAINING_IMAGES, Workload, by_country
@@ -86,16 +85,10 @@ class CarbonView:
         Raises:
             EcnasError: a parameter does not have the form that ``to_params`` writes, or is out of range.
         """
-        budgets = {str(epochs): epochs for epochs in EPOCHS}
-        epochs = params.get("epochs", str(cls.epochs))
-        if epochs not in budgets:
-            raise InvalidView(
-                f"there is no training budget of {epochs[:20]!r} epochs; take one of {', '.join(budgets)}"
-            )
         return cls(
             section=params.get("section", cls.section),  # type: ignore[arg-type]
             space=params.get("space", cls.space),
-            epochs=budgets[epochs],
+            epochs=budget(params, cls.epochs),
             cell=params.get("of", cls.cell),
             trainings=_count(params, "trainings", cls.trainings),
             images=_count(params, "images", cls.images),

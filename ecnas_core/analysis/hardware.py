@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ecnas_core.analysis import pareto, rank
 from ecnas_core.analysis.metrics import Metric, UnknownMetric
-from ecnas_core.analysis.view import LEAST_INTENSITY
+from ecnas_core.analysis.view import LEAST_INTENSITY, InvalidView, flag
 from ecnas_core.benchmark.official import OFFICIAL
 from ecnas_core.benchmark.store import Benchmark, check_epochs
 from ecnas_core.carbon import Lens
@@ -41,7 +41,7 @@ _MAD_TO_SIGMA = 0.6745
 _SWEEPS = 20
 
 
-class InvalidHardwareView(EcnasError):
+class InvalidHardwareView(InvalidView):
     """An address or a call does not describe a view of the devices."""
 
 
@@ -133,9 +133,7 @@ class HardwareView:
             name: params[name] for name in ("section", "metric", "sort", "a", "b") if name in params
         }
         given |= {name: _whole(params[name], name) for name in ("k", "accuracy_epochs") if name in params}
-        if params.get("outliers", "1") not in ("0", "1"):
-            raise InvalidHardwareView(f"outliers={params['outliers'][:20]!r} is no choice; write 0 or 1")
-        return cls(**given, outliers=params.get("outliers") != "0", lens=Lens.from_params(params))
+        return cls(**given, outliers=flag(params, "outliers") is not False, lens=Lens.from_params(params))
 
     def to_python(self) -> str:
         """The source that computes the section's figures in Python."""
@@ -450,26 +448,13 @@ def regret(compared: Comparison) -> pd.DataFrame:
         lost = np.nan
         if len(common):
             reference = (compared.energy_kwh[common, column_b].max(), error.max())
-            best = hypervolume(points[b], reference)
-            lost = 100 * (1 - hypervolume(points[a], reference) / best) if best > 0 else np.nan
+            best = pareto.hypervolume(points[b], reference)
+            lost = 100 * (1 - pareto.hypervolume(points[a], reference) / best) if best > 0 else np.nan
         rows.append(
             {"a": a, "b": b, "cells": len(common), "front": len(own), "mean_regret": own.mean(),
              "max_regret": own.max(), "hypervolume_lost": lost}
         )  # fmt: skip
     return pd.DataFrame(rows, columns=["a", "b", "cells", "front", "mean_regret", "max_regret", "hypervolume_lost"])
-
-
-def hypervolume(points: Floats, reference: tuple[float, float]) -> float:
-    """The area that points with two minimised objectives dominate below a reference point.
-
-    Args:
-        points: shape (n, 2), finite; those beyond the reference add nothing.
-        reference: the worst value of each objective.
-    """
-    first, second = points[pareto.front(points)].T
-    first, second = np.minimum(first, reference[0]), np.minimum(second, reference[1])
-    heights = np.concatenate(([reference[1]], second[:-1])) - second
-    return float(((reference[0] - first) * heights).sum())
 
 
 def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The Pareto front of points with two minimised objectives, its extremes and its knee."""
+"""The Pareto front of points with two minimised objectives, its extremes, its knee and its hypervolume."""
 
 from __future__ import annotations
 
@@ -62,6 +62,19 @@ def knee(points: Points) -> int | None:
     below = along[:, 1] - along[:, 0]
     farthest = below.max()
     return int(np.argmax(below >= farthest - ROUNDING)) if farthest > ROUNDING else None
+
+
+def hypervolume(points: Points, reference: tuple[float, float]) -> float:
+    """The area that points with two minimised objectives dominate below a reference point.
+
+    Args:
+        points: shape (n, 2), finite; those beyond the reference add nothing.
+        reference: the worst value of each objective.
+    """
+    first, second = points[front(points)].T
+    first, second = np.minimum(first, reference[0]), np.minimum(second, reference[1])
+    heights = np.concatenate(([reference[1]], second[:-1])) - second
+    return float(((reference[0] - first) * heights).sum())
 
 
 def _checked(points: Points) -> Points:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from typing import Literal, Self, get_args
 
 from ecnas_core.analysis.swap_table import SWAPS, swap_name
-from ecnas_core.analysis.view import python_source
-from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.analysis.view import InvalidView, budget, flag, python_source
 from ecnas_core.benchmark.store import check_epochs, check_space
 from ecnas_core.carbon import Lens
 from ecnas_core.cells.spaces import Space
-from ecnas_core.errors import EcnasError
 
 SWAP_METRICS = ("energy", "training_time", "validation_accuracy", "parameters", "multiply_adds", "footprint")
 
@@ -22,7 +20,7 @@ Section = Literal["all", "one", "trade", "walk"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
 
 
-class InvalidSwaps(EcnasError):
+class InvalidSwaps(InvalidView):
     """A view of the swaps, or its address, is out of range."""
 
 
@@ -92,16 +90,10 @@ class SwapsView:
             InvalidSwaps: a parameter is none of its choices.
             EcnasError: an unknown space, budget or lens.
         """
-        budgets = {str(epochs): epochs for epochs in EPOCHS}
-        epochs = params.get("epochs", str(cls.epochs))
-        if epochs not in budgets:
-            raise InvalidSwaps(f"there is no budget of {epochs[:20]!r} epochs; take one of {', '.join(budgets)}")
-        if params.get("absolute", "0") not in ("0", "1"):
-            raise InvalidSwaps(f"absolute={params['absolute'][:20]!r} is no choice; write 0 or 1")
         named = {name: params[name] for name in ("section", "space", "metric", "swap", "split") if name in params}
         return cls(
-            epochs=budgets[epochs],
-            absolute=params.get("absolute") == "1",
+            epochs=budget(params, cls.epochs),
+            absolute=flag(params, "absolute") or False,
             walk=tuple(filter(None, params.get("walk", "").split("~"))),
             lens=Lens.from_params(params),
             **named,  # type: ignore[arg-type]

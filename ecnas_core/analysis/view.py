@@ -163,21 +163,15 @@ class View:
             ranges=ranges,
             energy_provenance=_words(params, "energy_provenance"),
             accuracy_provenance=_words(params, "accuracy_provenance"),
-            artefacts=_flag(params, "artefacts") or False,
+            artefacts=flag(params, "artefacts") or False,
         )
-        budgets = {str(epochs): epochs for epochs in EPOCHS}
-        epochs = params.get("epochs", str(View.epochs))
-        if epochs not in budgets:
-            raise InvalidView(
-                f"there is no training budget of {epochs[:20]!r} epochs; take one of {', '.join(budgets)}"
-            )
         return cls(
             space=params.get("space", View.space),
-            epochs=budgets[epochs],
+            epochs=budget(params, View.epochs),
             x=params.get("x", View.x),
             y=params.get("y", View.y),
-            x_log=_flag(params, "x_log"),
-            y_log=_flag(params, "y_log"),
+            x_log=flag(params, "x_log"),
+            y_log=flag(params, "y_log"),
             filters=filters,
             lens=Lens.from_params(params),
         )
@@ -206,11 +200,29 @@ def _words(params: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(params[name].split("~")) if name in params else ()
 
 
-def _flag(params: Mapping[str, str], name: str) -> bool | None:
+def budget(params: Mapping[str, str], default: int) -> int:
+    """The training budget of an address, in epochs.
+
+    Raises:
+        InvalidView: it is none of the benchmark's.
+    """
+    budgets = {str(epochs): epochs for epochs in EPOCHS}
+    epochs = params.get("epochs", str(default))
+    if epochs not in budgets:
+        raise InvalidView(f"there is no training budget of {epochs[:20]!r} epochs; take one of {', '.join(budgets)}")
+    return budgets[epochs]
+
+
+def flag(params: Mapping[str, str], name: str) -> bool | None:
+    """A yes or no of an address; None where it is silent.
+
+    Raises:
+        InvalidView: it is neither 0 nor 1.
+    """
     if name not in params:
         return None
     if params[name] not in ("0", "1"):
-        raise InvalidView(f"{name}={params[name]!r} is no choice; write 0 or 1")
+        raise InvalidView(f"{name}={params[name][:20]!r} is no choice; write 0 or 1")
     return params[name] == "1"
 
 

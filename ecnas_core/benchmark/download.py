@@ -14,7 +14,6 @@ import fcntl
 import hashlib
 import itertools
 import math
-import os
 import queue
 import random
 import re
@@ -136,11 +135,6 @@ class DownloadReport:
     sha256: str
     resumed_from: int
     seconds: float
-
-
-def address() -> str:
-    """Where the official files are fetched from: the environment variable ECNAS_BASE_URL (a mirror), else BASE_URL."""
-    return os.environ.get("ECNAS_BASE_URL") or BASE_URL
 
 
 def download(

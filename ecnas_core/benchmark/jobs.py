@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from ecnas_core.benchmark import download as downloads
+from ecnas_core.benchmark import official
 from ecnas_core.benchmark.layout import BUNDLED, ROOT
 from ecnas_core.errors import EcnasError
 
@@ -118,7 +119,7 @@ def start_download(name: str, data: Path, base_url: str | None = None, *, bundle
     """
     file = downloads.official_file(name)
     path = data / "downloads" / file.file_name
-    request = {"name": name, "base_url": base_url or downloads.address()}
+    request = {"name": name, "base_url": base_url or official.base_url()}
     return _start("download", name, path, data, bundled, file.bytes, **request)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -14,6 +15,11 @@ PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 BASE_URL = (
     "https://media.githubusercontent.com/media/saintslab/EC-NAS-Bench/main/ecnas/ecnas/utils/data/tabular_benchmarks/"
 )
+
+
+def base_url() -> str:
+    """Where the official files are fetched from: the environment variable ECNAS_BASE_URL (a mirror), else BASE_URL."""
+    return os.environ.get("ECNAS_BASE_URL") or BASE_URL
 
 
 @dataclass(frozen=True)

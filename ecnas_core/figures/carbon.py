@@ -167,13 +167,23 @@ def differences(table: pd.DataFrame, dark: bool) -> go.Figure:
     return figure
 
 
+def table_headline(table: pd.DataFrame) -> str:
+    """How much of Table 3 agrees, in one sentence.
+
+    Args:
+        table: as ``analysis.reduction.table_3`` gives it.
+    """
+    known = table[table["verdict"] != "unknown"]
+    agreeing = known["verdict"].isin(["agrees", "close"])
+    differing = ", ".join(f"{row.space} in {row.unit}" for row in known[~agreeing].itertuples())
+    told = f"{agreeing.sum()} of the {len(known)} numbers of Table 3 that can be recomputed agree within 0.2\u2009%"
+    return f"{told}; {differing} does not." if differing else f"{told}."
+
+
 def percent(share: float) -> str:
     """A relative difference for the eye, exact zeros and hundredths of a per cent told apart."""
-    if pd.isna(share):
-        return theme.UNKNOWN
-    number = 100 * share
-    text = f"{number:+.1f}" if abs(number) >= 1 else f"{number:+.2f}" if abs(number) >= 0.005 else "0.00"
-    return text.replace("-", "\u2212") + "\u2009%"
+    digits = 1 if pd.notna(share) and abs(share) >= 0.01 else 2
+    return theme.format_percent(share, digits, signed=True)
 
 
 def _without_figure(features: list[Feature], dark: bool) -> go.Choropleth:

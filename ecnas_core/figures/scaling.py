@@ -11,7 +11,17 @@ from ecnas_core.analysis.scaling import MODELS, SCALED_TO, Quantity
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane
-from ecnas_core.figures.theme import EXTREMES, SELECTION, axis, marker, mix, palette, template
+from ecnas_core.figures.theme import (
+    EXTREMES,
+    SELECTION,
+    axis,
+    format_fixed,
+    format_percent,
+    marker,
+    mix,
+    palette,
+    template,
+)
 
 QUANTITY_LABELS: dict[Quantity, str] = {"energy": "Energy", "gpu_energy": "GPU energy", "time": "Training time"}
 _NOUNS: dict[Quantity, str] = {"energy": "energy", "gpu_energy": "GPU energy", "time": "training time"}
@@ -35,9 +45,9 @@ def headline(summary: pd.DataFrame, quantity: Quantity) -> str:
     """
     last = summary.iloc[-1]
     return (
-        f"Linear scaling overstates {_NOUNS[quantity]} at {_LAST} epochs by {_percent(last['overstated'])}: measured "
-        f"is {last['ratio']:.3f} ± {last['deviation']:.3f} of {_LAST // 4} times the 4-epoch figure, "
-        f"over {last['cells']:.0f} cells."
+        f"Linear scaling overstates {_NOUNS[quantity]} at {_LAST} epochs by "
+        f"{format_percent(last['overstated'])}: measured is {last['ratio']:.3f} ± {last['deviation']:.3f} "
+        f"of {_LAST // 4} times the 4-epoch figure, over {last['cells']:.0f} cells."
     )
 
 
@@ -50,7 +60,8 @@ def verdict(errors: pd.DataFrame, apart: pd.DataFrame, quantity: Quantity) -> st
         quantity: what is scaled.
     """
     mean, other = (
-        frame[frame["epochs"] == _LAST].set_index("model")["mean_absolute"].map(_percent) for frame in (errors, apart)
+        frame[frame["epochs"] == _LAST].set_index("model")["mean_absolute"].map(format_percent)
+        for frame in (errors, apart)
     )
     told = f"Mean error at {_LAST} epochs: {mean['linear']} scaled linearly, {mean['constant']} by one ratio a budget"
     if quantity == "time":
@@ -78,8 +89,8 @@ def power_headline(frame: pd.DataFrame, components: pd.DataFrame) -> str:
     size = np.corrcoef(np.log(part["multiply_adds"]), part["ratio"])[0, 1]
     long = components[components["epochs"] == _LAST]["power_w"]
     return (
-        f"The ratio follows the power of the short training (correlation {_signed(correlation)}), not the cell's "
-        f"size ({_signed(size)}): 4 epochs drew {part['power_at_4_w'].min():.0f} to "
+        f"The ratio follows the power of the short training (correlation {format_fixed(correlation, 2)}), not the "
+        f"cell's size ({format_fixed(size, 2)}): 4 epochs drew {part['power_at_4_w'].min():.0f} to "
         f"{part['power_at_4_w'].max():.0f} W, {_LAST} epochs {long.mean():.0f} ± {long.std():.0f} W, whatever the cell."
     )
 
@@ -258,7 +269,7 @@ def error_rows(errors: pd.DataFrame, apart: pd.DataFrame) -> list[list[str]]:
     for model, part in errors.groupby("model", sort=False):
         shown = pd.concat([part, apart[(apart["model"] == model) & (apart["epochs"] == _LAST)]])
         pairs = zip(shown["mean_absolute"], shown["root_mean_square"], strict=True)
-        rows.append([MODELS[str(model)], *(f"{100 * mean:.1f}, {_percent(rms)}" for mean, rms in pairs)])
+        rows.append([MODELS[str(model)], *(f"{100 * mean:.1f}, {format_percent(rms)}" for mean, rms in pairs)])
     return rows
 
 
@@ -277,17 +288,9 @@ def component_rows(summary: pd.DataFrame) -> list[list[str]]:
             f"{scale * mean:.1f} ± {scale * deviation:.1f}\u00a0{unit}"
             for mean, deviation in zip(part["mean"], part["deviation"], strict=True)
         ]
-        rows.append([label, *spreads, *map(_signed, ends["correlation"])])
+        rows.append([label, *spreads, *(format_fixed(number, 2) for number in ends["correlation"])])
     return rows
 
 
 def _text(row: pd.Series) -> str:
     return Cell.from_bits(int(row["vertices"]), int(row["edge_bits"]), row["ops"]).to_text()
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f}\u2009%"
-
-
-def _signed(number: float) -> str:
-    return f"{number:.2f}".replace("-", "\u2212")

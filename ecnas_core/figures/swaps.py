@@ -15,7 +15,7 @@ from ecnas_core.analysis.view import View
 from ecnas_core.cells import OPERATIONS
 from ecnas_core.figures import theme
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.theme import FRONT, SELECTION, UNKNOWN, axis, palette, readable_on, template
+from ecnas_core.figures.theme import FRONT, SELECTION, UNKNOWN, axis, format_fixed, palette, readable_on, template
 
 FIGURE_2 = ("energy", "training_time", "validation_accuracy", "parameters")
 COLORS = dict(zip(SHORT_NAMES, (theme.OPERATIONS[operation] for operation in OPERATIONS), strict=True))
@@ -44,12 +44,16 @@ def fine_change(number: float | None) -> str:
 
 def change(number: float | None, digits: int = 1) -> str:
     """A relative change for the eye: -0.1768 is "−17.7 %"."""
-    return UNKNOWN if number is None or pd.isna(number) else _signed(100 * number, digits) + "\u2009%"
+    return theme.format_percent(number, digits, signed=True)
 
 
 def points(number: float | None, digits: int = 2) -> str:
     """A change of accuracy in points, hundredths: -0.0311 is "−3.11 points"."""
-    return UNKNOWN if number is None or pd.isna(number) else _signed(100 * number, digits) + "\u2009points"
+    return (
+        UNKNOWN
+        if number is None or pd.isna(number)
+        else format_fixed(100 * number, digits, signed=True) + "\u2009points"
+    )
 
 
 def effect(name: str, number: float | None) -> str:
@@ -98,7 +102,7 @@ def heat_maps(frame: pd.DataFrame, dark: bool) -> go.Figure:
             figure.add_annotation(
                 x=SHORT_NAMES[new],
                 y=SHORT_NAMES[old],
-                text="0" if old == new else _signed(here, digits) if known else UNKNOWN,
+                text="0" if old == new else format_fixed(here, digits, signed=True) if known else UNKNOWN,
                 showarrow=False,
                 font={"size": 13, "color": readable_on(shade)},
                 row=number // 2 + 1,
@@ -236,7 +240,7 @@ def step_bars(options: pd.DataFrame, dark: bool) -> go.Figure:
     ]
     for column, (name, unit, digits) in enumerate((("d_energy", "%", 1), ("d_accuracy", "points", 2)), start=1):
         numbers = 100 * options[name]
-        written = [UNKNOWN if pd.isna(number) else _signed(number, digits) for number in numbers]
+        written = [UNKNOWN if pd.isna(number) else format_fixed(number, digits, signed=True) for number in numbers]
         figure.add_trace(
             go.Bar(
                 x=numbers.fillna(0),
@@ -385,11 +389,6 @@ def _map_title(name: str) -> str:
 
 def _unit(name: str) -> str:
     return "points" if name == "validation_accuracy" else "%"
-
-
-def _signed(number: float, digits: int) -> str:
-    written = f"{number:+.{digits}f}"
-    return written[1:] if float(written) == 0 else written.replace("-", "\u2212")
 
 
 def _padded_range(numbers: pd.Series) -> list[float]:

@@ -245,6 +245,27 @@ def format_quantity(value: float | None, unit: str = "", digits: int | None = 3)
     return _with_unit(_format_number(float(value), digits), unit)
 
 
+def format_fixed(number: float | None, digits: int, signed: bool = False) -> str:
+    """Write a number with fixed decimals: two of -0.1768, signed, are "−0.18"; what rounds to zero has no sign.
+
+    Args:
+        number: The number; None, NaN and pandas' missing values are unknown.
+        digits: Decimals.
+        signed: Whether a plus is written.
+    """
+    if number is None or pd.isna(number):
+        return UNKNOWN
+    written = f"{round(number, digits) + 0.0:{'+' if signed else ''},.{digits}f}"
+    return _group(written.lstrip("+") if float(written.replace(",", "")) == 0 else written)
+
+
+def format_percent(share: float | None, digits: int = 1, signed: bool = False) -> str:
+    """Write a share as a percentage with fixed decimals: -0.1768, signed, is "−17.7 %"."""
+    if share is None or pd.isna(share):
+        return UNKNOWN
+    return f"{format_fixed(100 * share, digits, signed)}{_THIN_SPACE}%"
+
+
 def format_prefixed(value: float | None, unit: str = "", digits: int = 3) -> str:
     """Write a number with its SI prefix: 3 significant digits of 2694282 are "2.69 M".
 

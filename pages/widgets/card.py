@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import pandas as pd
@@ -21,8 +22,14 @@ from pages.widgets.session import bench, dark
 _SHOWN = ("energy", "footprint", "validation_accuracy", "test_accuracy", "training_time", "parameters", "multiply_adds")
 
 
-def show(view: View, digest: str) -> None:
-    """Show the card of one cell on the energy scale, at the budget and under the lens of a view."""
+def show(view: View, digest: str, params: Mapping[str, str]) -> None:
+    """Show the card of one cell.
+
+    Args:
+        view: whose energy scale, budget and lens count.
+        digest: hash of the cell.
+        params: the page's state, for the link to it.
+    """
     row = explore.cells(bench(), view, hashes=[digest])
     if row.empty:
         cell = bench().query(digest, space="7V").cell
@@ -38,7 +45,7 @@ def show(view: View, digest: str) -> None:
         st.subheader(f"Cell {digest[:8]}", anchor=False)
         _pin(digest)
         with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
-            _copies(view, cell, digest)
+            _copies(view, cell, digest, params)
         st.button("Close", icon=":material/close:", type="tertiary", on_click=_close, key=f"close_{digest}")
     if entry.energy_artefact:
         st.warning(
@@ -84,7 +91,7 @@ def _pin(digest: str) -> None:
         )
 
 
-def _copies(view: View, cell: Cell, digest: str) -> None:
+def _copies(view: View, cell: Cell, digest: str, params: Mapping[str, str]) -> None:
     st.caption("JSON, as the command line takes it")
     st.code(cell.to_json(), language="json", wrap_lines=True)
     st.caption("Text")
@@ -98,7 +105,7 @@ def _copies(view: View, cell: Cell, digest: str) -> None:
     )
     st.caption("Link to this view and cell")
     parts = urlsplit(st.context.url or "http://127.0.0.1:8501/")
-    query = urlencode(view.to_params() | {"cell": digest})
+    query = urlencode(dict(params) | {"cell": digest})
     st.code(urlunsplit((parts.scheme, parts.netloc, parts.path or "/", query, "")), language=None, wrap_lines=True)
 
 

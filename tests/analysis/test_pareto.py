@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecnas_core.analysis.pareto import InvalidPoints, front, knee
+from ecnas_core.analysis.pareto import InvalidPoints, front, hypervolume, knee
 from ecnas_core.errors import EcnasError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -214,3 +214,14 @@ def test_published_searches_give_table_1(algorithm, point):
         assert found[2].tolist() == [0.0, 0.0], "the paper prints 0.01 kWh for an energy of 0.00078 kWh"
         printed, found = np.delete(printed, 2, axis=0), np.delete(found, 2, axis=0)
     assert found.tolist() == printed.tolist()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=12))
+def test_hypervolume_as_moocore(points):
+    points = np.array(points)
+    assert hypervolume(points, (0.8, 0.9)) == pytest.approx(moocore.hypervolume(points, ref=[0.8, 0.9]), abs=1e-12)
+
+
+def test_hypervolume_of_nothing():
+    assert hypervolume(np.empty((0, 2)), (1.0, 1.0)) == 0

@@ -13,6 +13,7 @@ from ecnas_core import Benchmark, Cell
 from ecnas_core.analysis import swaps
 from ecnas_core.analysis.swap_table import DIRECTED, SHORT_NAMES, SWAPS, swap_name, swap_table
 from ecnas_core.analysis.swaps_view import SECTIONS, SPLITS, SWAP_METRICS, InvalidSwaps, SwapsView
+from ecnas_core.analysis.view import InvalidView
 from ecnas_core.benchmark.store import UnknownEpochs
 from ecnas_core.carbon import InvalidLens, Lens
 from ecnas_core.cells import OPERATIONS
@@ -265,8 +266,8 @@ class TestView:
             ({"metric": "test_error"}, InvalidSwaps, "no metric 'test_error'"),
             ({"swap": "conv1x1_to_conv3x3"}, InvalidSwaps, "take one of conv3x3_to_conv1x1"),
             ({"split": ""}, InvalidSwaps, "no split ''"),
-            ({"absolute": "yes"}, InvalidSwaps, "write 0 or 1"),
-            ({"epochs": "5"}, InvalidSwaps, "take one of 4, 12, 36, 108"),
+            ({"absolute": "yes"}, InvalidView, "write 0 or 1"),
+            ({"epochs": "5"}, InvalidView, "take one of 4, 12, 36, 108"),
             ({"scope": "x"}, InvalidLens, "unknown scope"),
         ],
     )

@@ -1,4 +1,4 @@
-"""A web server on 127.0.0.1 that serves one file as badly as a test wants."""
+"""A web server on 127.0.0.1 that serves one file as badly as a test wants; bundled figures that derive quickly."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
+import duckdb
 import pytest
+
+from ecnas_core.benchmark.layout import BUNDLED
 
 Behaviour = Callable[["_Handler"], None]
 
@@ -120,3 +124,18 @@ def hostile_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes]
     for http in servers:
         http.shutdown()
         http.server_close()
+
+
+@pytest.fixture(scope="module")
+def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled figures, of 7V only the cells of 5V: deriving takes a fraction of a second."""
+    folder = tmp_path_factory.mktemp("bundled")
+    (folder / "results").symlink_to(BUNDLED / "results")
+    (folder / "benchmark").mkdir()
+    for name in ("4V.parquet", "5V.parquet"):
+        (folder / "benchmark" / name).symlink_to(BUNDLED / "benchmark" / name)
+    duckdb.sql(
+        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
+        f"to '{folder}/benchmark/7V.parquet'"
+    )
+    return folder

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -18,32 +18,11 @@ from ecnas_core.benchmark.intake import DataBusy, take_in
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.official import OFFICIAL
 from tests import stand_in
-from tests.stand_in import NAME, StandIn
+from tests.stand_in import NAME
 
 MISSING = {"energy_5V9E_linscale.tfrecord", "energy_7V9E_4epochs.tfrecord", "energy_7V9E_surrogate.tfrecord"}
 OUTPUT = "energy_5V9E_linscale.parquet"
 DERIVED = {f"benchmark/{space}.parquet" for space in ("4V", "5V", "7V")}
-
-
-@pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    with stand_in.stand_in(tmp_path, monkeypatch) as served:
-        yield served
-
-
-@pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled figures, of 7V only the cells of 5V: deriving takes a fraction of a second."""
-    folder = tmp_path_factory.mktemp("bundled")
-    (folder / "results").symlink_to(BUNDLED / "results")
-    (folder / "benchmark").mkdir()
-    for name in ("4V.parquet", "5V.parquet"):
-        (folder / "benchmark" / name).symlink_to(BUNDLED / "benchmark" / name)
-    duckdb.sql(
-        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
-        f"to '{folder}/benchmark/7V.parquet'"
-    )
-    return folder
 
 
 @pytest.fixture

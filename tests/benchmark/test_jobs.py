@@ -6,10 +6,9 @@ import fcntl
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -19,15 +18,8 @@ from ecnas_core import Benchmark
 from ecnas_core.benchmark import catalogue, intake, jobs
 from ecnas_core.benchmark.download import CHUNK_BYTES, UnknownFile
 from ecnas_core.benchmark.jobs import Job, JobRunning
-from ecnas_core.benchmark.layout import BUNDLED
 from tests import stand_in
-from tests.stand_in import NAME, StandIn
-
-
-@pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    with stand_in.stand_in(tmp_path, monkeypatch) as served:
-        yield served
+from tests.stand_in import NAME, StandIn, until
 
 
 @pytest.fixture
@@ -37,28 +29,6 @@ def data(tmp_path: Path) -> Iterator[Path]:
     for job in jobs.jobs(folder):
         jobs.cancel(job)
     until(lambda: not any(job.running for job in jobs.jobs(folder)))
-
-
-@pytest.fixture(scope="module")
-def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled figures, of 7V only the cells of 5V: deriving takes a fraction of a second."""
-    folder = tmp_path_factory.mktemp("bundled")
-    (folder / "results").symlink_to(BUNDLED / "results")
-    (folder / "benchmark").mkdir()
-    for name in ("4V.parquet", "5V.parquet"):
-        (folder / "benchmark" / name).symlink_to(BUNDLED / "benchmark" / name)
-    duckdb.sql(
-        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
-        f"to '{folder}/benchmark/7V.parquet'"
-    )
-    return folder
-
-
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def now(job: Job) -> Job:

@@ -155,3 +155,28 @@ def test_config_offers_only_the_download_and_the_reset() -> None:
 def test_importing_the_core_does_not_import_plotly() -> None:
     check = "import sys, ecnas_core, ecnas_core.cells; sys.exit('plotly' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", check], cwd=ROOT, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "digits", "signed", "written"),
+    [
+        (-0.1768, 2, True, "−0.18"),
+        (0.1768, 2, True, "+0.18"),
+        (0.1768, 2, False, "0.18"),
+        (-0.0004, 2, True, "0.00"),
+        (0.0, 1, True, "0.0"),
+        (260193.1219, 3, False, "260\u2009193.122"),
+        (-13.2674, 3, True, "−13.267"),
+        (None, 1, False, "–"),
+        (math.nan, 1, True, "–"),
+    ],
+)
+def test_fixed_decimals(number, digits, signed, written):
+    assert theme.format_fixed(number, digits, signed) == written
+
+
+def test_percentages():
+    assert theme.format_percent(-0.1768, signed=True) == "−17.7\u2009%"
+    assert theme.format_percent(0.16066) == "16.1\u2009%"
+    assert theme.format_percent(0.00135, 2) == "0.14\u2009%"
+    assert theme.format_percent(None) == "–"

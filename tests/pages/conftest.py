@@ -109,7 +109,8 @@ class Page:
 
     @property
     def headline(self) -> str:
-        return next(text.value for text in self.app.main.markdown if re.match(r"\*\*[\dN]", text.value)).strip("*")
+        """The sentence in bold above the picture."""
+        return next(text.value for text in self.app.main.markdown if text.value.startswith("**")).strip("*")
 
     def figure(self, key: str = "picture") -> dict:
         """The plotly figure that the browser is sent."""

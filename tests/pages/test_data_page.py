@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import duckdb
@@ -14,7 +13,7 @@ from ecnas_core.benchmark import catalogue, jobs
 from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.benchmark.layout import BUNDLED
 from tests import stand_in
-from tests.stand_in import NAME, StandIn
+from tests.stand_in import NAME, until
 
 OUTPUT = "energy_5V9E_linscale.parquet"
 
@@ -28,19 +27,6 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     for job in jobs.jobs(folder):
         jobs.cancel(job)
     until(lambda: not any(job.running for job in jobs.jobs(folder)))
-
-
-@pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    with stand_in.stand_in(tmp_path, monkeypatch) as served:
-        yield served
-
-
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def settled(page, data: Path):

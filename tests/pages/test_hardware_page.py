@@ -60,10 +60,6 @@ def own_measurements(user_folder, energies):
         path.unlink(missing_ok=True)
 
 
-def headline(page) -> str:
-    return next(text for text in page.texts("markdown") if text.startswith("**") and text.endswith(".**")).strip("*")
-
-
 def figure(page, name: str) -> dict:
     return page.figure(f"hardware_{name}")
 
@@ -75,7 +71,7 @@ def trace(page, picture: str, name: str) -> dict:
 class TestEnergy:
     def test_figure_3(self, open_page, energies, as_number):
         page = open_page("hardware").works()
-        assert headline(page).startswith(
+        assert page.headline.startswith(
             "91 cells on 4 devices: a typical cell takes the least energy on the RTX 3060; "
         )
         for device, values in energies.items():
@@ -146,7 +142,7 @@ class TestEnergy:
 class TestRanking:
     def test_pair_and_interval(self, open_page, as_number):
         page = open_page("hardware", section="ranking").works()
-        assert "86\u00a0% of all pairs of 91 cells in the same order (Kendall's τ 0.718;" in headline(page)
+        assert "86\u00a0% of all pairs of 91 cells in the same order (Kendall's τ 0.718;" in page.headline
         figures, note = page.facts["Kendall's τ of the pair"]
         assert figures == "0.718"
         assert note.startswith("95 %: 0.62")
@@ -192,13 +188,13 @@ class TestRanking:
         page = open_page("hardware", section="ranking", outliers="0").works()
         assert page.facts["Kendall's τ of the pair"][0] == "0.916"
         assert page.facts["Common cells"][0] == "70"
-        assert headline(page).endswith("With the 24 outliers τ is 0.718, on 91 cells.")
+        assert page.headline.endswith("With the 24 outliers τ is 0.718, on 91 cells.")
 
 
 class TestRegret:
     def test_pair_and_matrix(self, open_page):
         page = open_page("hardware", section="regret").works()
-        assert headline(page).startswith(
+        assert page.headline.startswith(
             "The front found on the Quadro RTX 6000 costs on the RTX 3090 14\u00a0% more energy"
         )
         assert page.facts["Mean extra energy"] == ("14\u00a0%", "over 17 cells of the front")
@@ -210,7 +206,7 @@ class TestRegret:
         page = open_page("hardware").set("hardware_section", "regret").set("hardware_b", "Titan Xp")
         page.set("hardware_accuracy_epochs", 12).works()
         assert page.params == {"section": "regret", "b": "Titan Xp", "accuracy_epochs": "12"}
-        assert "on the Titan Xp" in headline(page)
+        assert "on the Titan Xp" in page.headline
         page.set("hardware_section", "energy").set("hardware_section", "regret").works()
         assert page.params == {"section": "regret", "b": "Titan Xp", "accuracy_epochs": "12"}
 
@@ -222,7 +218,7 @@ class TestOwnMeasurements:
         page = open_page("hardware", section=section).works()
         assert not [text for text in page.texts("caption") if "appear here" in text]
         if section == "energy":
-            assert headline(page).startswith("91 cells on 5 devices")
+            assert page.headline.startswith("91 cells on 5 devices")
             assert "from your measurements" in page.facts[OWN][1]
             expected = energies["Quadro RTX 6000"].mean() / 2
             assert as_number(page.facts[OWN][0]) == pytest.approx(expected, rel=CLOSE)
@@ -286,7 +282,7 @@ class TestLinks:
         page = open_page("hardware", **params).works()
         assert any(words in text for text in page.texts("warning"))
         assert page.params == {}
-        assert headline(page).startswith("91 cells on 4 devices")
+        assert page.headline.startswith("91 cells on 4 devices")
 
     def test_zero_footprint_is_drawn_and_ranked(self, open_page):
         page = open_page("hardware", section="ranking", unit="kgCO2eq", grid="0").works()

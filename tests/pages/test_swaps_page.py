@@ -17,16 +17,12 @@ def bench():
     return Benchmark.open()
 
 
-def headline(page):
-    return next(text.value for text in page.app.main.markdown if text.value.startswith("**")).strip("*")
-
-
 class TestAllOfAKind:
     def test_paper_stands_beside(self, open_page, as_number):
         page = open_page("swaps").works()
         assert page.app.title[0].value == "Swaps"
         assert page.params == {}
-        assert "saves 32.2" in headline(page)
+        assert "saves 32.2" in page.headline
         rows = {row[0]: row[1:] for row in page.tables[0]}
         for name, here, paper, difference in (
             ("Energy: conv3x3 to conv1x1", -17.68, -17.68, 0.0),
@@ -59,7 +55,7 @@ class TestAllOfAKind:
 
     def test_gpu_energy_of_7v_is_unknown(self, open_page):
         page = open_page("swaps", scope="GPU").works()
-        assert "choose the scope Facility or IT" in headline(page)
+        assert "choose the scope Facility or IT" in page.headline
         page.set("swaps_section", "one").works()
         assert any("Choose the scope Facility or IT in the lens" in text for text in page.texts("info"))
         page.set("swaps_section", "trade").works()
@@ -83,7 +79,7 @@ class TestOneVertex:
         page = open_page("swaps", section="one", space="4V")
         page.set("swaps_metric", "footprint").set("swaps_split", "none").set("swaps_absolute", True).works()
         assert page.params == {"section": "one", "space": "4V", "metric": "footprint", "split": "none", "absolute": "1"}
-        assert "kgCO2eq" in headline(page)
+        assert "kgCO2eq" in page.headline
 
     def test_few_pairs_are_told(self, open_page):
         page = open_page("swaps", section="one", space="4V").works()
@@ -115,7 +111,7 @@ class TestTradeOff:
         assert [as_number(row[1]) for row in rows] == pytest.approx(list(100 * expected["energy"]), abs=0.051)
         assert rows[0][3] == "no accuracy lost"
         assert as_number(rows[1][3]) == pytest.approx(100 * expected["saved_per_point"].iloc[1], abs=0.051)
-        assert headline(page).startswith("conv1x1 becoming maxpool3x3 (1 from input) saves 8.0")
+        assert page.headline.startswith("conv1x1 becoming maxpool3x3 (1 from input) saves 8.0")
 
 
 class TestWalk:
@@ -125,7 +121,7 @@ class TestWalk:
         assert page.params == {"section": "walk", "space": "4V", "walk": first}
         options = walk.options(bench, View(space="4V"), first)
         saving = (options["d_energy"] < 0).sum()
-        assert headline(page).startswith(f"{saving} of {len(options)} steps from here save energy")
+        assert page.headline.startswith(f"{saving} of {len(options)} steps from here save energy")
 
     def test_path_of_a_link_and_undo(self, open_page, bench, truth, as_number):
         second = walk.options(bench, View(space="4V"), START)["hash"].iloc[2]
@@ -150,7 +146,7 @@ class TestWalk:
 
     def test_the_bare_cell_leads_nowhere(self, open_page):
         page = open_page("swaps", section="walk", space="4V", walk="043721b9c7fe8c5fad811d47d83132ec").works()
-        assert headline(page).startswith("No step leads on")
+        assert page.headline.startswith("No step leads on")
 
     def test_card_of_the_cell(self, open_page):
         page = open_page("swaps", section="walk", space="4V", walk=START).press("Open card").works()
