@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
 from ecnas_core import Benchmark
@@ -152,6 +154,8 @@ class TestWalk:
         page = open_page("swaps", section="walk", space="4V", walk=START).press("Open card").works()
         assert f"Cell {START[:8]}" in page.texts("subheader")
         assert page.params["cell"] == START
+        (link,) = [code.value for code in page.app.code if code.value.startswith("http")]
+        assert parse_qs(urlsplit(link).query) == {name: [value] for name, value in page.params.items()}
 
     def test_begin_at_the_open_cell(self, open_page):
         page = open_page("swaps", section="walk", space="5V", cell=START).set("swaps_begin", START).works()
