@@ -324,7 +324,7 @@ def reading(view: CarbonView, frame: pd.DataFrame) -> None:
         f"- **7V**: {format_quantity(cells, digits=None)} cells have no measurement among the figures at hand and come "
         f"to {format_quantity(kwh, 'kWh', 6)}. The authors trained {trained} cells, more than they published; with all "
         f"of these counted out at the mean, {format_quantity(spared['7V', 'kwh'], 'kWh', 6)} are left. The GPU days "
-        "cannot be recomputed: training times are published for some 26\u2009000 cells only."
+        "cannot be recomputed: training times are published for some 26\u202f000 cells only."
     )
 
 

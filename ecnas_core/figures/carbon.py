@@ -176,8 +176,8 @@ def table_headline(table: pd.DataFrame) -> str:
     known = table[table["verdict"] != "unknown"]
     agreeing = known["verdict"].isin(["agrees", "close"])
     differing = ", ".join(f"{row.space} in {row.unit}" for row in known[~agreeing].itertuples())
-    told = f"{agreeing.sum()} of the {len(known)} numbers of Table 3 that can be recomputed agree within 0.2\u2009%"
-    return f"{told}; {differing} does not." if differing else f"{told}."
+    told = f"{agreeing.sum()} of the {len(known)} numbers of Table 3 that can be recomputed agree within 0.2\u202f%"
+    return f"{told}; these do not: {differing}." if differing else f"{told}."
 
 
 def percent(share: float) -> str:

@@ -217,7 +217,7 @@ def components_headline(summary: pd.DataFrame) -> str:
         f"The GPU takes {first['gpu_share_two_sockets']:.0%} of the run's energy in 4 epochs, "
         f"{last['gpu_share_two_sockets']:.0%} in {_LAST} (the second CPU socket taken as the first); the mean power of "
         f"a training falls from {first['power_w']:.0f} to {last['power_w']:.0f} W."
-    ).replace("%", "\u2009%")
+    ).replace("%", "\u202f%")
 
 
 def components(frame: pd.DataFrame, dark: bool) -> Plane:

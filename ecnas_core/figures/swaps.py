@@ -19,6 +19,7 @@ from ecnas_core.figures.theme import FRONT, SELECTION, UNKNOWN, axis, format_fix
 
 FIGURE_2 = ("energy", "training_time", "validation_accuracy", "parameters")
 COLORS = dict(zip(SHORT_NAMES, (theme.OPERATIONS[operation] for operation in OPERATIONS), strict=True))
+TICKS = ("3×3", "1×1", "pool")
 LABELS = {
     "energy": "Energy",
     "footprint": "Footprint",
@@ -52,7 +53,7 @@ def points(number: float | None, digits: int = 2) -> str:
     return (
         UNKNOWN
         if number is None or pd.isna(number)
-        else format_fixed(100 * number, digits, signed=True) + "\u2009points"
+        else format_fixed(100 * number, digits, signed=True) + "\u202fpoints"
     )
 
 
@@ -69,8 +70,14 @@ def heat_maps(frame: pd.DataFrame, dark: bool) -> go.Figure:
         dark: whether the figure stands on the dark background.
     """
     colors = palette(dark)
-    figure = make_subplots(2, 2, subplot_titles=[_map_title(name) for name in FIGURE_2], horizontal_spacing=0.16,
-                           vertical_spacing=0.2)  # fmt: skip
+    figure = make_subplots(
+        2,
+        2,
+        subplot_titles=[_map_title(name) for name in FIGURE_2],
+        shared_yaxes=True,
+        horizontal_spacing=0.06,
+        vertical_spacing=0.2,
+    )
     for number, name in enumerate(FIGURE_2):
         effects = np.zeros((3, 3))
         for row in frame[frame["metric"] == name].itertuples():
@@ -108,9 +115,11 @@ def heat_maps(frame: pd.DataFrame, dark: bool) -> go.Figure:
                 row=number // 2 + 1,
                 col=number % 2 + 1,
             )
-    figure.update_layout(template=template(dark), height=470, margin={"l": 76, "r": 8, "t": 30, "b": 40})
-    figure.update_xaxes(showgrid=False, ticks="", showline=False)
-    figure.update_yaxes(showgrid=False, ticks="", showline=False, autorange="reversed")
+    figure.update_layout(template=template(dark), height=470, margin={"l": 64, "r": 8, "t": 30, "b": 40})
+    bare = {"showgrid": False, "ticks": "", "showline": False, "tickvals": SHORT_NAMES, "ticktext": TICKS}
+    figure.update_xaxes(**bare)
+    figure.update_yaxes(**bare, autorange="reversed")
+    figure.update_annotations(selector={"xref": "paper"}, font={"size": 13})
     for column in (1, 2):
         figure.update_xaxes(title={"text": "… by", "font": {"size": 12}}, row=2, col=column)
     for row in (1, 2):
@@ -384,7 +393,7 @@ def headline_walk(path: pd.DataFrame, options: pd.DataFrame, view: View) -> str:
 
 
 def _map_title(name: str) -> str:
-    return f"{LABELS[name]} ({_unit(name)})"
+    return f"{'Accuracy' if name == 'validation_accuracy' else LABELS[name]} ({_unit(name)})"
 
 
 def _unit(name: str) -> str:

@@ -40,7 +40,7 @@ SYMBOLS: Final[dict[Provenance, str]] = {
 
 UNKNOWN: Final = "–"
 _TITLE_HEIGHT: Final = 28
-_THIN_SPACE: Final = "\u2009"
+_NARROW_SPACE: Final = "\u202f"
 _NO_BREAK_SPACE: Final = "\u00a0"
 _MINUS: Final = "\u2212"
 _TIMES_TEN: Final = "\u00d710"
@@ -196,7 +196,7 @@ def template(dark: bool) -> go.layout.Template:
             "margin": {"l": 56, "r": 12, "t": 36, "b": 44},
             "paper_bgcolor": "rgba(0,0,0,0)",
             "plot_bgcolor": "rgba(0,0,0,0)",
-            "separators": f".{_THIN_SPACE}",
+            "separators": f".{_NARROW_SPACE}",
             "title": {
                 "font": {"size": 15},
                 "pad": {"t": 8},
@@ -237,7 +237,7 @@ def format_quantity(value: float | None, unit: str = "", digits: int | None = 3)
         digits: Significant digits; None writes a count in full, rounded to a whole number.
 
     Returns:
-        The number with thin spaces for thousands and a true minus, as a power of ten below 0.0001 and from a milliard
+        The number with narrow no-break spaces for thousands and a true minus, as a power of ten below 0.0001 and from a milliard
         on; "–" if it is unknown.
     """
     if value is None or pd.isna(value):
@@ -263,7 +263,7 @@ def format_percent(share: float | None, digits: int = 1, signed: bool = False) -
     """Write a share as a percentage with fixed decimals: -0.1768, signed, is "−17.7 %"."""
     if share is None or pd.isna(share):
         return UNKNOWN
-    return f"{format_fixed(100 * share, digits, signed)}{_THIN_SPACE}%"
+    return f"{format_fixed(100 * share, digits, signed)}{_NARROW_SPACE}%"
 
 
 def format_prefixed(value: float | None, unit: str = "", digits: int = 3) -> str:
@@ -320,7 +320,7 @@ def _format_number(number: float, digits: int | None) -> str:
 
 
 def _group(text: str) -> str:
-    return text.replace(",", _THIN_SPACE).replace("-", _MINUS)
+    return text.replace(",", _NARROW_SPACE).replace("-", _MINUS)
 
 
 def _with_unit(number: str, unit: str) -> str:

@@ -17,9 +17,11 @@ _STYLE = """\
 .quantities {border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem}
 .quantities th, .quantities td {padding: .22rem .5rem .22rem 0; border-bottom: 1px solid rgba(128, 128, 128, .25);
   text-align: right; vertical-align: baseline}
-.quantities th:first-child, .quantities td:first-child {text-align: left; font-weight: 400}
+.quantities td {white-space: nowrap}
+.quantities th:first-child, .quantities td:first-child {text-align: left; font-weight: 400; min-width: 7rem}
 .quantities thead th {font-size: .8rem; opacity: .72; font-weight: 400}
-.quantities .note {text-align: left; font-size: .8rem; opacity: .78; padding-left: .6rem}
+.quantities .note {text-align: left; white-space: normal; min-width: 8rem;
+  font-size: .8rem; opacity: .78; padding-left: .6rem}
 .quantities .best {font-weight: 700}
 .scroll {overflow-x: auto}
 </style>"""

@@ -19,7 +19,7 @@ NARROW = {"width": 390, "height": 844}
 
 
 def number(text: str) -> float:
-    plain = re.sub(r"[\u2009\u202f]", "", text).replace("\u2212", "-")
+    plain = re.sub(r"\u202f", "", text).replace("\u2212", "-")
     return float(re.search(r"-?\d+(\.\d+)?", plain)[0])
 
 

@@ -19,7 +19,7 @@ def test_a_walk_by_clicks_and_back(tab):
         "start => new URLSearchParams(location.search).get('walk')?.startsWith(start + '~')", arg=START
     )
     tab.idle()
-    expect(tab.fact("Energy since the start")).not_to_have_text("0.0\u2009%")
+    expect(tab.fact("Energy since the start")).not_to_have_text("0.0\u202f%")
     expect(tab.page.get_by_text("The path so far")).to_be_visible()
     tab.page.get_by_role("button", name="Undo").click()
     tab.until_params(walk=START)

@@ -158,7 +158,7 @@ class TestDrawing:
         assert figure.data[0].x[0] == 0.0
         assert max(trace.x.max() for trace in figure.data) == 99_999.0
         assert len(figure.to_json()) < MEGABYTE
-        assert headline(frame, chart).endswith("a sample of 100\u2009000.")
+        assert headline(frame, chart).endswith("a sample of 100\u202f000.")
 
     def test_more_bars_than_can_be_read_are_cut(self):
         frame = pd.DataFrame({"name": [f"{number:03d}" + "x" * 100 for number in range(500)], "n": range(500)})

@@ -110,7 +110,7 @@ class TestHeadline:
         assert f"{factor:.0f} times as much in Turkmenistan as in Lesotho" in text
 
     def test_many_trainings_are_told(self, countries):
-        assert "for 1\u2009000 trainings in Denmark" in figures.headline(countries, Lens(), ENERGY, 1000)
+        assert "for 1\u202f000 trainings in Denmark" in figures.headline(countries, Lens(), ENERGY, 1000)
 
     def test_by_hand_and_gap(self, countries):
         assert "at 300 gCO2eq/kWh" in figures.headline(countries, Lens(country=None, g_per_kwh=300), ENERGY, 1)
@@ -129,8 +129,8 @@ class TestDifferences:
 
     @pytest.mark.parametrize(
         ("share", "text"),
-        [(0.2711, "+27.1\u2009%"), (-0.0782, "\u22127.8\u2009%"), (0.00136, "+0.14\u2009%"), (1e-7, "0.00\u2009%"),
-         (-1e-7, "0.00\u2009%"), (float("nan"), "–"), (pd.NA, "–")],
+        [(0.2711, "+27.1\u202f%"), (-0.0782, "\u22127.8\u202f%"), (0.00136, "+0.14\u202f%"), (1e-7, "0.00\u202f%"),
+         (-1e-7, "0.00\u202f%"), (float("nan"), "–"), (pd.NA, "–")],
     )  # fmt: skip
     def test_percent(self, share, text):
         assert figures.percent(share) == text

@@ -57,7 +57,7 @@ class TestHeadline:
         )
 
     def test_how_many_are_known(self, picture):
-        assert figures.headline(picture()).startswith("25\u2009822 of 423\u2009615 cells have a known accuracy; ")
+        assert figures.headline(picture()).startswith("25\u202f822 of 423\u202f615 cells have a known accuracy; ")
 
     @pytest.mark.parametrize(
         ("x", "y", "words"),
@@ -77,7 +77,7 @@ class TestHeadline:
 
     def test_none_with_both(self, picture):
         assert figures.headline(picture(lens=Lens(scope="GPU"))) == (
-            "423\u2009615 cells of 7V, none with both energy and validation error at 108 epochs."
+            "423\u202f615 cells of 7V, none with both energy and validation error at 108 epochs."
         )
 
     def test_one_cell(self, picture, truth):
@@ -108,7 +108,7 @@ class TestWords:
         ("key", "number", "text"),
         [
             ("energy", 0.273068, "0.273\u00a0kWh"),
-            ("energy", 1234.5, "1\u2009230\u00a0kWh"),
+            ("energy", 1234.5, "1\u202f230\u00a0kWh"),
             ("validation_accuracy", 0.94, "0.9400"),
             ("parameters", 2.694282, "2.69\u00a0M"),
             ("energy", None, "–"),
@@ -122,7 +122,7 @@ class TestWords:
 
     def test_cells_in_words(self):
         assert [figures.cells(number) for number in (0, 1, 2, 423_624)] == [
-            "0 cells", "1 cell", "2 cells", "423\u2009624 cells",
+            "0 cells", "1 cell", "2 cells", "423\u202f624 cells",
         ]  # fmt: skip
 
 
@@ -181,7 +181,7 @@ class TestPlane:
         assert np.asarray(strip.customdata).sum() == unknown
         assert strip.yaxis == "y2"
         (note,) = figure.layout.annotations
-        assert note.text == f"accuracy unknown: {unknown:,} cells".replace(",", "\u2009")
+        assert note.text == f"accuracy unknown: {unknown:,} cells".replace(",", "\u202f")
         assert figure.layout.yaxis.domain[0] > figure.layout.yaxis2.domain[1]
 
     def test_no_strip_where_all_is_known(self, picture):
@@ -312,7 +312,7 @@ class TestParallel:
         for label, column in (("Energy (kWh)", "energy"), ("Validation error", "validation_error")):
             assert list(drawn[label].values) == pytest.approx(list(np.log10(expected[column])))
         energy = drawn["Energy (kWh)"]
-        assert [float(text.replace("\u2009", "")) for text in energy.ticktext] == pytest.approx(
+        assert [float(text.replace("\u202f", "")) for text in energy.ticktext] == pytest.approx(
             10 ** np.asarray(energy.tickvals), rel=6e-3
         )
 

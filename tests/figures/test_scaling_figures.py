@@ -106,7 +106,7 @@ class TestSentences:
     def test_headline(self, bench, measured, quantity):
         of_cells = ratio(measured[quantity])
         told = figures.headline(scaling.summary(bench, quantity), quantity)
-        assert f"by {100 * (1 / of_cells - 1).mean():.1f}\u2009%" in told
+        assert f"by {100 * (1 / of_cells - 1).mean():.1f}\u202f%" in told
         assert f"{of_cells.mean():.3f} ± {of_cells.std():.3f} of 27 times" in told
         assert told.endswith("over 91 cells.")
 
@@ -123,7 +123,7 @@ class TestSentences:
         told = figures.verdict(errors, apart, quantity)
         last = errors.query("epochs == 108").set_index("model")["mean_absolute"]
         for model in ("linear", "constant", "by time", *(["power"] if quantity != "time" else [])):
-            assert f"{100 * last[model]:.1f}\u2009%" in told
+            assert f"{100 * last[model]:.1f}\u202f%" in told
         assert ("takes the one ratio" in told) == (quantity == "time")
 
     def test_rows_of_errors(self, bench):
@@ -131,9 +131,9 @@ class TestSentences:
         rows = figures.error_rows(errors, apart)
         assert [row[0] for row in rows] == list(MODELS.values())
         constant = errors[errors["model"] == "constant"].set_index("epochs").loc[36]
-        assert rows[1][2] == f"{100 * constant['mean_absolute']:.1f}, {100 * constant['root_mean_square']:.1f}\u2009%"
+        assert rows[1][2] == f"{100 * constant['mean_absolute']:.1f}, {100 * constant['root_mean_square']:.1f}\u202f%"
         power = apart[apart["model"] == "power"].set_index("epochs").loc[108]
-        assert rows[-1][-1] == f"{100 * power['mean_absolute']:.1f}, {100 * power['root_mean_square']:.1f}\u2009%"
+        assert rows[-1][-1] == f"{100 * power['mean_absolute']:.1f}, {100 * power['root_mean_square']:.1f}\u202f%"
 
     def test_rows_and_headline_of_components(self, bench):
         summary = scaling.components_summary(scaling.components(bench))
@@ -144,5 +144,5 @@ class TestSentences:
         assert rows[2][1] == f"{power['mean']:.1f} ± {power['deviation']:.1f}\u00a0W"
         assert rows[2][5] == f"\u2212{-power['correlation']:.2f}"
         assert figures.components_headline(summary).startswith(
-            "The GPU takes 62\u2009% of the run's energy in 4 epochs"
+            "The GPU takes 62\u202f% of the run's energy in 4 epochs"
         )

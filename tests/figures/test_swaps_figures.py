@@ -23,16 +23,16 @@ def bench():
 
 @pytest.mark.parametrize(
     ("number", "told"),
-    [(-0.1768, "−17.7\u2009%"), (0.5, "+50.0\u2009%"), (-0.0001, "0.0\u2009%"), (None, "–"), (math.nan, "–")],
+    [(-0.1768, "−17.7\u202f%"), (0.5, "+50.0\u202f%"), (-0.0001, "0.0\u202f%"), (None, "–"), (math.nan, "–")],
 )
 def test_change(number, told):
     assert figures.change(number) == told
 
 
 def test_points_are_hundredths():
-    assert figures.points(-0.0311) == "−3.11\u2009points"
-    assert figures.effect("validation_accuracy", 0.01) == "+1.00\u2009points"
-    assert figures.effect("energy", 0.01) == "+1.0\u2009%"
+    assert figures.points(-0.0311) == "−3.11\u202fpoints"
+    assert figures.effect("validation_accuracy", 0.01) == "+1.00\u202fpoints"
+    assert figures.effect("energy", 0.01) == "+1.0\u202f%"
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -95,7 +95,7 @@ class TestHeadlines:
         told = figures.headline_all(swaps.figure_2(bench, "7V", 108))
         assert (
             told
-            == "Putting maxpool3x3 in the place of every conv3x3 saves 32.2\u2009% of the energy and changes accuracy by −2.69\u2009points."
+            == "Putting maxpool3x3 in the place of every conv3x3 saves 32.2\u202f% of the energy and changes accuracy by −2.69\u202fpoints."
         )
 
     def test_no_exchange_known(self):

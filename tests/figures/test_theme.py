@@ -34,12 +34,12 @@ CONFIG = tomllib.loads((ROOT / ".streamlit/config.toml").read_text())
         (0.0001, "", 2, "0.00010"),
         (0.000012345, "kWh", 3, "1.23×10⁻⁵\u00a0kWh"),
         (-0.000012345, "", 2, "−1.2×10⁻⁵"),
-        (-1234.5, "g", 3, "−1\u2009230\u00a0g"),
-        (1234567, "kWh", 3, "1\u2009230\u2009000\u00a0kWh"),
+        (-1234.5, "g", 3, "−1\u202f230\u00a0g"),
+        (1234567, "kWh", 3, "1\u202f230\u202f000\u00a0kWh"),
         (999_600_000, "", 3, "1.00×10⁹"),
         (6.02214e23, "", 4, "6.022×10²³"),
-        (423_624, "", None, "423\u2009624"),
-        (12_345_678_901, "B", None, "12\u2009345\u2009678\u2009901\u00a0B"),
+        (423_624, "", None, "423\u202f624"),
+        (12_345_678_901, "B", None, "12\u202f345\u202f678\u202f901\u00a0B"),
         (-0.3, "", None, "0"),
     ],
 )
@@ -61,7 +61,7 @@ def test_format_quantity(value: float | None, unit: str, digits: int | None, wri
         (pd.NA, "J", "–"),
         (math.inf, "J", "∞\u00a0J"),
         (1e-11, "J", "0.0100\u00a0nJ"),
-        (1e16, "B", "10\u2009000\u00a0TB"),
+        (1e16, "B", "10\u202f000\u00a0TB"),
     ],
 )
 def test_format_prefixed(value: float | None, unit: str, written: str) -> None:
@@ -70,7 +70,7 @@ def test_format_prefixed(value: float | None, unit: str, written: str) -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False), st.integers(1, 12))
 def test_a_written_quantity_reads_back_to_its_digits(value: float, digits: int) -> None:
-    plain = theme.format_quantity(value, digits=digits).replace("\u2009", "").replace("−", "-")
+    plain = theme.format_quantity(value, digits=digits).replace("\u202f", "").replace("−", "-")
     plain = plain.replace("×10", "e").translate(str.maketrans("⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "-0123456789"))
     assert float(plain) == pytest.approx(float(f"{value:.{digits - 1}e}"), rel=1e-15, abs=0)
 
@@ -165,7 +165,7 @@ def test_importing_the_core_does_not_import_plotly() -> None:
         (0.1768, 2, False, "0.18"),
         (-0.0004, 2, True, "0.00"),
         (0.0, 1, True, "0.0"),
-        (260193.1219, 3, False, "260\u2009193.122"),
+        (260193.1219, 3, False, "260\u202f193.122"),
         (-13.2674, 3, True, "−13.267"),
         (None, 1, False, "–"),
         (math.nan, 1, True, "–"),
@@ -176,7 +176,7 @@ def test_fixed_decimals(number, digits, signed, written):
 
 
 def test_percentages():
-    assert theme.format_percent(-0.1768, signed=True) == "−17.7\u2009%"
-    assert theme.format_percent(0.16066) == "16.1\u2009%"
-    assert theme.format_percent(0.00135, 2) == "0.14\u2009%"
+    assert theme.format_percent(-0.1768, signed=True) == "−17.7\u202f%"
+    assert theme.format_percent(0.16066) == "16.1\u202f%"
+    assert theme.format_percent(0.00135, 2) == "0.14\u202f%"
     assert theme.format_percent(None) == "–"

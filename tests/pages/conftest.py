@@ -23,7 +23,7 @@ CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>")
 
 def number(text: str) -> float:
     """The first number of a text as the pages write it, "1 230 kWh" being 1230."""
-    plain = text.replace("\u2009", "").replace("\u2212", "-").replace("\u00a0", " ")
+    plain = text.replace("\u202f", "").replace("\u2212", "-").replace("\u00a0", " ")
     return float(re.search(r"-?\d+(\.\d+)?", plain)[0])
 
 

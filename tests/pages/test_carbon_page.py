@@ -151,11 +151,11 @@ class TestEquivalents:
 class TestTable3:
     def test_numbers_beside_the_paper_s(self, open_page):
         page = carbon(open_page, section="table")
-        rows = {row[0]: [re.sub(r"(?<=\d)\u2009(?=\d)", "", text) for text in row] for row in page.tables[0]}
+        rows = {row[0]: [re.sub(r"(?<=\d)\u202f(?=\d)", "", text) for text in row] for row in page.tables[0]}
         assert rows["5V, GPU days"][1:4] == ["121.109", "121.109", "0.000"]
         assert rows["5V, kWh"][1:4] == ["1970.495", "1970.495", "0.000"]
         assert rows["5V, kgCO2eq"][1:4] == ["252.572", "252.571", "+0.001"]
-        assert rows["4V, kWh"][1:5] == ["62.198", "48.931", "+13.267", "+27.1\u2009%"]
+        assert rows["4V, kWh"][1:5] == ["62.198", "48.931", "+13.267", "+27.1\u202f%"]
         assert rows["4V, kWh"][5].startswith("does not agree")
         assert rows["7V, GPU days"][1:3] == ["–", "14037.058"]
         assert "training times" in rows["7V, GPU days"][5]

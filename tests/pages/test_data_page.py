@@ -252,7 +252,7 @@ class TestSql:
 
     def test_answer_that_is_cut_off_says_so(self, open_page, data):
         page = ask(open_page("data", section="sql"), "select hash, epochs from results").works()
-        assert "100\u2009000 rows, 2 columns" in " ".join(page.texts("markdown"))
+        assert "100\u202f000 rows, 2 columns" in " ".join(page.texts("markdown"))
         assert "cut off: there are more rows" in " ".join(page.texts("markdown"))
 
     def test_answer_without_rows_or_numbers(self, open_page, data):

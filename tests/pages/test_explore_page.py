@@ -23,7 +23,7 @@ class TestOpening:
         knee = truth.knee(front)
         known = cells["validation_accuracy"].notna().sum()
         assert page.matching == len(cells) == 423_615
-        assert page.facts["Matching cells"][1] == "of 423\u2009624 in 7V"
+        assert page.facts["Matching cells"][1] == "of 423\u202f624 in 7V"
         assert as_number(page.facts["With both values"][0]) == known
         assert as_number(page.facts["With both values"][1]) == len(cells) - known
         assert page.on_front == len(front)
@@ -285,7 +285,7 @@ class TestLens:
 
     def test_gpu_energy_of_7v_is_unknown(self, open_page):
         page = open_page(cell="00005c142e6f48ac74fdcf73e3439874", scope="GPU").works()
-        assert page.headline == "423\u2009615 cells of 7V, none with both energy and validation error at 108 epochs."
+        assert page.headline == "423\u202f615 cells of 7V, none with both energy and validation error at 108 epochs."
         assert any("Choose the scope Facility or IT" in text for text in page.texts("info"))
         page.set("lens_scope", "facility").works()
         assert page.matching == 423_615

@@ -29,7 +29,7 @@ def test_energy(open_page, ratios):
     assert page.params == {}
     assert page.app.title[0].value == "Scaling"
     assert page.headline == page.alt("scaling_ratios") == (
-        "Linear scaling overstates energy at 108 epochs by 16.1\u2009%: measured is 0.863 ± 0.040 of 27 times the "
+        "Linear scaling overstates energy at 108 epochs by 16.1\u202f%: measured is 0.863 ± 0.040 of 27 times the "
         "4-epoch figure, over 91 cells."
     )  # fmt: skip
     found = {row[0]: row[1:] for row in page.tables[0][1:]}
@@ -40,10 +40,10 @@ def test_energy(open_page, ratios):
         assert row[-2:] == [f"{part.min():.3f} to {part.max():.3f}", "91"]
     assert found["108 epochs"][2:4] == ["± 0.016", "± 0.036"]
     assert [row[3] for row in page.tables[1][1:]] == [
-        "16.1, 17.0\u2009%", "3.9, 4.8\u2009%", "3.5, 4.4\u2009%", "3.5, 4.4\u2009%", "5.7, 7.3\u2009%", "1.2, 1.5\u2009%"
+        "16.1, 17.0\u202f%", "3.9, 4.8\u202f%", "3.5, 4.4\u202f%", "3.5, 4.4\u202f%", "5.7, 7.3\u202f%", "1.2, 1.5\u202f%"
     ]  # fmt: skip
-    assert [row[4] for row in page.tables[1][1:3]] == ["12.5, 14.8\u2009%", "6.0, 7.8\u2009%"]
-    assert page.tables[1][-1][4] == "1.3, 1.7\u2009%"
+    assert [row[4] for row in page.tables[1][1:3]] == ["12.5, 14.8\u202f%", "6.0, 7.8\u202f%"]
+    assert page.tables[1][-1][4] == "1.3, 1.7\u202f%"
     assert {"Which way of scaling to trust", "Why cells differ", "Where the energy goes"} <= set(
         page.texts("subheader")
     )

@@ -35,7 +35,7 @@ class TestAllOfAKind:
             ("Parameters: conv1x1 to maxpool3x3", -13.55, -13.55, 0.0),
         ):
             assert [as_number(text) for text in rows[name][:3]] == pytest.approx([here, paper, difference], abs=0.011)
-        assert rows["Validation accuracy: conv3x3 to conv1x1"][0].startswith("−2.91\u2009points ± ")
+        assert rows["Validation accuracy: conv3x3 to conv1x1"][0].startswith("−2.91\u202fpoints ± ")
         assert any("standard error" in text for text in page.texts("caption"))
 
     def test_maps_hold_the_antisymmetric_effects(self, open_page, bench):
