@@ -254,7 +254,8 @@ def _change(
     """The change of a metric over pairs of rows; NaN where it is unknown, or the accuracies are not comparable."""
     numbers = known.by_metric[name]
     old, new = numbers[before], numbers[after]
-    change = new - old if difference else new / old - 1
+    with np.errstate(invalid="ignore"):  # the footprint where electricity emits nothing has no relative change
+        change = new - old if difference else new / old - 1
     left_out = np.zeros(len(change), bool)
     if name == "validation_accuracy":
         left_out = known.accuracy_kind[before] != known.accuracy_kind[after]

@@ -237,8 +237,8 @@ def format_quantity(value: float | None, unit: str = "", digits: int | None = 3)
         digits: Significant digits; None writes a count in full, rounded to a whole number.
 
     Returns:
-        The number with narrow no-break spaces for thousands and a true minus, as a power of ten below 0.0001 and from a milliard
-        on; "–" if it is unknown.
+        The number with narrow no-break spaces for thousands and a true minus, as a power of ten below 0.0001 and from
+        a milliard on; "–" if it is unknown.
     """
     if value is None or pd.isna(value):
         return UNKNOWN
