@@ -84,6 +84,19 @@ def test_footprint_of_the_knee(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Denmark" in capsys.readouterr().out
 
 
+def test_table_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["table1", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert answer.keys() == {"SEMOA", "RS", "SH-EMOA", "MS-EHVI"}
+    assert answer["RS"]["rk"]["training_time_s"] == pytest.approx([310.93, 56.50], abs=5e-3)
+    assert answer["RS"]["printed"]["rk"]["training_time_s"] == [310.93, 56.5]
+    assert answer["SEMOA"]["trials"] == {"r0": 7, "rk": 7, "r1": 7}
+    assert main(["table1"]) == 0
+    assert "310.93 ± 56.50" in capsys.readouterr().out
+    assert main(["table1", "--space", "4V", "--json"]) == 0
+    assert "printed" not in json.loads(capsys.readouterr().out)["RS"]
+
+
 def test_table_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table3", "--json"]) == 0
     rows = {(row["space"], row["quantity"]): row for row in json.loads(capsys.readouterr().out)["rows"]}

@@ -1,6 +1,10 @@
-"""The Pareto front of points with two minimised objectives, its extremes, its knee and its hypervolume."""
+"""The Pareto front of points with two or three minimised objectives, its extremes, its knee and its hypervolume."""
 
 from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -12,75 +16,174 @@ ROUNDING = 1e-12
 
 
 class InvalidPoints(EcnasError):
-    """Points are not finite or do not have two columns."""
+    """Points are not finite, or have another number of columns than asked for."""
+
+
+class Staircase:
+    """What points with two minimised objectives dominate, grown point by point; a point in O(log n).
+
+    Attributes:
+        reference: the worst value of each objective; points beyond it dominate nothing.
+    """
+
+    def __init__(self, reference: Sequence[float]) -> None:
+        self.reference = float(reference[0]), float(reference[1])
+        self._first = [-inf, self.reference[0]]
+        self._second = [self.reference[1], -inf]
+
+    def add(self, first: float, second: float) -> float:
+        """Take a point in.
+
+        Returns:
+            The area that it alone dominates, above 0; 0 where an earlier point is as good in both objectives.
+        """
+        xs, ys = self._first, self._second
+        before = bisect_right(xs, first) - 1
+        if ys[before] <= second:
+            return 0.0
+        start = end = before if xs[before] == first else before + 1
+        gain, left, top = 0.0, first, ys[start - 1]
+        while ys[end] >= second:
+            gain += (xs[end] - left) * (top - second)
+            left, top = xs[end], ys[end]
+            end += 1
+        gain += (xs[end] - left) * (top - second)
+        xs[start:end], ys[start:end] = [first], [second]
+        return gain
 
 
 def front(points: Points) -> npt.NDArray[np.int64]:
     """The non-dominated points, in O(n log n).
 
-    A point dominates another when it is no worse in both objectives and better in one. Of several equal points the
+    A point dominates another when it is no worse in all objectives and better in one. Of several equal points the
     first one in the input stands for all.
 
     Args:
-        points: shape (n, 2), both objectives minimised, finite.
+        points: shape (n, 2) or (n, 3), all objectives minimised, finite.
 
     Returns:
-        Indices of the front, by rising first objective.
+        Indices of the front, by rising first objective, then second.
 
     Raises:
         InvalidPoints: wrong shape, or a value that is not finite.
     """
-    points = _checked(points)
+    points = checked(points)
     if not len(points):
         return np.empty(0, np.int64)
-    order = np.lexsort((np.arange(len(points)), points[:, 1], points[:, 0]))
-    second = points[order, 1]
-    best_before = np.concatenate(([np.inf], np.minimum.accumulate(second)[:-1]))
-    return order.compress(second < best_before)
+    order = np.lexsort((np.arange(len(points)), *points.T[::-1]))
+    if points.shape[1] == 2:
+        second = points[order, 1]
+        best_before = np.concatenate(([np.inf], np.minimum.accumulate(second)[:-1]))
+        return order.compress(second < best_before)
+    ranks = [np.unique(column, return_inverse=True)[1][order].tolist() for column in points.T[1:]]
+    stairs = Staircase((len(points), len(points)))
+    return order.compress([stairs.add(*pair) > 0 for pair in zip(*ranks, strict=True)])
+
+
+def extremes(points: Points) -> tuple[int, ...]:
+    """The extremes of a front: for each objective the point that is least in it (r0, r1 of the paper's section 3).
+
+    Args:
+        points: a front as ``front`` orders it, shape (n, 2) or (n, 3).
+
+    Returns:
+        A position in the front for each objective, of equally good ones the first; nothing for an empty front.
+
+    Raises:
+        InvalidPoints: wrong shape, or a value that is not finite.
+    """
+    points = checked(points)
+    return tuple(np.argmin(points, axis=0).tolist()) if len(points) else ()
 
 
 def knee(points: Points) -> int | None:
     """The knee rk of a front: the point farthest from the chord between its extremes (paper section 3).
 
     The choice does not depend on the units of the objectives: scaling an axis scales every distance alike. Of points
-    equally far the first one is the knee.
+    equally far the first one is the knee. With three objectives the plane through the three extremes is the chord (Das
+    1999: On characterizing the "knee" of the Pareto curve).
 
     Args:
-        points: a front as ``front`` orders it, shape (n, 2).
+        points: a front as ``front`` orders it, shape (n, 2) or (n, 3).
 
     Returns:
-        Position in the front, or None when it has fewer than three points or none lies below the chord by more than
-        rounding.
+        Position in the front, or None when it has fewer than three points, none lies below the chord by more than
+        rounding, or three extremes make no plane that falls along every objective.
 
     Raises:
         InvalidPoints: wrong shape, or a value that is not finite.
     """
-    points = _checked(points)
+    points = checked(points)
     if len(points) < 3:
         return None
-    along = (points - points[0]) / (points[-1] - points[0])
-    below = along[:, 1] - along[:, 0]
-    farthest = below.max()
-    return int(np.argmax(below >= farthest - ROUNDING)) if farthest > ROUNDING else None
+    if points.shape[1] == 2:
+        along = (points - points[0]) / (points[-1] - points[0])
+        return first_best(along[:, 1] - along[:, 0])
+    along = unit(points)
+    corners = along[list(extremes(points))]
+    if np.linalg.matrix_rank(corners) < 3:
+        return None
+    plane = np.linalg.solve(corners, np.ones(3))
+    return first_best(1 - along @ plane) if (plane > 0).all() else None
 
 
-def hypervolume(points: Points, reference: tuple[float, float]) -> float:
-    """The area that points with two minimised objectives dominate below a reference point.
+def hypervolume(points: Points, reference: Sequence[float]) -> float:
+    """The area or volume that points with two or three minimised objectives dominate, in O(n log n).
 
     Args:
-        points: shape (n, 2), finite; those beyond the reference add nothing.
+        points: shape (n, 2) or (n, 3), finite; those beyond the reference add nothing.
         reference: the worst value of each objective.
+
+    Raises:
+        InvalidPoints: wrong shape, a value that is not finite, or another number of objectives in the reference.
     """
-    first, second = points[front(points)].T
-    first, second = np.minimum(first, reference[0]), np.minimum(second, reference[1])
-    heights = np.concatenate(([reference[1]], second[:-1])) - second
-    return float(((reference[0] - first) * heights).sum())
+    points, worst = checked(points), checked_reference(points, reference)
+    if points.shape[1] == 2:
+        first, second = np.minimum(points[front(points)], worst).T
+        heights = np.concatenate((worst[1:], second[:-1])) - second
+        return float(((worst[0] - first) * heights).sum())
+    stairs = Staircase(reference)
+    inside = points[points[:, 2] < worst[2]]
+    rising = inside[np.argsort(inside[:, 2], kind="stable")].tolist()
+    return float(sum(stairs.add(first, second) * (reference[2] - third) for first, second, third in rising))
 
 
-def _checked(points: Points) -> Points:
+def checked(points: Points) -> Points:
+    """The points as floats, two or three columns of finite values.
+
+    Raises:
+        InvalidPoints: they are not.
+    """
     points = np.asarray(points, dtype=np.float64)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise InvalidPoints(f"points of shape {points.shape} given; two columns are needed")
+    if points.ndim != 2 or points.shape[1] not in (2, 3):
+        raise InvalidPoints(f"points of shape {points.shape} given; two or three columns are needed")
     if not np.isfinite(points).all():
         raise InvalidPoints("a point is not finite; leave cells without a value out")
     return points
+
+
+def checked_reference(points: Points, reference: Sequence[float]) -> Points:
+    """The reference point, shape (objectives,), one finite value for each column of the points.
+
+    Raises:
+        InvalidPoints: it is not.
+    """
+    worst = np.asarray(reference, dtype=np.float64)
+    columns = np.shape(points)[1]
+    if worst.shape != (columns,) or not np.isfinite(worst).all():
+        raise InvalidPoints(f"reference {reference!r} for {columns} objectives; give one finite worst value for each")
+    return worst
+
+
+def unit(points: Points) -> Points:
+    """The points with each objective from 0, its least value among them, to 1, its most; 0 where all are equal."""
+    least = points.min(axis=0)
+    span = points.max(axis=0) - least
+    scaled: Points = (points - least) / np.where(span > 0, span, 1)
+    return scaled
+
+
+def first_best(scores: Points) -> int | None:
+    """Position of the highest score, the first of those equal but for rounding; None where none is above rounding."""
+    best = scores.max()
+    return int(np.argmax(scores >= best - ROUNDING)) if best > ROUNDING else None

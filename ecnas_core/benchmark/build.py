@@ -20,6 +20,8 @@ from ecnas_core.errors import EcnasError
 
 QUADRO = "Quadro RTX 6000"
 SPACE_BY_VERTICES = pa.array([None, None, "4V", "4V", "4V", "5V", "7V", "7V"])
+SEARCHES = ("SEMOA", "RS", "SH-EMOA", "MS-EHVI")
+TABLE_1 = {"training_time_s": "s", "validation_accuracy": "", "energy_kwh": "kWh", "log10_parameters": ""}
 NEEDED = (
     "official/energy_4V9E_4epochs.tfrecord",
     "official/energy_5V9E_4epochs.tfrecord",
@@ -167,7 +169,7 @@ def _searches(path: Path) -> pa.Table:
 
 
 def _printed(path: Path) -> pa.Table:
-    """What the paper prints in its Figure 2 and its Table 3."""
+    """What the paper prints in its Figures 2 and 4 and its Tables 1 and 3."""
     paper = json.loads(path.read_text(encoding="utf-8"))
     swaps = paper["figure_2_operator_swaps_7v"]
     units = {name: {"percent": "%", "absolute": ""}[unit] for name, unit in swaps["unit"].items()}
@@ -181,5 +183,15 @@ def _printed(path: Path) -> pa.Table:
         ("table_3", space, quantity, value, table_units[quantity])
         for space, values in paper["table_3_reduction"].items()
         for quantity, value in values.items()
+    ]
+    rows += [
+        ("table_1", f"{algorithm} {point}", f"{quantity}{suffix}", value, unit)
+        for algorithm in SEARCHES
+        for point, pairs in paper["table_1_7v"][algorithm].items()
+        for (quantity, unit), pair in zip(TABLE_1.items(), pairs, strict=True)
+        for suffix, value in zip(("", "_std"), pair, strict=True)
+    ] + [
+        ("figure_4", algorithm, "hypervolume", paper["figure_4_hypervolume_7v"][algorithm], "Wh")
+        for algorithm in SEARCHES
     ]
     return pa.Table.from_pylist([dict(zip(PRINTED.names, row, strict=True)) for row in rows], schema=PRINTED)

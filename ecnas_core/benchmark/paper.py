@@ -20,8 +20,10 @@ def printed(exhibit: str) -> dict[str, dict[str, float]]:
 
     Args:
         exhibit: ``figure_2`` (subject: a swap such as ``conv3x3_to_conv1x1``; energy, training_time and
-            trainable_parameters in %, validation_accuracy as a difference) or ``table_3`` (subject: a space;
-            gpu_days in d, kwh in kWh, kgco2eq in kg).
+            trainable_parameters in %, validation_accuracy as a difference), ``figure_4`` (subject: an algorithm;
+            hypervolume in Wh), ``table_1`` (subject: an algorithm and a point such as ``RS rk``; training_time_s,
+            validation_accuracy, energy_kwh, log10_parameters, each the mean over the trials and with ``_std`` their
+            deviation) or ``table_3`` (subject: a space; gpu_days in d, kwh in kWh, kgco2eq in kg).
 
     Returns:
         Subject to quantity to value; what the paper leaves out is left out.
