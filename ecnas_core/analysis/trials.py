@@ -34,7 +34,7 @@ class Trial:
         study: the study's name.
         algorithm: the search algorithm.
         trial: its number in the study.
-        evaluation: shape (n,): what each evaluation is charged as, rising.
+        evaluation: shape (n,): the number of each evaluation, rising; an individual that is not charged shares one.
         points: shape (n, objectives): what each found, minimised; NaN for an infeasible individual.
         rows: shape (n,): the position of each evaluation in the frame that was read.
     """
@@ -63,8 +63,9 @@ def trials(evaluations: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES, un
 
     Args:
         evaluations: columns of the schema EVALUATIONS, of one space.
-        objectives: two or three columns to minimise; ``validation_error`` and ``test_error`` are 1 - accuracy.
-        until: leave out evaluations charged as this number or later; None keeps all.
+        objectives: two or three columns to minimise; ``validation_error`` and ``test_error`` are 1 - accuracy where
+            there is no such column.
+        until: leave out evaluations of this number or higher; None keeps all.
 
     Returns:
         The trials, by study, algorithm and number; one without any feasible evaluation is among them.
@@ -74,7 +75,8 @@ def trials(evaluations: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES, un
     """
     if len(objectives) not in (2, 3):
         raise InvalidEvaluations(f"{len(objectives)} objectives given; name two or three columns")
-    require(evaluations, (*KEYS, "space", "evaluation", "valid", *(ERRORS.get(name, name) for name in objectives)))
+    stored = [name if name in evaluations.columns else ERRORS.get(name, name) for name in objectives]
+    require(evaluations, (*KEYS, "space", "evaluation", "valid", *stored))
     unnamed = [name for name in (*KEYS, "evaluation") if evaluations[name].isna().any()]
     if unnamed:
         raise InvalidEvaluations(f"evaluations without {', '.join(unnamed)} belong to no trial; leave them out")
@@ -83,7 +85,9 @@ def trials(evaluations: pd.DataFrame, objectives: Sequence[str] = OBJECTIVES, un
         raise InvalidEvaluations(
             f"evaluations of {', '.join(map(str, spaces))} mix energy scales; choose one space for a comparison"
         )
-    values = np.column_stack([_minimised(evaluations, name) for name in objectives])
+    values = np.column_stack([evaluations[name].to_numpy(np.float64, na_value=np.nan) for name in stored])
+    accuracies = [place for place, name in enumerate(stored) if name != objectives[place]]
+    values[:, accuracies] = 1 - values[:, accuracies]
     values[~evaluations["valid"].to_numpy(bool)] = np.nan
     number = evaluations["evaluation"].to_numpy(np.int64)
     found = []
@@ -134,8 +138,3 @@ def reference_point(found: Sequence[Trial]) -> tuple[float, ...]:
     worst, span = points.max(axis=0), np.ptp(points, axis=0)
     span = np.where(span > 0, span, np.where(worst != 0, np.abs(worst), 1))
     return tuple((worst + MARGIN * span).tolist())
-
-
-def _minimised(evaluations: pd.DataFrame, name: str) -> Points:
-    values: Points = evaluations[ERRORS.get(name, name)].to_numpy(np.float64, na_value=np.nan)
-    return 1 - values if name in ERRORS else values

@@ -94,5 +94,5 @@ PRINTED = pa.schema(
         ("unit", pa.string()),
     ]
 )
-"""What the paper prints: exhibit (figure_2, figure_4, table_1, table_3), subject (a swap, an algorithm, an algorithm and a
-point of its front, a space), quantity, value and its unit."""
+"""What the paper prints: exhibit (figure_2, figure_4, table_1, table_3), subject (a swap, an algorithm, an algorithm's
+point, a space), quantity, value and its unit."""
