@@ -1,37 +1,19 @@
-"""Fronts and knees against brute force, moocore, and the published searches against the paper's Table 1."""
+"""Fronts, extremes, knees and hypervolumes against brute force and moocore."""
 
 from __future__ import annotations
 
 from fractions import Fraction
-from itertools import accumulate
-from pathlib import Path
+from itertools import accumulate, product
 
 import moocore
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecnas_core.analysis.pareto import InvalidPoints, front, hypervolume, knee
+from ecnas_core.analysis.pareto import InvalidPoints, Staircase, extremes, front, hypervolume, knee, unit
 from ecnas_core.errors import EcnasError
-
-ROOT = Path(__file__).resolve().parents[2]
-RUNS = ROOT / "data" / "runs" / "ec-nas-published-searches.parquet"
-
-# EC-NAS (Bakhtiarifard, Igel, Selvan), Table 1: mean and deviation over ten runs of T in s, P_v, E in kWh and log10 of the parameters
-TABLE_1 = {
-    ("RS", "r0"): [(14.23, 0.0), (0.52, 0.0), (0.01, 0.0), (5.95, 0.0)],
-    ("RS", "rk"): [(310.93, 56.5), (0.89, 0.03), (0.07, 0.03), (6.51, 0.38)],
-    ("RS", "r1"): [(1649.11, 342.02), (0.94, 0.0), (0.41, 0.09), (7.05, 0.18)],
-    ("SH-EMOA", "r0"): [(15.22, 2.98), (0.52, 0.02), (0.01, 0.0), (5.98, 0.1)],
-    ("SH-EMOA", "rk"): [(226.28, 114.03), (0.85, 0.04), (0.04, 0.03), (6.27, 0.43)],
-    ("SH-EMOA", "r1"): [(1034.35, 358.15), (0.91, 0.03), (0.27, 0.11), (6.55, 0.44)],
-    ("MS-EHVI", "r0"): [(14.23, 0.0), (0.52, 0.0), (0.01, 0.0), (5.95, 0.0)],
-    ("MS-EHVI", "rk"): [(191.09, 93.13), (0.83, 0.03), (0.02, 0.02), (6.01, 0.18)],
-    ("MS-EHVI", "r1"): [(1112.13, 642.49), (0.92, 0.02), (0.25, 0.14), (6.8, 0.33)],
-}
 
 UNHURRIED = settings(deadline=None)
 
@@ -44,6 +26,8 @@ fronts = steps.map(
         zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)
     )
 )
+spatial = st.integers(0, 40).flatmap(lambda n: arrays(np.float64, (n, 3), elements=st.one_of(coarse, fine)))
+spatial_ties = st.integers(0, 60).flatmap(lambda n: arrays(np.float64, (n, 3), elements=coarse))
 ties = st.integers(0, 60).flatmap(lambda n: arrays(np.float64, (n, 2), elements=coarse))
 
 
@@ -55,7 +39,7 @@ def brute_front(values: np.ndarray) -> list[int]:
         repeated = any((values[j] == a).all() for j in range(i))
         if not dominated and not repeated:
             chosen.append(i)
-    return sorted(chosen, key=lambda i: values[i, 0])
+    return sorted(chosen, key=lambda i: tuple(values[i]))
 
 
 @UNHURRIED
@@ -74,10 +58,16 @@ def test_front_with_many_ties_is_that_of_brute_force_and_of_moocore(values):
         assert sorted(map(tuple, values[found])) == sorted(map(tuple, expected))
 
 
-@pytest.mark.parametrize("seed", range(3))
+@UNHURRIED
+@given(st.one_of(spatial, spatial_ties))
+def test_front_of_three_objectives_is_that_of_brute_force(values):
+    assert front(values).tolist() == brute_front(values)
+
+
+@pytest.mark.parametrize("columns", [2, 3])
 @pytest.mark.parametrize("decimals", [1, 2, 16])
-def test_front_of_twenty_thousand_points_is_that_of_moocore(seed, decimals):
-    values = np.random.default_rng(seed).standard_normal((20_000, 2)).round(decimals)
+def test_front_of_twenty_thousand_points_is_that_of_moocore(columns, decimals):
+    values = np.random.default_rng(columns).standard_normal((20_000, columns)).round(decimals)
     expected = values[moocore.is_nondominated(values, keep_weakly=False)]
     assert sorted(map(tuple, values[front(values)])) == sorted(map(tuple, expected))
 
@@ -107,7 +97,7 @@ def test_front_by_hand(values, expected):
 
 
 @UNHURRIED
-@given(points, st.randoms(use_true_random=False))
+@given(st.one_of(points, spatial_ties), st.randoms(use_true_random=False))
 def test_front_does_not_depend_on_the_order_of_the_points(values, random):
     order = list(range(len(values)))
     random.shuffle(order)
@@ -115,7 +105,7 @@ def test_front_does_not_depend_on_the_order_of_the_points(values, random):
 
 
 @UNHURRIED
-@given(points)
+@given(st.one_of(points, spatial))
 def test_front_of_a_front_is_itself(values):
     chosen = values[front(values)]
     assert front(chosen).tolist() == list(range(len(chosen)))
@@ -129,12 +119,13 @@ def test_front_rises_in_the_first_objective_and_falls_in_the_second(values):
     assert (steps[:, 1] < 0).all()
 
 
-@pytest.mark.parametrize("function", [front, knee])
+@pytest.mark.parametrize("function", [front, knee, extremes, lambda values: hypervolume(values, (1, 1))])
 @pytest.mark.parametrize(
     "values",
-    [np.zeros(4), np.zeros((2, 3)), np.zeros((2, 2, 2)), [[1, np.nan]], [[np.inf, 1]], [[1, -np.inf], [0, 0]]],
-    ids=["one axis", "three columns", "three axes", "nan", "inf", "-inf"],
-)
+    [np.zeros(4), np.zeros((2, 1)), np.zeros((2, 4)), np.zeros((2, 2, 2)), [[1, np.nan]], [[np.inf, 1]],
+     [[1, -np.inf, 0], [0, 0, 0]]],
+    ids=["one axis", "one column", "four columns", "three axes", "nan", "inf", "-inf"],
+)  # fmt: skip
 def test_invalid_points_are_a_named_error(function, values):
     with pytest.raises(InvalidPoints) as raised:
         function(values)
@@ -189,31 +180,54 @@ def test_collinear_front_has_no_knee(count, offset, slope):
     assert knee(np.column_stack([first, offset - slope * first])) is None
 
 
-def table_1(algorithm: str, point: str) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and population deviation over the runs of T, P_v, E and log10 of the parameters at one point of the front."""
-    evaluations = pd.read_parquet(RUNS)
-    chosen = evaluations[
-        (evaluations["space"] == "7V") & (evaluations["algorithm"] == algorithm) & evaluations["valid"]
-    ]
-    rows = []
-    for _, run in chosen.groupby("trial"):
-        values = np.column_stack([run["energy_kwh"], 1 - run["validation_accuracy"]])
-        on_front = front(values)
-        position = {"r0": 0, "r1": -1, "rk": knee(values[on_front])}[point]
-        one = run.iloc[on_front[position]]
-        rows.append([one.training_time_s, one.validation_accuracy, one.energy_kwh, np.log10(one.trainable_parameters)])
-    assert len(rows) == 10
-    return np.mean(rows, axis=0), np.std(rows, axis=0)
+SPHERE = np.array([point for point in product(np.linspace(0, 1, 9), repeat=3) if sum(point) == 1])
+"""A lattice of weights; 1 - its square roots is the octant of a sphere that bulges towards the ideal."""
 
 
-@pytest.mark.parametrize(("algorithm", "point"), TABLE_1)
-def test_published_searches_give_table_1(algorithm, point):
-    printed = np.array(TABLE_1[algorithm, point])
-    found = np.column_stack(table_1(algorithm, point)).round(2)
-    if point == "r0":
-        assert found[2].tolist() == [0.0, 0.0], "the paper prints 0.01 kWh for an energy of 0.00078 kWh"
-        printed, found = np.delete(printed, 2, axis=0), np.delete(found, 2, axis=0)
-    assert found.tolist() == printed.tolist()
+def test_knee_of_three_objectives_is_the_middle_of_a_bulge():
+    bulge = 1 - np.sqrt(SPHERE)
+    chosen = bulge[front(bulge)]
+    assert len(chosen) == len(SPHERE)
+    assert sorted(SPHERE[front(bulge)][knee(chosen)]) == [0.25, 0.375, 0.375]
+    assert knee(chosen) == knee(chosen * [1e-3, 1, 1e3] + 7)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.empty((0, 3)),
+        [[0, 0, 0]],
+        [[0, 1, 1], [1, 0, 1]],
+        [[0, 1, 1], [1, 0, 1], [1, 1, 0]],
+        [[0, 1, 1], [0.5, 0.75, 0.75], [1, 0, 1], [1, 1, 0]],
+        [[0, 1, 5], [1, 0.5, 5], [2, 0, 5]],
+        [[0, 0, 1], [0.2, 0.2, 0.2], [1, 1, 0]],
+    ],
+    ids=["empty", "one", "two", "only extremes", "on the plane", "one objective constant", "two extremes in one"],
+)
+def test_no_knee_of_three_objectives(values):
+    assert knee(np.array(values, float)) is None
+
+
+@UNHURRIED
+@given(fronts)
+def test_extremes_of_two_objectives_are_the_ends(values):
+    assert extremes(np.array(values, float)) == (0, len(values) - 1)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.empty((0, 2)), ()),
+        (np.empty((0, 3)), ()),
+        ([[3, 4, 5]], (0, 0, 0)),
+        ([[0, 2, 2], [1, 0, 3], [1, 3, 0], [2, 0, 2], [3, 2, 0]], (0, 1, 2)),
+        ([[0, 3, 1], [0, 4, 0], [2, 0, 0]], (0, 2, 1)),
+    ],
+    ids=["empty", "empty, three", "one", "ties in a later objective", "ties in the first objective"],
+)
+def test_extremes_by_hand(values, expected):
+    assert extremes(np.array(values, float)) == expected
 
 
 @settings(deadline=None)
@@ -223,5 +237,52 @@ def test_hypervolume_as_moocore(points):
     assert hypervolume(points, (0.8, 0.9)) == pytest.approx(moocore.hypervolume(points, ref=[0.8, 0.9]), abs=1e-12)
 
 
-def test_hypervolume_of_nothing():
-    assert hypervolume(np.empty((0, 2)), (1.0, 1.0)) == 0
+@pytest.mark.parametrize("decimals", [1, 2, 16])
+@pytest.mark.parametrize("columns", [2, 3])
+@pytest.mark.parametrize("count", [1, 5, 300])
+def test_hypervolume_of_random_points_as_moocore(decimals, columns, count):
+    points = np.random.default_rng(count).random((count, columns)).round(decimals)
+    reference = [0.9, 0.8, 0.7][:columns]
+    expected = moocore.hypervolume(points, ref=reference)
+    assert hypervolume(points, reference) == pytest.approx(expected, rel=1e-12, abs=1e-15)
+
+
+@UNHURRIED
+@given(
+    st.integers(2, 3).flatmap(
+        lambda k: arrays(np.int64, st.tuples(st.integers(0, 12), st.just(k)), elements=st.integers(-2, 6))
+    )
+)
+def test_hypervolume_is_the_number_of_unit_boxes_dominated(points):
+    """On whole coordinates: a box counts when a point is no greater than its lower corner."""
+    size = points.shape[1]
+    boxes = [np.array(corner) for corner in product(range(-2, 4), repeat=size)]
+    expected = sum(bool((points <= corner).all(axis=1).any()) for corner in boxes)
+    assert hypervolume(points.astype(float), (4,) * size) == expected
+
+
+@UNHURRIED
+@given(arrays(np.int64, st.tuples(st.integers(0, 30), st.just(2)), elements=st.integers(-2, 6)))
+def test_a_staircase_gains_what_the_hypervolume_grows_by(points):
+    stairs, before = Staircase((4, 5)), 0.0
+    for count, (first, second) in enumerate(points.tolist(), start=1):
+        after = hypervolume(points[:count].astype(float), (4, 5))
+        assert stairs.add(first, second) == after - before
+        before = after
+
+
+@pytest.mark.parametrize("columns", [2, 3])
+def test_hypervolume_of_nothing(columns):
+    assert hypervolume(np.empty((0, columns)), (1.0,) * columns) == 0
+    assert hypervolume(np.full((1, columns), 1.0), (1.0,) * columns) == 0
+    assert hypervolume(np.full((1, columns), 3.0), (1.0,) * columns) == 0
+
+
+@pytest.mark.parametrize("reference", [(1,), (1, 1, 1), (1, np.nan), (1, np.inf), 1])
+def test_reference_that_does_not_fit_is_a_named_error(reference):
+    with pytest.raises(InvalidPoints, match="worst value"):
+        hypervolume(np.zeros((1, 2)), reference)
+
+
+def test_unit_scales_each_objective_to_its_range():
+    assert unit(np.array([[2.0, 7], [4, 7], [3, 7]])).tolist() == [[0, 0], [1, 0], [0.5, 0]]
