@@ -144,7 +144,9 @@ def driver(nvml: Any = None) -> Iterator[Any]:
         NoDriver: there is no NVIDIA driver, or it does not start.
     """
     if nvml is None:
-        import pynvml as nvml
+        import pynvml
+
+        nvml = pynvml
     try:
         nvml.nvmlInit()
     except nvml.NVMLError as error:

@@ -333,8 +333,8 @@ def run(
     for meter in meters:
         if sum(window.joules[meter.name] for window in windows) <= 0:
             raise StandsStill(
-                f"the counter {meter.name} did not move in {moments[-1] - moments[0]:.1f} s of work; update the driver, "
-                "or measure on another device"
+                f"the counter {meter.name} did not move in {moments[-1] - moments[0]:.1f} s of work; update the "
+                "driver, or measure on another device"
             )
     if meters:
         phase("settle", durations.settle)
