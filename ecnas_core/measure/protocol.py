@@ -118,6 +118,14 @@ class Settings:
         each = self.durations
         return 2 * each.idle + each.warm_up + self.repeats * each.window + each.settle
 
+    def images_per_step(self, *, on_gpu: bool) -> int:
+        """The batch size, the device's own where none is set.
+
+        Args:
+            on_gpu: whether a GPU is measured.
+        """
+        return self.batch_size or (256 if on_gpu else 32)
+
     def to_document(self) -> dict[str, Any]:
         """The settings for JSON."""
         return asdict(self) | {"images": None if self.images is None else str(self.images)}

@@ -39,7 +39,7 @@ class Step:
 
     def __init__(self, cell: Cell, settings: Settings, device: str) -> None:
         torch.manual_seed(SEED)
-        self.batch_size = settings.batch_size or (32 if device == "cpu" else 256)
+        self.batch_size = settings.images_per_step(on_gpu=device != "cpu")
         self._device = torch.device(device)
         self._training = settings.mode == "train"
         torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = settings.precision == "tf32"

@@ -49,7 +49,7 @@ def own_measurements(user_folder, energies):
              "cpu_energy_j_per_step": 0.2 * each if with_cpu else None, "source": "here"}
             for digest, each in joules.items()
         ]  # fmt: skip
-        table = {field.name: pa.array([row[field.name] for row in rows], field.type) for field in MEASUREMENTS}
+        table = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in MEASUREMENTS}
         path = user_folder / "measurements" / "here.parquet"
         path.parent.mkdir(exist_ok=True)
         pq.write_table(pa.table(table), path)

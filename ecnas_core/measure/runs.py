@@ -1,0 +1,295 @@
+"""Measurements in the background: started, watched and cancelled from any number of pages.
+
+A run measures some cells one after the other. It lives in a folder of its own under ``measuring`` in the user's folder:
+``request.json`` says what is measured and how, ``events.jsonl`` what has happened. Its process holds a lock on ``lock``
+until it ends; a run whose lock is free has ended, whatever its events say. A file ``cancel`` asks it to stop.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from ecnas_core.benchmark.layout import ROOT
+from ecnas_core.cells import Cell
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.states import DeviceLocked, MeasureError
+
+State = Literal["running", "done", "failed", "cancelled", "died"]
+FOLDER = "measuring"
+START_S = 8.0
+_LOCK = "lock"
+_REQUEST = "request.json"
+_EVENTS = "events.jsonl"
+_CANCEL = "cancel"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One phase of the protocol on the cell that is measured.
+
+    Attributes:
+        name: ``build`` (the process starts, the network is built), ``idle``, ``warm-up``, ``calibrate``, ``repeat``, ``settle`` or ``idle after``.
+        planned_s: how long it is to take; 0 where that cannot be told.
+        began: when, in s since the process of the cell began; None if it has not.
+        ended: likewise.
+    """
+
+    name: str
+    planned_s: float
+    began: float | None = None
+    ended: float | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        cell: number of the cell that is measured, from 0.
+        device: what is known of the device: name, driver, limits.
+        phases: of the present cell, those to come included.
+        samples: what the GPU did: rows with t, power_w, temperature_c, sm_clock_mhz.
+        repeats: rows with repeat, seconds_per_step, joules_per_step of the present cell.
+        notes: what could not be counted, and why.
+        outcomes: of the cells that have ended, as ``batch.Outcome`` documents.
+        elapsed_s: of the present cell.
+        seconds_left: of the whole run.
+    """
+
+    cell: int
+    device: Mapping[str, Any]
+    phases: tuple[Phase, ...]
+    samples: tuple[Mapping[str, Any], ...]
+    repeats: tuple[Mapping[str, Any], ...]
+    notes: tuple[str, ...]
+    outcomes: tuple[Mapping[str, Any], ...]
+    elapsed_s: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run at one moment.
+
+    Attributes:
+        id: names it.
+        folder: where it lives.
+        hashes: of its cells, in order.
+        settings: how they are measured.
+        started: when, in s since 1970.
+        state: running, done, failed (``error`` says why), cancelled, or died (ended without a word).
+        error: why it ended without success, and what to do.
+        events: what has happened, oldest first.
+    """
+
+    id: str
+    folder: Path
+    hashes: tuple[str, ...]
+    settings: Settings
+    started: float
+    state: State
+    error: str | None = None
+    events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
+
+    @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self.state == "running"
+
+    @property
+    def cancelling(self) -> bool:
+        """Whether it has been asked to stop and has not yet."""
+        return self.running and (self.folder / _CANCEL).exists()
+
+    def progress(self, now: float | None = None) -> Progress:
+        """How far it is.
+
+        Args:
+            now: the time in s since 1970; the present if not given.
+        """
+        return progress(self.events, len(self.hashes), self.settings, time.time() if now is None else now)
+
+
+def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
+    """Measure cells in the background, each stored as it is done.
+
+    Args:
+        cells: whose networks.
+        settings: how.
+        data: the user's folder.
+
+    Raises:
+        DeviceLocked: a run of this folder is at work.
+        MeasureError: it cannot be started.
+    """
+    data = data.expanduser().resolve()
+    if any(run.running for run in runs(data)):
+        raise DeviceLocked("a measurement is running; wait for it or cancel it")
+    folder = data / FOLDER / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}"
+    request = {
+        "cells": [json.loads(cell.to_json()) for cell in cells],
+        "hashes": [cell.hash for cell in cells],
+        "settings": settings.to_document(),
+        "started": time.time(),
+        "data": str(data),
+    }
+    try:
+        folder.mkdir(parents=True)
+        with (folder / _LOCK).open("wb") as lock, (folder / "log").open("wb") as log:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            (folder / _REQUEST).write_text(json.dumps(request), encoding="utf-8")
+            process = subprocess.Popen(
+                [sys.executable, "-m", "ecnas_core.measure.run_worker", str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+            )
+    except OSError as error:
+        raise MeasureError(f"{folder} cannot be written to ({error.strerror}); check space and permissions") from error
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie stays
+    return read(folder)
+
+
+def runs(data: Path) -> list[Run]:
+    """Every run of a user's folder that was not dismissed, the oldest first."""
+    folders = sorted((data / FOLDER).glob("*"), key=lambda folder: folder.name)
+    return [read(folder) for folder in folders if (folder / _REQUEST).is_file()]
+
+
+def read(folder: Path) -> Run:
+    """The run of a folder as it is."""
+    held = _is_held(folder)  # before the events, so that a run that ends in between is not taken for dead
+    request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+    events = tuple(_events(folder / _EVENTS))
+    state, error = _state(events, held, (folder / _CANCEL).exists())
+    settings = Settings.from_document(request["settings"])
+    return Run(folder.name, folder, tuple(request["hashes"]), settings, request["started"], state, error, events)
+
+
+def cancel(run: Run) -> None:
+    """Ask a run to stop; it does within half a second, and the device is free again."""
+    if run.running:
+        (run.folder / _CANCEL).touch()
+
+
+def dismiss(run: Run) -> None:
+    """Forget a run that has ended; what it measured stays.
+
+    Raises:
+        DeviceLocked: it has not ended.
+    """
+    if read(run.folder).running:
+        raise DeviceLocked("the measurement is running; cancel it first")
+    shutil.rmtree(run.folder)
+
+
+def progress(events: Iterable[Mapping[str, Any]], cells: int, settings: Settings, now: float) -> Progress:
+    """Fold the events of a run.
+
+    Args:
+        events: oldest first, each with ``cell`` and, but for the first of all, ``at``, in s since 1970.
+        cells: how many are measured.
+        settings: how.
+        now: the time in s since 1970.
+    """
+    told = list(events)
+    number = max((event["cell"] for event in told if "cell" in event), default=0)
+    ended = [event for event in told if event["event"] == "outcome"]
+    present = [event for event in told if event.get("cell") == number]
+    began_at = present[0]["at"] - present[0].get("t", 0.0) if present else now
+    elapsed = max(0.0, now - began_at) if len(ended) <= number else present[-1]["at"] - began_at
+    phases = _phases(present, settings, elapsed)
+    left = sum(max(0.0, each.planned_s - (elapsed - each.began)) if each.began is not None else each.planned_s
+               for each in phases if each.ended is None)  # fmt: skip
+    to_come = cells - number - 1
+    of_others = max(0, to_come) * (START_S + settings.seconds)
+    done = len(ended) > number
+    return Progress(
+        cell=number,
+        device=next((event for event in reversed(told) if event["event"] == "device"), {}),
+        phases=phases,
+        samples=tuple(event for event in present if event["event"] == "sample"),
+        repeats=tuple(event for event in present if event["event"] == "repeat"),
+        notes=tuple(dict.fromkeys(event["reason"] for event in present if event["event"] == "no counter")),
+        outcomes=tuple(ended),
+        elapsed_s=elapsed,
+        seconds_left=of_others + (0.0 if done else left),
+    )
+
+
+def _phases(events: Sequence[Mapping[str, Any]], settings: Settings, elapsed: float) -> tuple[Phase, ...]:
+    each = settings.durations
+    planned = {
+        "build": START_S,
+        "idle": each.idle,
+        "warm-up": each.warm_up,
+        "calibrate": 0.0,
+        "repeat": each.window * settings.repeats,
+        "settle": each.settle,
+        "idle after": each.idle,
+    }
+    began = {"build": 0.0}
+    for event in events:
+        if event["event"] == "phase" and event["phase"] != "build":
+            began[event["phase"]] = event["t"]
+            planned[event["phase"]] = event["seconds"]
+    if "warm-up" in began and "idle" not in began:
+        for name in ("idle", "settle", "idle after"):
+            del planned[name]
+    over = any(event["event"] in ("result", "outcome") for event in events)
+    names = list(planned)
+    last = max(names.index(name) for name in began)
+    starts = [began.get(name) for name in names] + [elapsed if over else None]
+    ends = [next((later for later in starts[place + 1 :] if later is not None), None) for place in range(len(names))]
+    return tuple(
+        Phase(name, planned[name], began.get(name), ends[place] if place < last or over else None)
+        for place, name in enumerate(names)
+    )
+
+
+def _state(events: Sequence[Mapping[str, Any]], held: bool, asked: bool) -> tuple[State, str | None]:
+    last = events[-1] if events else {}
+    if last.get("event") == "ended":
+        state: State = last["state"]
+        return state, last.get("error")
+    if held:
+        return "running", None
+    if asked:
+        return "cancelled", None
+    return "died", "its process was ended from outside (killed, or by a restart of the machine); start it again"
+
+
+def _events(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The whole lines of a file of events."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def _is_held(folder: Path) -> bool:
+    try:
+        with (folder / _LOCK).open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
