@@ -235,7 +235,21 @@ class Draft:
         """
         self._check_interior(vertex)
         number = (OPERATIONS.index(self.ops[vertex]) + 1) % len(OPERATIONS)
-        return Draft(self.matrix, (*self.ops[:vertex], OPERATIONS[number], *self.ops[vertex + 1 :]))
+        return self.with_operation(vertex, OPERATIONS[number])
+
+    def with_operation(self, vertex: int, operation: str) -> Draft:
+        """Return the drawing with an operation at a vertex.
+
+        Args:
+            vertex: an interior vertex.
+            operation: one of `OPERATIONS`.
+
+        Raises:
+            InvalidEdit: it is no interior vertex.
+            InvalidCell: there is no such operation.
+        """
+        self._check_interior(vertex)
+        return Draft(self.matrix, (*self.ops[:vertex], operation, *self.ops[vertex + 1 :]))
 
     def add_vertex(self) -> Draft:
         """Return the drawing with one more conv3x3, without an edge, before the output.
@@ -274,10 +288,12 @@ class Draft:
         try:
             cell = Cell(self.matrix, self.ops)
         except InvalidCell as error:
-            message = self._disconnected(fed, leading) if error.reason == Reason.DISCONNECTED else str(error)
-            if error.reason == Reason.TOO_MANY_EDGES:
-                surplus = len(self.edges) - len(dropped_edges) - MAX_EDGES
-                message = f"{message}: remove {surplus}"
+            if error.reason == Reason.DISCONNECTED:
+                message = self._disconnected(fed, leading)
+            else:
+                used = len(self.edges) - len(dropped_edges)
+                message = f"{used} edges lie on paths from input to output: remove {used - MAX_EDGES} of them, "
+                message += f"{MAX_EDGES} are allowed"
             return Verdict(None, error.reason, message, dropped, dropped_edges, {})
         place = {v: number for number, v in enumerate(v for v in range(self.vertices) if v not in dropped)}
         channels = {
