@@ -39,7 +39,8 @@ class Phase:
     """One phase of the protocol on the cell that is measured.
 
     Attributes:
-        name: ``build`` (the process starts, the network is built), ``idle``, ``warm-up``, ``calibrate``, ``repeat``, ``settle`` or ``idle after``.
+        name: ``build`` (the process starts, the network is built), ``idle``, ``warm-up``, ``calibrate``, ``repeat``,
+            ``settle`` or ``idle after``.
         planned_s: how long it is to take; 0 where that cannot be told.
         began: when, in s since the process of the cell began; None if it has not.
         ended: likewise.
