@@ -1,0 +1,1 @@
+"""What cells cost that nobody measured: features of cells, and models of their energy."""

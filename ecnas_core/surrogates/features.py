@@ -1,0 +1,153 @@
+"""What a model can know of a cell: counts, channels, costs and paths, whatever the numbering of its vertices."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecnas_core.cells import OPERATIONS, CellTable
+from ecnas_core.cells.costs import STEM_CHANNELS, graph_costs, vertex_channels
+from ecnas_core.cells.graph import adjacency, predecessors
+from ecnas_core.cells.spaces import INPUT, MAX_VERTICES, OUTPUT
+from ecnas_core.cells.table import NO_VERTEX
+
+Ints = NDArray[np.int64]
+
+NAMES = tuple(operation.split("-")[0] for operation in OPERATIONS)
+CONVOLUTIONS = NAMES[:2]
+COSTS = {"trainable_parameters": CONVOLUTIONS, "multiply_adds": CONVOLUTIONS, "memory_traffic_bytes": NAMES}
+"""The costs of a network, each with the operations that have it: pooling has no weights and multiplies nothing."""
+_INPUT, _OUTPUT = len(OPERATIONS), len(OPERATIONS) + 1
+_KINDS = (*NAMES, INPUT, OUTPUT)
+
+
+def costs(table: CellTable) -> dict[str, Ints]:
+    """What cells cost, in all and by operation; for one image in inference, summed over the network (``cells.costs``).
+
+    Args:
+        table: pruned cells.
+
+    Returns:
+        One number a cell: ``edges``, ``depth``, ``width``, ``n_conv3x3``, ``n_conv1x1``, ``n_maxpool3x3`` and the
+        totals ``trainable_parameters``, ``multiply_adds``, ``memory_traffic_bytes``, all as ``CellTable.describe``; and
+        each of these costs by operation (``multiply_adds_conv3x3``) and of what no operation changes
+        (``multiply_adds_fixed``), which add up to the total.
+    """
+    pairs, of_row = table.graphs()
+    found: dict[str, Ints] = {name: column.astype(np.int64) for name, column in table.describe().items()}
+    return found | _costs_by_operation(pairs, of_row, table.operations())
+
+
+def features(table: CellTable) -> dict[str, Ints]:
+    """The features of cells, in whole numbers.
+
+    Two numberings of one cell have the same, but that NAS-Bench-101 gives the remainder of a division of channels to
+    the first vertices: channels and costs differ by it, by less than 1 %.
+
+    A convolution is a 3x3 or 1x1 one; the projections of the cell's input are no vertices of their own, and their costs
+    stand in ``*_fixed``.
+
+    Args:
+        table: pruned cells.
+
+    Returns:
+        By name, one number a cell: those of ``costs``;
+        ``channels_conv3x3`` ...: output channels of the vertices with that operation in the first cell, summed;
+        ``paths``, ``shortest_path`` and ``convolutions_in_line``: how many ways lead from input to output, the edges of
+        the shortest, the most convolutions on one;
+        ``edges_conv3x3_conv1x1`` ...: edges between vertices of these kinds, input and output included.
+    """
+    pairs, of_row = table.graphs()
+    kinds = table.operations()
+    found = costs(table) | _channels(pairs, of_row, kinds)
+    found["paths"] = np.array([_paths(*pair) for pair in pairs], np.int64)[of_row]
+    found["shortest_path"] = np.array([_shortest_path(*pair) for pair in pairs], np.int64)[of_row]
+    edges = np.array([_padded(*pair) for pair in pairs], bool)[of_row]
+    at_vertex = _kinds_at_vertices(table.vertices, kinds)
+    found["convolutions_in_line"] = _convolutions_in_line(edges, at_vertex)
+    return found | _edges_by_kinds(edges, at_vertex)
+
+
+def _costs_by_operation(pairs: list[tuple[int, int]], of_row: Ints, kinds: NDArray[np.int16]) -> dict[str, Ints]:
+    of_graphs = [graph_costs(*pair) for pair in pairs]
+    found = {}
+    for name, operations in COSTS.items():
+        found[f"{name}_fixed"] = np.array([getattr(fixed, name) for fixed, _ in of_graphs], np.int64)[of_row]
+        choices = np.zeros((len(pairs), len(kinds), len(NAMES)), np.int64)
+        for row, (_, by_operation) in enumerate(of_graphs):
+            for position, options in enumerate(by_operation):
+                choices[row, position] = [getattr(cost, name) for cost in options]
+        for operation, label in enumerate(operations):
+            found[f"{name}_{label}"] = _summed(choices[:, :, operation], of_row, kinds == operation)
+    return found
+
+
+def _channels(pairs: list[tuple[int, int]], of_row: Ints, kinds: NDArray[np.int16]) -> dict[str, Ints]:
+    wide = np.zeros((len(pairs), len(kinds)), np.int64)
+    for row, pair in enumerate(pairs):
+        inner = vertex_channels(STEM_CHANNELS, STEM_CHANNELS, adjacency(*pair))[1:-1]
+        wide[row, : len(inner)] = inner
+    return {f"channels_{label}": _summed(wide, of_row, kinds == number) for number, label in enumerate(NAMES)}
+
+
+def _summed(by_position: Ints, of_row: Ints, chosen: NDArray[np.bool_]) -> Ints:
+    """Sums over the interior positions that are chosen, without a table of all rows and positions."""
+    total = np.zeros(len(of_row), np.int64)
+    for position, here in enumerate(chosen):
+        total += np.where(here, by_position[of_row, position], 0)
+    return total
+
+
+def _paths(vertices: int, edge_bits: int) -> int:
+    ways = [1]
+    for taken_from in predecessors(vertices, edge_bits)[1:]:
+        ways.append(sum(ways[x] for x in taken_from))
+    return ways[-1]
+
+
+def _shortest_path(vertices: int, edge_bits: int) -> int:
+    steps = [0]
+    for taken_from in predecessors(vertices, edge_bits)[1:]:
+        steps.append(1 + min(steps[x] for x in taken_from))
+    return steps[-1]
+
+
+def _padded(vertices: int, edge_bits: int) -> NDArray[np.bool_]:
+    """The adjacency matrix among as many vertices as a cell can have."""
+    matrix = np.zeros((MAX_VERTICES, MAX_VERTICES), bool)
+    matrix[:vertices, :vertices] = adjacency(vertices, edge_bits)
+    return matrix
+
+
+def _kinds_at_vertices(vertices: NDArray[np.int8], kinds: NDArray[np.int16]) -> NDArray[np.int16]:
+    """The kind of every vertex, shape (7, cells), by its place in ``_KINDS``; -1 past a cell's last."""
+    at_vertex = np.full((MAX_VERTICES, len(vertices)), -1, np.int16)
+    at_vertex[0] = _INPUT
+    at_vertex[1:-1] = np.where(kinds == NO_VERTEX, -1, kinds)
+    at_vertex[vertices.astype(np.int64) - 1, np.arange(len(vertices))] = _OUTPUT
+    return at_vertex
+
+
+def _convolutions_in_line(edges: NDArray[np.bool_], at_vertex: NDArray[np.int16]) -> Ints:
+    own = (at_vertex >= 0) & (at_vertex < len(CONVOLUTIONS))
+    most = np.zeros(at_vertex.shape, np.int64)
+    for y in range(1, MAX_VERTICES):
+        before = np.max([np.where(edges[:, x, y], most[x], 0) for x in range(y)], axis=0)
+        most[y] = before + own[y]
+    longest: Ints = most.max(axis=0)
+    return longest
+
+
+def _edges_by_kinds(edges: NDArray[np.bool_], at_vertex: NDArray[np.int16]) -> dict[str, Ints]:
+    found = {
+        f"edges_{_KINDS[a]}_{_KINDS[b]}": np.zeros(len(edges), np.int64)
+        for a in (_INPUT, *range(len(NAMES)))
+        for b in (*range(len(NAMES)), _OUTPUT)
+    }
+    for y in range(1, MAX_VERTICES):
+        for x in range(y):
+            for a in (_INPUT, *range(len(NAMES))):
+                here = edges[:, x, y] & (at_vertex[x] == a)
+                for b in (*range(len(NAMES)), _OUTPUT):
+                    found[f"edges_{_KINDS[a]}_{_KINDS[b]}"] += here & (at_vertex[y] == b)
+    return found
