@@ -41,8 +41,8 @@ class Staircase:
         before = bisect_right(xs, first) - 1
         if ys[before] <= second:
             return 0.0
-        start = end = before if xs[before] == first else before + 1
-        gain, left, top = 0.0, first, ys[start - 1]
+        start = end = before + 1
+        gain, left, top = 0.0, first, ys[before]
         while ys[end] >= second:
             gain += (xs[end] - left) * (top - second)
             left, top = xs[end], ys[end]

@@ -202,8 +202,18 @@ def test_knee_of_three_objectives_is_the_middle_of_a_bulge():
         [[0, 1, 1], [0.5, 0.75, 0.75], [1, 0, 1], [1, 1, 0]],
         [[0, 1, 5], [1, 0.5, 5], [2, 0, 5]],
         [[0, 0, 1], [0.2, 0.2, 0.2], [1, 1, 0]],
+        [[0, 3, 4], [1, 0, 2], [1, 1, 1], [5, 3, 0]],
     ],
-    ids=["empty", "one", "two", "only extremes", "on the plane", "one objective constant", "two extremes in one"],
+    ids=[
+        "empty",
+        "one",
+        "two",
+        "only extremes",
+        "on the plane",
+        "one objective constant",
+        "two extremes in one",
+        "a plane that rises",
+    ],
 )
 def test_no_knee_of_three_objectives(values):
     assert knee(np.array(values, float)) is None
