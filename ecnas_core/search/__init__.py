@@ -1,0 +1,26 @@
+"""Search for cells: the problem, the algorithms, and one trial of one of them."""
+
+from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported
+from ecnas_core.search.catalogue import ALGORITHMS, DEFAULT, UnknownAlgorithm, make
+from ecnas_core.search.problem import InvalidSetting, NothingFeasible, Outcome, Problem, Setting
+from ecnas_core.search.trial import Ended, Progress, Trial, run_trial
+
+__all__ = [
+    "ALGORITHMS",
+    "DEFAULT",
+    "Algorithm",
+    "Answers",
+    "Ended",
+    "InvalidSetting",
+    "NothingFeasible",
+    "Outcome",
+    "Problem",
+    "Progress",
+    "Questions",
+    "Setting",
+    "Trial",
+    "UnknownAlgorithm",
+    "Unsupported",
+    "make",
+    "run_trial",
+]

@@ -1,0 +1,242 @@
+"""The search problem: which cells are good by which objectives, and what a question costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
+from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.store import Benchmark, check_epochs, check_space
+from ecnas_core.carbon import Lens
+from ecnas_core.cells import SPACES, CellTable, Space, labelled_graphs
+from ecnas_core.errors import EcnasError
+from ecnas_core.search.archive import nondominated
+from ecnas_core.search.encoding import NO_CELL, Genomes, Rows, cell_lookup
+
+Accuracy = Literal["published", "any"]
+Charging = Literal["unique", "all"]
+Sampling = Literal["uniform", "matrix"]
+Values = NDArray[np.float64]
+Budgets = NDArray[np.int8]
+Outcomes = NDArray[np.int8]
+
+MOST_OBJECTIVES = 3
+ERRORS = ("validation_error", "test_error")
+_OF_ACCURACY = (*ERRORS, "validation_accuracy", "test_accuracy")
+_OBJECTIVES = tuple(key for key in METRICS if not key.endswith("accuracy"))
+_WORST_ENERGY_KWH = 1.0
+_WORST_ERROR = 0.2
+
+
+class InvalidSetting(EcnasError):
+    """A part of a search's setting is out of its range."""
+
+
+class NothingFeasible(EcnasError):
+    """No cell of the space has an answer within the bounds."""
+
+
+class Outcome(IntEnum):
+    """What came of a question."""
+
+    FEASIBLE = 0
+    INVALID_GRAPH = 1
+    NO_ANSWER = 2
+    ARTEFACT = 3
+    OUT_OF_BOUNDS = 4
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is searched for, where, and at what charge.
+
+    Attributes:
+        space: 4V, 5V or 7V; each has an energy scale of its own.
+        objectives: one to three metrics, all minimised: energy, footprint, training_time, parameters, multiply_adds,
+            validation_error, test_error.
+        bounds: inclusive ranges (metric, least, most) of metrics in the unit that the lens shows them in; an end may be
+            infinite. Cells out of bounds, or without a value there, are infeasible.
+        epochs: the training budget, or None: all four, and the search chooses.
+        accuracy: ``published`` takes NAS-Bench-101's accuracies only, ``any`` also measured and predicted ones.
+        artefacts: whether cells whose published surrogate energy is unphysical are feasible.
+        sampling: how an algorithm draws at random: ``uniform`` over the space's cells, or ``matrix``, uniform bits and
+            operations, as in the paper: many are invalid, and large cells are rare.
+        charging: ``all`` counts every question (the paper); ``unique`` does not count invalid graphs, nor a cell at a
+            budget that the trial asked for before.
+        lens: scope, grid, unit and correction of energies and times.
+
+    Raises:
+        InvalidSetting: a part out of its range.
+        UnknownMetric, UnknownSpace, UnknownEpochs: no such metric, space or budget.
+    """
+
+    space: Space = "7V"
+    objectives: tuple[str, ...] = ("energy", "validation_error")
+    bounds: tuple[tuple[str, float, float], ...] = ()
+    epochs: int | None = 108
+    accuracy: Accuracy = "published"
+    artefacts: bool = False
+    sampling: Sampling = "uniform"
+    charging: Charging = "unique"
+    lens: Lens = field(default_factory=Lens)
+
+    def __post_init__(self) -> None:
+        check_space(self.space)
+        if self.epochs is not None:
+            check_epochs(self.epochs)
+        _check_choice("accuracy", self.accuracy, get_args(Accuracy))
+        _check_choice("sampling", self.sampling, get_args(Sampling))
+        _check_choice("charging", self.charging, get_args(Charging))
+        if not 1 <= len(self.objectives) <= MOST_OBJECTIVES:
+            raise InvalidSetting(f"{len(self.objectives)} objectives given; give one to {MOST_OBJECTIVES}")
+        if len(set(self.objectives)) < len(self.objectives):
+            raise InvalidSetting(f"an objective is given twice in {', '.join(self.objectives)}; give each once")
+        for key in self.objectives:
+            if key not in _OBJECTIVES:
+                raise UnknownMetric(f"{key!r} is no objective; take one to three of {', '.join(_OBJECTIVES)}")
+        for key, least, most in self.bounds:
+            if key not in METRICS:
+                raise UnknownMetric(f"there is no metric {key!r} to bound; take one of {', '.join(METRICS)}")
+            if not least <= most:
+                raise InvalidSetting(f"the bounds of {key} are empty: {least:g} to {most:g}")
+
+    @property
+    def budgets(self) -> tuple[int, ...]:
+        """The training budgets that may be asked for, in epochs, ascending."""
+        return EPOCHS if self.epochs is None else (self.epochs,)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The objectives with their names and units."""
+        return tuple(metric(key, self.lens) for key in self.objectives)
+
+
+class Problem:
+    """The answers of the benchmark to a setting, as arrays in memory.
+
+    A budget is the place of a number of epochs in ``setting.budgets``, a row the place of a cell in ``lookup.cells``.
+
+    Attributes:
+        setting: what is asked.
+        lookup: the way from genomes to rows.
+        values: (budgets, cells, objectives), NaN where a cell is infeasible.
+        outcomes: (budgets, cells), an ``Outcome`` each.
+        raw: as values, but whatever the benchmark knows, feasible or not; NaN where it knows nothing.
+
+    Raises:
+        NothingFeasible: no cell can be found at all.
+    """
+
+    def __init__(self, bench: Benchmark, setting: Setting) -> None:
+        self.setting = setting
+        self.lookup = cell_lookup(setting.space)
+        columns = _columns(bench, setting)
+        rows, budgets = _places(setting, *columns[:4])
+        count = len(setting.objectives)
+        shape = len(setting.budgets), len(self.lookup.cells)
+        self.raw: Values = np.full((*shape, count), np.nan)
+        self.raw[budgets, rows] = np.stack(columns[5 : 5 + count], axis=1)
+        self.outcomes: Outcomes = np.full(shape, Outcome.NO_ANSWER, np.int8)
+        self.outcomes[budgets, rows] = _outcomes(setting, columns[4], columns[5:])
+        self.values: Values = np.where(self.outcomes[..., None] == Outcome.FEASIBLE, self.raw, np.nan)
+        if not (self.outcomes == Outcome.FEASIBLE).any():
+            raise NothingFeasible(f"no cell of {setting.space} has an answer within the bounds; widen them")
+
+    @property
+    def vertices(self) -> int:
+        """Number of vertices of a genome."""
+        return self.lookup.vertices
+
+    @property
+    def size(self) -> int:
+        """How many different questions there are: cells times budgets."""
+        return self.outcomes.size
+
+    def evaluate(self, genomes: Genomes, budgets: Budgets) -> tuple[Rows, Values, Outcomes]:
+        """Answer questions.
+
+        Args:
+            genomes: (n,) of the problem's number of vertices.
+            budgets: (n,) places in ``setting.budgets``.
+
+        Returns:
+            The cells' rows (``NO_CELL`` where the graph is invalid), (n, objectives) values (NaN where infeasible), and
+            (n,) outcomes.
+        """
+        rows = self.lookup.rows(genomes)
+        values, outcomes = self.values[budgets, rows], self.outcomes[budgets, rows]
+        invalid = rows == NO_CELL
+        if invalid.any():
+            values[invalid] = np.nan
+            outcomes[invalid] = Outcome.INVALID_GRAPH
+        return rows, values, outcomes
+
+    def front(self) -> tuple[Rows, Budgets, Values]:
+        """The true front: rows, budgets and values of the feasible questions that none dominates, first of equals."""
+        budgets, rows = np.nonzero(self.outcomes == Outcome.FEASIBLE)
+        values = self.values[budgets, rows]
+        chosen = nondominated(values)
+        return rows[chosen].astype(np.int32), budgets[chosen].astype(np.int8), values[chosen]
+
+    def reference(self) -> tuple[float, ...]:
+        """The reference point of hypervolumes: 1 kWh at the facility, an error of 0.2, or the worst feasible value."""
+        worst = np.nanmax(self.values, axis=(0, 1)).tolist()
+        for place, key in enumerate(self.setting.objectives):
+            if key in ERRORS:
+                worst[place] = _WORST_ERROR
+            elif key == "energy":
+                worst[place] = self.setting.lens.convert(_WORST_ENERGY_KWH) or worst[place]
+        return tuple(worst)
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if value not in choices:
+        raise InvalidSetting(f"there is no {name} {value!r}; take one of {', '.join(choices)}")
+
+
+def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:
+    """Vertices, edge bits, operations, epochs, whether it is an artefact; then objectives, then what is bounded."""
+    asked = [*setting.objectives, *(key for key, _, _ in setting.bounds)]
+    expressions = [
+        f"case when {_accepted(setting)} then {sql} end" if key in _OF_ACCURACY else sql
+        for key, sql in ((key, metric(key, setting.lens).sql) for key in asked)
+    ]
+    epochs = ", ".join(map(str, setting.budgets))
+    return bench.arrays(
+        "select vertices, edge_bits, coalesce(try_cast(ops as integer), 0) as ops, epochs, "
+        "energy_artefact is not null as artefact, "
+        + ", ".join(f"({sql})::double as c{place}" for place, sql in enumerate(expressions))
+        + f" from benchmark where space = '{setting.space}' and epochs in ({epochs})"
+    )
+
+
+def _accepted(setting: Setting) -> str:
+    return "accuracy_provenance = 'published'" if setting.accuracy == "published" else "true"
+
+
+def _places(
+    setting: Setting, vertices: Values, edge_bits: Values, ops: Values, epochs: Values
+) -> tuple[Rows, NDArray[np.int64]]:
+    """The row and the budget of each answer; operations are given as their digits read as a decimal number."""
+    digits = ops.astype(np.int64)
+    codes = sum((digits // 10**place % 10) << 2 * place for place in range(max(SPACES.values()) - 2))
+    keys = CellTable(vertices.astype(np.int8), edge_bits.astype(np.int32), np.asarray(codes, np.int16)).keys
+    return labelled_graphs(setting.space).find(keys), np.searchsorted(np.array(setting.budgets), epochs)
+
+
+def _outcomes(setting: Setting, artefact: Values, columns: Sequence[Values]) -> Outcomes:
+    count = len(setting.objectives)
+    within = np.ones(len(artefact), bool)
+    for (_, least, most), values in zip(setting.bounds, columns[count:], strict=True):
+        within &= (values >= least) & (values <= most)
+    unknown = np.isnan(np.stack(columns, axis=1)).any(axis=1)
+    excluded = (artefact == 1) & (not setting.artefacts)
+    return np.select(
+        [excluded, unknown, ~within], [Outcome.ARTEFACT, Outcome.NO_ANSWER, Outcome.OUT_OF_BOUNDS], Outcome.FEASIBLE
+    ).astype(np.int8)

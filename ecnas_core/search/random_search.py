@@ -1,0 +1,22 @@
+"""Random search."""
+
+from __future__ import annotations
+
+from ecnas_core.search.algorithm import Algorithm, Answers, Questions
+from ecnas_core.search.operators import sample
+
+GENERATION = 10
+
+
+class RandomSearch(Algorithm):
+    """Random cells at random budgets, for any number of objectives."""
+
+    name = "RS"
+
+    def ask(self) -> Questions:
+        """Ten random individuals."""
+        genomes = sample(self.problem, GENERATION, self.rng)
+        return self._new(genomes, self.rng.integers(0, len(self.problem.setting.budgets), GENERATION))
+
+    def _learn(self, answers: Answers) -> None:
+        """Nothing is learnt."""
