@@ -31,7 +31,8 @@ upper bound. **Mean power** is energy by training time, in the scope GPU the rec
 divides by 4 × 40 000 images.
 
 **Your measurements**, marked own, are of training steps: (GPU + CPU joules a step) × 40 000 / batch size × 4
-epochs, PUE 1.59, the mean of several; evaluation and data loading are not in them. They are drawn half-tone:
+epochs, PUE 1.59, the mean of several, thorough ones before quick ones; another precision than fp32 is a device of
+its own; evaluation and data loading are not in them. They are drawn half-tone:
 scaled.
 
 **Order by mean**: the mean logarithm over the devices, each device's level taken off, so that a missing device
@@ -293,11 +294,11 @@ def notes(shown: Comparison) -> None:
         st.info(f"{device} is left out: {reason}.", icon=":material/memory:")
     if shown.unused:
         st.caption(
-            f"{shown.unused} of your measurements are not used: they are of cells beyond 4V, or no training steps with "
-            "a device, a batch size and a duration."
+            f"{shown.unused} of your measurements are not used: they are of cells beyond 4V, no training steps with a "
+            "device, a batch size and a duration, or quick ones beside a thorough one."
         )
     if not shown.own:
-        st.caption("Training steps of 4V cells that you measure appear here as further devices.")
+        st.caption("Training steps of 4V cells that you measure on the page Measure appear here as further devices.")
 
 
 def explained() -> None:

@@ -167,7 +167,7 @@ class Comparison:
         devices: names, the released ones first.
         own: those of them that the user measured.
         left_out: devices without a figure under this view, each with the reason.
-        unused: the user's measurements that are of no 4V cell or of no training step.
+        unused: the user's measurements that are of no 4V cell, of no training step, or quick beside a thorough one.
         cells: one row a cell in the order of the view: hash, vertices, edge_bits, ops, validation_accuracy (published,
             at ``accuracy_epochs``).
         values: the metric, shape (cells, devices); NaN where unknown or left out as an outlier.
@@ -233,7 +233,8 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
 
     The released energies are those stored, of the training alone; only their GPU scope comes from the recorded
     joules, which cover the whole run with its start-up. The user's are extrapolated from a training step:
-    (GPU J + CPU J) x 40,000 / batch size x 4 epochs, PUE 1.59; the mean where a cell was measured several times. A
+    (GPU J + CPU J) x 40,000 / batch size x 4 epochs, PUE 1.59; the mean where a cell was measured several times, of
+    thorough measurements where there are any. Another precision than fp32 is a device of its own. A
     reading that is missing, negative or, for the CPU, 0 is unknown; 0 J for the GPU says that none took part.
 
     An outlier is a record whose residual of a median polish of log energy (Tukey 1977: what neither its cell nor its
@@ -521,12 +522,15 @@ _SOURCES = tuple(file.file_name for name, file in OFFICIAL.items() if name.start
 _KNOWN = f"""
 with steps as (
     select
-        hash, device, {IMAGES} / batch_size as steps, seconds_per_step as seconds,
+        hash, {IMAGES} / batch_size as steps, seconds_per_step as seconds,
+        device || ' (own' || if(coalesce(precision, 'fp32') = 'fp32', '', ', ' || precision) || ')' as device,
         if(isfinite(gpu_energy_j_per_step) and gpu_energy_j_per_step >= 0, gpu_energy_j_per_step, null) as gpu_j,
         if(isfinite(cpu_energy_j_per_step) and cpu_energy_j_per_step > 0, cpu_energy_j_per_step, null) as cpu_j
     from measurements
     where starts_with(lower(mode), 'train') and batch_size > 0 and isfinite(seconds_per_step) and seconds_per_step > 0
         and hash in (select hash from cells where space = '{SPACE}') and device is not null
+    qualify coalesce(effort = 'quick', false) = bool_and(coalesce(effort = 'quick', false))
+        over (partition by hash, measurements.device, precision)
 ),
 unscaled as (
     select
@@ -536,7 +540,7 @@ unscaled as (
     where official and epochs = {EPOCHS} and list_contains($sources, source)
     union all by name
     select
-        device || ' (own)' as device, true as own, hash,
+        device, true as own, hash,
         avg((gpu_j + cpu_j) * steps) / {JOULES_PER_KWH!r} * {STORED_PUE!r} as energy_kwh,
         avg(nullif(gpu_j, 0) * steps) as gpu_energy_j,
         avg(cpu_j * steps) as cpu_energy_j,

@@ -381,6 +381,31 @@ class TestOwnMeasurements:
         record = compared.frame[compared.frame["own"]].iloc[0]
         assert record["measurements"] == 2
 
+    def test_a_thorough_one_stands_before_the_quick_ones(self, tmp_path):
+        joules = {"hash": HOT, "cpu_energy_j_per_step": 0.5, "precision": "fp32"}
+        measured(tmp_path, [joules | {"gpu_energy_j_per_step": 30.0, "effort": "quick"}], "one")
+        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+        gpu = HardwareView(lens=Lens(scope="GPU"))
+        compared = hardware.compare(bench, gpu)
+        assert compared.unused == 0
+        assert wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"] == pytest.approx(
+            30 * 40_000 / 256 * 4 / 3.6e6
+        )
+        measured(tmp_path, [joules | {"gpu_energy_j_per_step": 40.0, "effort": "thorough"}], "two")
+        compared = hardware.compare(bench, gpu)
+        assert compared.unused == 1
+        assert wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"] == pytest.approx(
+            40 * 40_000 / 256 * 4 / 3.6e6
+        )
+
+    def test_another_precision_is_a_device_of_its_own(self, tmp_path):
+        joules = {"hash": HOT, "cpu_energy_j_per_step": 10.0}
+        measured(tmp_path, [joules | {"gpu_energy_j_per_step": 30.0, "precision": "fp32"},
+                            joules | {"gpu_energy_j_per_step": 10.0, "precision": "bf16"}])  # fmt: skip
+        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        found = wide(compared, compared.values).loc[HOT]
+        assert found["RTX 4090 (own)"] == pytest.approx(2 * found["RTX 4090 (own, bf16)"])
+
     @pytest.mark.parametrize("cpu", [None, 0.0, -1.0, float("nan"), float("inf")])
     def test_without_the_cpu_there_is_the_gpu_scope_only(self, tmp_path, cpu):
         measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": cpu}])
