@@ -207,5 +207,5 @@ def test_app_loads_nothing_heavy():
 
 
 def test_core_loads_no_streamlit():
-    loaded = loaded_by(*[name for name in modules_below("ecnas_core") if not name.endswith(".network")])
+    loaded = loaded_by(*[name for name in modules_below("ecnas_core") if not name.endswith((".network", ".workload"))])
     assert loaded.isdisjoint({"streamlit", "torch", "pymoo", "carbontracker"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
-from ecnas_core.measure import nvml, runner, store, worker
+from ecnas_core.measure import doctor, runner, store
 from ecnas_core.measure.protocol import Emit, Settings
 from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.states import (
@@ -17,7 +17,7 @@ from ecnas_core.measure.states import (
     DeviceFailed,
     InvalidSettings,
     MeasureError,
-    NoDriver,
+    NoDevice,
     OutOfMemory,
     TimeLimit,
     WorkerDied,
@@ -72,20 +72,18 @@ def read_cells(path: Path, known: Callable[[str], Cell]) -> list[Cell]:
 def device_name(settings: Settings) -> str:
     """What the device of the settings is called.
 
+    Args:
+        settings: how cells are measured.
+
     Raises:
-        NoDriver, NoDevice, MigDevice: it is not there, or cannot be measured.
+        NoDevice: it is not there.
     """
-    if settings.device == "cpu":
-        return worker.cpu_name()
-    try:
-        with nvml.driver() as driver:
-            if settings.device == "auto" and not nvml.gpus(driver):
-                return worker.cpu_name()
-            return nvml.gpu(driver, 0 if settings.device == "auto" else int(settings.device[5:])).name
-    except NoDriver:
-        if settings.device == "auto":
-            return worker.cpu_name()
-        raise
+    found = {each.key: each.name for each in doctor.devices()}
+    key = next(iter(found)) if settings.device == "auto" else settings.device
+    if key not in found:
+        there = ", ".join(f"{each} {name}" for each, name in found.items())
+        raise NoDevice(f"there is no device {key}; there is {there}")
+    return found[key]
 
 
 def measure_all(

@@ -6,6 +6,7 @@ reading: some counters change only ten times a second, so what they showed at a 
 
 from __future__ import annotations
 
+import platform
 import statistics
 import threading
 import time
@@ -312,6 +313,17 @@ def cpu_counters(powercap: Path = POWERCAP) -> tuple[list[Counter], list[Unavail
         else:
             counters += found
     return counters, list(missing.values())
+
+
+def cpu_name() -> str:
+    """What the CPU calls itself."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except FileNotFoundError:
+        return platform.machine()
+    return platform.machine()
 
 
 def _domains(powercap: Path) -> list[tuple[Path, Component]]:

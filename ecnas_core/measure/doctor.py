@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import platform
 import shutil
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -12,8 +10,11 @@ from pathlib import Path
 
 from ecnas_core.carbon import grids
 from ecnas_core.carbon.intensity import MissingTable
+from ecnas_core.measure import nvml
+from ecnas_core.measure.counters import POWERCAP, Kind, cpu_counters, cpu_name, gpu_counter
+from ecnas_core.measure.nvml import Gpu
+from ecnas_core.measure.states import DeviceFailed, MigDevice, NoCounter, NoDriver
 
-POWERCAP = Path("/sys/class/powercap")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -32,6 +33,23 @@ class Finding:
     remedy: str = ""
 
 
+@dataclass(frozen=True)
+class Device:
+    """A device that a cell can be measured on.
+
+    Attributes:
+        key: what ``Settings.device`` calls it: ``cuda:0``, ``cpu``.
+        name: what it is called.
+        energy: how its energy can be had: ``counter`` or ``integrated power``; None if only time can be measured.
+        reason: why its energy cannot be had, and what to do.
+    """
+
+    key: str
+    name: str
+    energy: Kind | None
+    reason: str = ""
+
+
 def examine() -> dict[str, Finding]:
     """Look at the GPU, the CPU's energy counters, the carbon table and the browser, measuring nothing."""
     return {"gpu": _gpu(), "cpu": _cpu(), "carbon": _carbon(), "browser": _browser()}
@@ -42,57 +60,64 @@ def as_json(findings: dict[str, Finding]) -> dict[str, dict[str, object]]:
     return {name: asdict(finding) for name, finding in findings.items()}
 
 
+def devices(powercap: Path = POWERCAP) -> list[Device]:
+    """The devices of this machine that a cell can be measured on, GPUs first, the CPU last.
+
+    Args:
+        powercap: the folder of the kernel's power capping framework.
+
+    Raises:
+        DeviceFailed: a GPU does not answer.
+    """
+    found = []
+    try:
+        with nvml.driver() as driver:
+            found = [_gpu_device(place, gpu) for place, gpu in enumerate(nvml.gpus(driver))]
+    except NoDriver:
+        pass
+    counters, missing = cpu_counters(powercap)
+    packages = [each for each in counters if each.component == "cpu"]
+    why_not = next((each.reason for each in missing if each.component == "cpu"), "")
+    return [*found, Device("cpu", cpu_name(), "counter" if packages else None, why_not)]
+
+
+def _gpu_device(place: int, gpu: Gpu) -> Device:
+    try:
+        gpu.check()
+        counter = gpu_counter(gpu)
+    except (MigDevice, NoCounter) as error:
+        return Device(f"cuda:{place}", gpu.name, None, str(error))
+    counter.close()
+    return Device(f"cuda:{place}", gpu.name, counter.kind)
+
+
 def _gpu() -> Finding:
     try:
-        nvml = ctypes.CDLL("libnvidia-ml.so.1")
-    except OSError:
-        return Finding(
-            False,
-            "no NVIDIA driver (libnvidia-ml.so.1 is not there)",
-            "install the NVIDIA driver to measure a GPU; everything else works without",
-        )
-    status = nvml.nvmlInit_v2()
-    if status != 0:
-        return Finding(False, f"the NVIDIA driver does not start (NVML status {status})", "run nvidia-smi to see why")
-    try:
-        count = ctypes.c_uint()
-        nvml.nvmlDeviceGetCount_v2(ctypes.byref(count))
-        names = [_device_name(nvml, index) for index in range(count.value)]
-    finally:
-        nvml.nvmlShutdown()
-    found = [name for name in names if name]
+        with nvml.driver() as driver:
+            found = [_gpu_device(place, gpu) for place, gpu in enumerate(nvml.gpus(driver))]
+    except NoDriver as error:
+        reason, _, remedy = str(error).partition("; ")
+        return Finding(False, reason, f"{remedy}; everything else works without")
+    except DeviceFailed as error:
+        return Finding(False, str(error), "check the machine with nvidia-smi")
     if not found:
-        return Finding(False, "the NVIDIA driver finds no GPU that answers", "check the machine with nvidia-smi")
-    lost = len(names) - len(found)
-    return Finding(True, ", ".join(found) + (f"; {lost} more that do not answer" if lost else ""))
-
-
-def _device_name(nvml: ctypes.CDLL, index: int) -> str:
-    """Name of a device, empty where it does not answer."""
-    handle = ctypes.c_void_p()
-    name = ctypes.create_string_buffer(96)
-    if nvml.nvmlDeviceGetHandleByIndex_v2(index, ctypes.byref(handle)) == 0:
-        nvml.nvmlDeviceGetName(handle, name, len(name))
-    return name.value.decode(errors="replace")
+        return Finding(
+            False, "the NVIDIA driver shows this process no GPU", "check nvidia-smi and CUDA_VISIBLE_DEVICES"
+        )
+    told = ", ".join(f"{each.name} ({each.energy or 'no energy'})" for each in found)
+    remedies = dict.fromkeys(each.reason for each in found if each.energy is None)
+    return Finding(any(each.energy for each in found), told, "; ".join(remedies))
 
 
 def _cpu() -> Finding:
-    machine = f"{platform.machine()}, {os.cpu_count()} CPUs"
-    counters = sorted(POWERCAP.glob("*/energy_uj"))
-    if not counters:
-        return Finding(
-            False,
-            f"{machine}; no RAPL energy counter under {POWERCAP}",
-            "virtual machines and most ARM machines have none; time can be measured all the same",
-        )
-    readable = [counter for counter in counters if os.access(counter, os.R_OK)]
-    if not readable:
-        return Finding(
-            False,
-            f"{machine}; {len(counters)} RAPL counters, none readable by this user",
-            f"sudo chmod a+r {POWERCAP}/*/energy_uj",
-        )
-    return Finding(True, f"{machine}; {len(readable)} RAPL counters")
+    machine = f"{cpu_name()}, {os.cpu_count()} CPUs"
+    counters, missing = cpu_counters(POWERCAP)
+    packages = [each for each in counters if each.component == "cpu"]
+    if packages:
+        memory = "" if any(each.component == "dram" for each in counters) else ", none of memory"
+        return Finding(True, f"{machine}; {len(packages)} RAPL energy counters of packages{memory}")
+    reason, _, remedy = next(each.reason for each in missing if each.component == "cpu").partition("; ")
+    return Finding(False, f"{machine}; {reason}", f"{remedy}; time can be measured all the same")
 
 
 def _carbon() -> Finding:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import platform
 import sys
 import tempfile
 import threading
@@ -22,7 +21,7 @@ from typing import Any
 from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import nvml, protocol, record, tracker
-from ecnas_core.measure.counters import Counter, Meter, cpu_counters, gpu_counter
+from ecnas_core.measure.counters import Counter, Meter, cpu_counters, cpu_name, gpu_counter
 from ecnas_core.measure.nvml import Gpu, Sample
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Surroundings
@@ -202,17 +201,6 @@ def refuse_busy(device: Gpu) -> None:
             ", ".join(f"{each.name or 'process'} {each.pid}" for each in device.others()) or "a process not shown here"
         )
         raise DeviceBusy(f"{device.name} is {used:.0%} busy with {who}; wait for it, or measure on another device")
-
-
-def cpu_name() -> str:
-    """What the CPU calls itself."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
 
 
 class _Tracked:
