@@ -5,6 +5,7 @@ const ARCH = {2: 0, 3: 62, 4: 100, 5: 140, 6: 186, 7: 232};
 const EVEN = 0.3;
 const BOW = 14;
 const ARROW = 7;
+const GRIP = 13;
 const DRAG = 6;
 const NARROW = 470;
 const PLACES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8];
@@ -33,6 +34,7 @@ class Editor {
     this.svg.addEventListener("pointermove", (event) => this.move(event));
     this.svg.addEventListener("pointerup", (event) => this.up(event));
     this.svg.addEventListener("pointercancel", () => this.release());
+    this.svg.addEventListener("touchmove", (event) => this.hold(event), { passive: false });
     this.svg.addEventListener("keydown", (event) => this.key(event));
     this.root.querySelector("tbody").addEventListener("change", (event) => this.changed(event.target));
   }
@@ -130,11 +132,20 @@ class Editor {
     const vertex = event.target.closest(".vertex");
     const edge = event.target.closest(".edge");
     if (vertex) {
-      this.press = { vertex: Number(vertex.dataset.vertex), grip: event.target.matches(".grip"), event, far: false };
+      const number = Number(vertex.dataset.vertex);
+      this.press = { vertex: number, grip: this.isGrip(number, event), event, far: false };
       this.svg.setPointerCapture(event.pointerId);
     } else if (edge) {
       this.press = { edge: [Number(edge.dataset.x), Number(edge.dataset.y)] };
     } else if (this.armed !== null) this.arm(null);
+  }
+
+  /** Whether a pointer is at the ring of a vertex; a finger's event may name a neighbour of what lies under it. */
+  isGrip(vertex, event) {
+    const { left, top } = this.svg.getBoundingClientRect();
+    const { x, y } = this.places[vertex];
+    const grip = this.grip(vertex);
+    return Math.hypot(event.clientX - left - x - grip.x, event.clientY - top - y - grip.y) <= GRIP;
   }
 
   move(event) {
@@ -159,6 +170,11 @@ class Editor {
     if (!press.far) this.choose(press.vertex, press.grip);
     else if (target !== null && target !== press.vertex) this.toggle(press.vertex, target);
     else this.release();
+  }
+
+  /** Keep the page from scrolling under a finger that draws an edge. */
+  hold(event) {
+    if (this.press?.vertex !== undefined) event.preventDefault();
   }
 
   release() {
@@ -376,6 +392,7 @@ class Editor {
     const box = { x: -width / 2, y: -height / 2, width, height, rx: operation ? height / 4 : height / 2 };
     const ring = { x: box.x - 4, y: box.y - 4, width: width + 8, height: height + 8, rx: box.rx + 4 };
     const out = this.outward(number);
+    const grip = this.grip(number);
     group.append(
       shape("rect", { class: "ring", ...ring }),
       shape("rect", { class: "box", ...box, ...(operation ? { fill: operation.fill } : {}) }),
@@ -384,7 +401,7 @@ class Editor {
     if (operation)
       group.append(shape("text", { class: "number", x: box.x + 4, y: box.y + 10, fill: operation.ink }, number));
     group.append(
-      shape("circle", { class: "grip", cx: out.x * 1.15, cy: out.y * 1.15, r: 13 }),
+      shape("circle", { class: "grip", cx: grip.x, cy: grip.y, r: GRIP }),
       shape("circle", { class: "port", cx: out.x, cy: out.y, r: 4.5 }),
     );
     if (vertex.dropped) {
@@ -402,6 +419,11 @@ class Editor {
     if (turn < 59) return { x: -width / 2, y: 0 };
     if (turn > 121) return { x: width / 2, y: 0 };
     return { x: 0, y: -height / 2 };
+  }
+
+  grip(number) {
+    const { x, y } = this.outward(number);
+    return { x: x + 8 * Math.sign(x), y: y + 8 * Math.sign(y) };
   }
 
   label(vertex, number) {

@@ -115,13 +115,19 @@ def read(text: str) -> Draft:
 
 
 def _part(key: str, name: str) -> str:
-    return f"{key}_{name}"
+    """The key of a part of the editor, such as a button by its label."""
+    return f"{key}_{name.replace(' ', '_').lower()}"
 
 
 def _take(key: str, step: str, *arguments: Any) -> None:
-    """Take a step after those that the drawing has reported."""
+    """Take a step, after those that the drawing has reported."""
     _receive(key)
-    st.session_state[key] = _STEPS[step](st.session_state[key], *arguments)
+    _apply(key, step, *arguments)
+
+
+def _apply(key: str, step: str, *arguments: Any) -> None:
+    with suppress(InvalidEdit):  # asked for before the browser had drawn the step that rules it out
+        st.session_state[key] = _STEPS[step](st.session_state[key], *arguments)
 
 
 def _conversation(key: str) -> dict[str, Any]:
@@ -135,11 +141,10 @@ def _receive(key: str) -> None:
     messages = state.get(_part(key, "drawing"), {}).get("messages")
     if not messages or messages["conversation"] != conversation["name"]:
         return
-    for number, step, *vertices in messages["steps"]:
+    for number, step, *arguments in messages["steps"]:
         if number > conversation["received"]:
             conversation["received"] = number
-            with suppress(InvalidEdit):  # a vertex that an earlier step has removed
-                state[key] = _STEPS[step](state[key], *vertices)
+            _apply(key, step, *arguments)
 
 
 def _data(key: str, draft: Draft) -> dict[str, Any]:
@@ -211,7 +216,8 @@ def _menu(key: str, label: str, icon: str, choices: Mapping[str, tuple[Any, ...]
     name = _part(key, label)
 
     def chosen() -> None:
-        _take(key, *choices[st.session_state[name]])
+        if st.session_state[name] in choices:
+            _take(key, *choices[st.session_state[name]])
 
     st.menu_button(
         label,
@@ -245,7 +251,7 @@ def _paste(key: str) -> None:
             max_chars=20_000,
             placeholder='{"matrix": [[...]], "ops": [...]}\nor  1=conv3x3(0) 2=output(1)\nor  32 hexadecimal digits',
         )
-        st.button("Draw it", key=_part(key, "draw_pasted"), on_click=draw)
+        st.button("Draw it", key=_part(key, "Draw it"), on_click=draw)
         if state.get(failure):
             st.error(f"This cannot be drawn: {state[failure]}.", icon=":material/error:")
 
