@@ -255,7 +255,7 @@ def _look_up(bench: Benchmark, hashes: list[str]) -> CellTable:
     missing = [digest for digest in hashes if digest not in frame.index]
     if missing:
         raise UnknownCell(
-            f"{len(missing)} cells are none of NAS-Bench-101, the first is {missing[0]!r}; check the hash"
+            f"{len(missing)} of the hashes are none of NAS-Bench-101's, the first is {missing[0]!r}; check the digits"
         )
     frame = frame.loc[hashes]
     return CellTable.from_digits(frame["vertices"], frame["edge_bits"], frame["ops"].tolist())

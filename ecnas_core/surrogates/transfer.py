@@ -224,8 +224,8 @@ def _different(measured: pd.DataFrame) -> tuple[list[str], Floats, int]:
     if len(wrong):
         row = wrong[0]
         raise InvalidMeasurements(
-            f"{len(wrong)} measured energies are not positive numbers, the first is {measured['energy'].iloc[row]!r} "
-            f"of {measured['hash'].iloc[row]!r}; leave such cells out"
+            f"{len(wrong)} of {len(energies)} measured energies are not positive numbers, the first is "
+            f"{measured['energy'].iloc[row]!r} of {measured['hash'].iloc[row]!r}; leave such cells out"
         )
     logs = pd.Series(np.log(energies)).groupby(measured["hash"].astype(str).to_numpy(), sort=True)
     means = logs.mean()
@@ -249,14 +249,11 @@ def _notes(
     if known.space != "4V":
         most = 5 if known.space == "7V" else 4
         notes.append(f"Devices were compared on cells of at most {most} vertices; larger ones are an extrapolation.")
-    if outliers:
-        notes.append(f"{outliers} measured cells lie too far from what the others let expect and do not count.")
-    if repeats:
-        notes.append(f"{repeats} cells were measured several times; the geometric mean counts.")
-    if foreign:
-        notes.append(
-            f"{foreign} measured cells have no trustworthy published energy in {known.space}; it is estimated."
-        )
-    if predicted:
-        notes.append(f"{predicted} cells of {known.space} have no trustworthy published energy; it is estimated.")
+    counted = {
+        "Measured cells that lie too far from what the others let expect, and do not count": outliers,
+        "Measured cells of which the geometric mean of several measurements counts": repeats,
+        f"Measured cells without a trustworthy published energy in {known.space}; it is estimated": foreign,
+        f"Cells of {known.space} without a trustworthy published energy; it is estimated": predicted,
+    }
+    notes += [f"{what}: {number}." for what, number in counted.items() if number]
     return tuple(notes)

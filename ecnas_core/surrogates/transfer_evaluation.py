@@ -11,7 +11,7 @@ import numpy.typing as npt
 from ecnas_core.analysis.rank import kendall_tau
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.surrogates.reference import Cells, known_devices, measured_on, reference
-from ecnas_core.surrogates.transfer import choose_spread, fit_logs, predict_logs
+from ecnas_core.surrogates.transfer import FEWEST, InvalidProposal, choose_spread, fit_logs, predict_logs
 from ecnas_core.surrogates.transfer_model import Prior, learn
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def evaluate(
 ) -> pd.DataFrame:
     """Predict each known device from k of its cells, and judge on its others.
 
-    The device is in neither the references of 4V nor the prior. Its energies at 4 epochs are held against three ways:
-    the model, one ratio (the median of device by reference over the k cells) and a straight line through the
-    logarithms of both.
+    The device is in neither the references of 4V nor the prior; only which records of the others are outliers was told
+    with it. Its energies at 4 epochs are held against three ways: the model, one ratio (the median of device by
+    reference over the k cells) and a straight line through the logarithms of both.
 
     Args:
         bench: the benchmark.
@@ -53,6 +53,10 @@ def evaluate(
         ``line_error`` (median absolute percentage errors), ``tau`` and ``ratio_tau`` (Kendall's, with the measured
         energies), ``coverage`` (share of the judged energies in their 90 % interval) and ``width`` (median width of the
         interval by the prediction).
+
+    Raises:
+        InvalidProposal: a device has too few cells for such a k.
+        UnknownSpace: another space.
     """
     import pandas as pd
 
@@ -62,6 +66,10 @@ def evaluate(
         known = reference(bench, space, [device])
         prior = learn(list(known_devices(bench, space, device).values()))
         cells = known.cells.take(known.rows(hashes))
+        if not all(FEWEST <= k < len(hashes) for k in ks):
+            raise InvalidProposal(
+                f"{device} is judged by {len(hashes)} cells; calibrate by {FEWEST} to {len(hashes) - 1}"
+            )
         nothing = cells.take(np.empty(0, np.int64))
         for k in ks:
             chosen = choose_spread(prior, cells, k, nothing, np.empty(0, np.int64))

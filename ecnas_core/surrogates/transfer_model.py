@@ -23,7 +23,8 @@ PRIOR_CELLS = 8
 """How many cells the noise of the known devices counts for against a new device's own."""
 TAIL = 4
 """Degrees of freedom of the errors by which outliers are told."""
-OUTLIER_SCORE = 3.5
+FARTHEST = 4.0
+"""Scales of these errors beyond which a cell is an outlier, about 3.5 standard deviations of normal ones."""
 _SPREADS = np.geomspace(0.005, 0.4, 40)
 _VAGUE = 1e-9
 _ROUNDS = 200
@@ -92,7 +93,7 @@ class Line:
         from scipy.special import stdtrit
 
         design = self.prior.design(regressors)
-        variance = 1 / weights + np.einsum("ij,jk,ik->i", design, self.spread, design)
+        variance = 1 / weights + np.einsum("ij,ij->i", design @ self.spread, design)
         quantile = float(stdtrit(self.freedom, (1 + CONFIDENCE) / 2))
         return design @ self.coefficients, quantile * self.noise * np.sqrt(variance)
 
@@ -124,7 +125,7 @@ def fit(prior: Prior, regressors: Floats, target: Floats, weights: Floats) -> Li
     """The line of a device of which some cells are measured.
 
     Outliers are told by a fit with Student's t errors, which follows the bulk of the cells (Lange, Little and Taylor
-    1989): those farther from it than 3.5 of its scales are left out. With the others the answer is the conjugate one.
+    1989): those farther from it than 4 of its scales are left out. With the others the answer is the conjugate one.
 
     Args:
         prior: what devices have in common.
@@ -166,7 +167,7 @@ def choose(prior: Prior, regressors: Floats, measured: Floats, weights: Floats, 
     for _ in range(count):
         candidates = np.flatnonzero(open_strata)
         towards = design[candidates] @ spread
-        lowered = np.einsum("ij,jk,ik->i", towards, moments, towards)
+        lowered = np.einsum("ij,ij->i", towards @ moments, towards)
         lowered /= 1 + np.einsum("ij,ij->i", towards, design[candidates])
         best = int(candidates[np.argmax(lowered)])
         chosen.append(best)
@@ -225,5 +226,5 @@ def _inliers(prior: Prior, design: Floats, target: Floats, weights: Floats) -> F
         if abs(variance - before) <= _SETTLED * variance:
             break
         before = variance
-    inliers: Flags = np.abs(away) <= OUTLIER_SCORE * np.sqrt(variance)
+    inliers: Flags = np.abs(away) <= FARTHEST * np.sqrt(variance)
     return inliers
