@@ -9,6 +9,7 @@ const GRIP = 13;
 const DRAG = 6;
 const NARROW = 470;
 const PLACES = [0.5, 0.42, 0.58, 0.34, 0.66, 0.27, 0.73, 0.2, 0.8];
+const SAMPLES = Array.from({ length: 25 }, (_, step) => step / 24);
 
 const editors = new WeakMap();
 
@@ -64,14 +65,14 @@ class Editor {
     const vertices = this.data.vertices.map((vertex) => ({ ...vertex }));
     const edges = new Map(this.data.edges.map((edge) => [`${edge.x}-${edge.y}`, edge]));
     for (const [, step, ...at] of this.queue) {
+      const vertex = vertices[at[0]];
       if (step === "toggle") {
         const [x, y] = at;
+        if (y >= vertices.length) continue;
         if (!edges.delete(`${x}-${y}`)) edges.set(`${x}-${y}`, { x, y, channels: null, dropped: false });
-      } else if (step === "operation") {
-        vertices[at[0]].operation = at[1];
-      } else if (step === "cycle") {
-        const vertex = vertices[at[0]];
-        vertex.operation = (vertex.operation + 1) % this.data.operations.length;
+      } else if (step === "operation" || step === "cycle") {
+        if ((vertex?.operation ?? null) === null) continue;
+        vertex.operation = step === "cycle" ? (vertex.operation + 1) % this.data.operations.length : at[1];
       } else break;
     }
     return { vertices, edges: [...edges.values()] };
@@ -292,7 +293,7 @@ class Editor {
     this.root.querySelector(".end b").textContent = this.called(from);
   }
 
-  /** Vertices stand on an arch, so that the line between any two passes no third; places depend on their number alone. */
+  /** Vertices stand on an arch, so that the line between any two passes no third; their number alone says where. */
   place() {
     this.width = this.root.clientWidth;
     const count = this.drawn.vertices.length;
@@ -369,7 +370,7 @@ class Editor {
       all.every(
         (other) =>
           other === edge ||
-          (PLACES_DENSE.every((t) => apart(along(other.curve, t), place, 13)) &&
+          (SAMPLES.every((t) => apart(along(other.curve, t), place, 13)) &&
             (!other.label || apart(other.label, place, 22))),
       );
     return PLACES.map((t) => along(edge.curve, t)).find(clear);
@@ -438,8 +439,6 @@ class Editor {
     return parts.join("; ");
   }
 }
-
-const PLACES_DENSE = Array.from({ length: 25 }, (_, step) => step / 24);
 
 function along({ start, control, end }, t) {
   const mix = (axis) => (1 - t) ** 2 * start[axis] + 2 * t * (1 - t) * control[axis] + t ** 2 * end[axis];

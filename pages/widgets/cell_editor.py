@@ -51,8 +51,7 @@ _drawing = st.components.v2.component(
 _LABELS = dict(zip(OPERATIONS, ("3×3", "1×1", "pool"), strict=True))
 _NAMES = dict(zip(OPERATIONS, ("3×3 convolution", "1×1 convolution", "3×3 max-pool"), strict=True))
 
-Step = Callable[..., History]
-_STEPS: dict[str, Step] = {
+_STEPS: dict[str, Callable[..., History]] = {
     "toggle": lambda history, x, y: history.then(history.present.toggle((x, y))),
     "cycle": lambda history, vertex: history.then(history.present.cycle(vertex)),
     "operation": lambda history, x, n: history.then(history.present.with_operation(x, OPERATIONS[n])),
@@ -283,7 +282,7 @@ def _answer(draft: Draft, verdict: Verdict) -> None:
 
 
 def _surplus(number: int) -> str:
-    return f"{number} more dropped by pruning" if number else ""
+    return f"{number} more, pruned" if number else ""
 
 
 def _cost(count: int | None) -> tuple[str, str]:

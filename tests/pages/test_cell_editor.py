@@ -139,8 +139,8 @@ class TestAnswer:
         assert editor.cell == pruned
         assert "**Pruned form**, without vertex 2 (dead end)" in editor.answer
         assert f'aria-label="{pruned.to_text()}' in editor.answer
-        assert 'Vertices</span><span class="figure">3 of 7</span><small>1 more dropped by pruning' in editor.answer
-        assert 'Edges</span><span class="figure">2 of 9</span><small>1 more dropped by pruning' in editor.answer
+        assert 'Vertices</span><span class="figure">3 of 7</span><small>1 more, pruned' in editor.answer
+        assert 'Edges</span><span class="figure">2 of 9</span><small>1 more, pruned' in editor.answer
         assert [vertex["dropped"] for vertex in editor.data["vertices"]] == ["", "", "dead end", ""]
         assert editor.data["edges"] == [
             {"x": 0, "y": 1, "channels": 128, "dropped": False},
