@@ -75,8 +75,8 @@ class Transfer:
 
         Returns:
             One row a hash, in the order given or by rising hash: ``hash``, ``energy`` (the median), ``low`` and
-            ``high`` (the central 90 % of what a measurement would give), all positive, in the unit and scope of the
-            measured energies, and ``provenance``, which is predicted.
+            ``high`` (the central 90 % of what a measurement as repeatable as those given would show), all positive, in
+            the unit and scope of the measured energies, and ``provenance``, which is predicted.
 
         Raises:
             UnknownCell: some of the hashes are not in the space.
@@ -245,6 +245,7 @@ def _notes(
     notes = [
         f"Predicted from {measured} measured cells, {source}, and what the cells compute and move in memory.",
         f"How devices differ is learned from {', '.join(devices)}.",
+        "The interval is that of a measurement as repeatable as these.",
     ]
     if known.space != "4V":
         most = 5 if known.space == "7V" else 4
