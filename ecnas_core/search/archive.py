@@ -22,7 +22,7 @@ def nondominated(points: Points) -> Places:
     """
     if points.shape[1] > 1:
         return front(points)
-    return points[:, 0].argmin(keepdims=True) if len(points) else np.empty(0, np.int64)
+    return np.array([points[:, 0].argmin()] if len(points) else [], np.int64)
 
 
 def contributions(points: Points, reference: Points | None = None) -> Points:

@@ -12,7 +12,7 @@ class Nsga2(PymooSearch):
 
     name = "NSGA-II"
     population = 50
-    children = 50
+    children = 25
 
     def _build(self) -> tuple[Any, Any]:
         from pymoo.algorithms.moo.nsga2 import NSGA2, binary_tournament

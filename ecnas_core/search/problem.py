@@ -104,7 +104,7 @@ class Setting:
             if key not in METRICS:
                 raise UnknownMetric(f"there is no metric {key!r} to bound; take one of {', '.join(METRICS)}")
             if not least <= most:
-                raise InvalidSetting(f"the bounds of {key} are empty: {least:g} to {most:g}")
+                raise InvalidSetting(f"the bounds of {key} are empty, {least:g} to {most:g}; give the least first")
 
     @property
     def budgets(self) -> tuple[int, ...]:

@@ -13,8 +13,8 @@ class SmsEmoa(PymooSearch):
     """Non-dominated sorting decides who survives, and in the last front the hypervolume contribution."""
 
     name = "SMS-EMOA"
-    population = 50
-    children = 10
+    population = 20
+    children = 20
 
     def __init__(self, problem: Problem, seed: int) -> None:
         if len(problem.setting.objectives) == 1:
