@@ -162,11 +162,20 @@ def driver(nvml: Any = None) -> Iterator[Any]:
 def gpus(nvml: Any) -> list[Gpu]:
     """The GPUs that answer and that this process may use, in the order that CUDA_VISIBLE_DEVICES gives them.
 
+    As for CUDA, a name in that list that no GPU has ends it.
+
     Args:
         nvml: what ``driver`` yields.
+
+    Raises:
+        DeviceFailed: the driver does not tell how many there are.
     """
     found = []
-    for index in range(nvml.nvmlDeviceGetCount()):
+    try:
+        count = nvml.nvmlDeviceGetCount()
+    except nvml.NVMLError as error:
+        raise DeviceFailed(f"the NVIDIA driver does not answer ({error}); see nvidia-smi") from None
+    for index in range(count):
         try:
             found.append(Gpu(nvml, nvml.nvmlDeviceGetHandleByIndex(index), index))
         except nvml.NVMLError:
@@ -177,7 +186,9 @@ def gpus(nvml: Any) -> list[Gpu]:
     chosen = []
     for name in filter(None, (part.strip() for part in allowed.split(","))):
         same = [each for each in found if name == str(each.index) or each.uuid.startswith(name)]
-        chosen += same[:1]
+        if not same:
+            break
+        chosen.append(same[0])
     return chosen
 
 
