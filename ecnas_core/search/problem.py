@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
-from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.official import EPOCHS, PROVENANCES
 from ecnas_core.benchmark.store import Benchmark, check_epochs, check_space
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import SPACES, CellTable, Space, labelled_graphs
@@ -128,6 +128,8 @@ class Problem:
         values: (budgets, cells, objectives), NaN where a cell is infeasible.
         outcomes: (budgets, cells), an ``Outcome`` each.
         raw: as values, but whatever the benchmark knows, feasible or not; NaN where it knows nothing.
+        accuracy_provenances: (budgets, cells), where accuracies are from, as places in ``PROVENANCES``; -1 where none is
+            known.
 
     Raises:
         NothingFeasible: no cell can be found at all.
@@ -141,9 +143,11 @@ class Problem:
         count = len(setting.objectives)
         shape = len(setting.budgets), len(self.lookup.cells)
         self.raw: Values = np.full((*shape, count), np.nan)
-        self.raw[budgets, rows] = np.stack(columns[5 : 5 + count], axis=1)
+        self.raw[budgets, rows] = np.stack(columns[6 : 6 + count], axis=1)
         self.outcomes: Outcomes = np.full(shape, Outcome.NO_ANSWER, np.int8)
-        self.outcomes[budgets, rows] = _outcomes(setting, columns[4], columns[5:])
+        self.outcomes[budgets, rows] = _outcomes(setting, columns[4], columns[6:])
+        self.accuracy_provenances: NDArray[np.int8] = np.full(shape, -1, np.int8)
+        self.accuracy_provenances[budgets, rows] = np.nan_to_num(columns[5]) - 1
         self.values: Values = np.where(self.outcomes[..., None] == Outcome.FEASIBLE, self.raw, np.nan)
         if not (self.outcomes == Outcome.FEASIBLE).any():
             raise NothingFeasible(f"no cell of {setting.space} has an answer within the bounds; widen them")
@@ -201,7 +205,12 @@ def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
 
 
 def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:
-    """Vertices, edge bits, operations, epochs, whether it is an artefact; then objectives, then what is bounded."""
+    """The cells' answers, one a budget.
+
+    Returns:
+        Vertices, edge bits, operations, epochs, whether it is an artefact, where in ``PROVENANCES`` (from 1) the accuracy
+        is from; then the objectives, then what is bounded.
+    """
     asked = [*setting.objectives, *(key for key, _, _ in setting.bounds)]
     expressions = [
         f"case when {_accepted(setting)} then {sql} end" if key in _OF_ACCURACY else sql
@@ -211,6 +220,7 @@ def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:
     return bench.arrays(
         "select vertices, edge_bits, coalesce(try_cast(ops as integer), 0) as ops, epochs, "
         "energy_artefact is not null as artefact, "
+        f"list_position({list(PROVENANCES)}, accuracy_provenance) as provenance, "
         + ", ".join(f"({sql})::double as c{place}" for place, sql in enumerate(expressions))
         + f" from benchmark where space = '{setting.space}' and epochs in ({epochs})"
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from ecnas_core.benchmark.official import PROVENANCES
 from ecnas_core.search.algorithm import Algorithm, Answers, answered, joined
 from ecnas_core.search.archive import nondominated
 from ecnas_core.search.problem import InvalidSetting, Outcome, Problem
@@ -90,8 +91,8 @@ class Trial:
             One row a question: ``question`` from 0, ``evaluation`` from 0 (a question that is not charged shares the
             last one's number), ``charged``, ``generation``, ``individual``, ``parent``, ``second_parent`` (null where
             there is none), ``epochs``, ``edge_bits`` and ``ops`` of the genome, ``row`` of the cell and ``hash`` (null
-            where the graph is invalid), ``outcome``, ``valid`` (whether it is feasible), and the objectives under their
-            names.
+            where the graph is invalid), ``outcome``, ``valid`` (whether it is feasible), ``accuracy_provenance`` (null
+            where no accuracy is known), and the objectives under their names.
         """
         import pandas as pd
 
@@ -99,6 +100,9 @@ class Trial:
         cells = pd.Series(answers.rows).where(answers.rows >= 0).astype("Int32")
         different = np.unique(answers.rows[answers.rows >= 0])
         hashes = dict(zip(different.tolist(), problem.lookup.hashes(different), strict=True))
+        names = dict(enumerate(PROVENANCES))
+        known = problem.accuracy_provenances[answers.budgets, answers.rows]
+        provenances = np.where(answers.rows >= 0, known, -1)
         parents = pd.DataFrame(answers.parents).where(answers.parents >= 0).astype("Int32")
         columns = {
             "question": np.arange(len(answers), dtype=np.int32),
@@ -115,6 +119,7 @@ class Trial:
             "hash": [hashes.get(row) for row in answers.rows.tolist()],
             "outcome": [Outcome(outcome).name.lower() for outcome in answers.outcomes.tolist()],
             "valid": answers.feasible,
+            "accuracy_provenance": [names.get(place) for place in provenances.tolist()],
         }
         return pd.DataFrame(columns | dict(zip(problem.setting.objectives, answers.values.T, strict=True)))
 

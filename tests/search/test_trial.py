@@ -129,6 +129,17 @@ def test_record_as_a_table():
         assert (row.energy, row.validation_error) == pytest.approx((entry.energy_kwh, 1 - entry.validation_accuracy))
 
 
+def test_record_says_where_each_accuracy_is_from():
+    """At 4 epochs 5V has accuracies of NAS-Bench-101 and, for the other cells, the authors' own."""
+    problem = problem_of(space="5V", epochs=4, accuracy="any", sampling="matrix", charging="all")
+    frame = run_trial(make("RS", problem, 0), 200).frame(problem)
+    assert frame["accuracy_provenance"].isna().tolist() == (frame["outcome"] == "invalid_graph").tolist()
+    assert set(frame["accuracy_provenance"].dropna()) == {"published", "measured"}
+    bench = Benchmark.open()
+    for row in frame[frame["valid"]].head(30).itertuples():
+        assert row.accuracy_provenance == bench.query(row.hash, 4, "5V").accuracy_provenance
+
+
 def test_uncharged_questions_share_the_last_evaluations_number():
     problem = problem_of(space="4V", sampling="matrix")
     frame = run_trial(make("RS", problem, 0), 40).frame(problem)
