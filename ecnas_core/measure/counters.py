@@ -19,7 +19,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from ecnas_core.measure.nvml import Gpu
-from ecnas_core.measure.states import DeviceFailed, MeasureError, NoCounter, NotPermitted
+from ecnas_core.measure.states import DeviceFailed, MeasureError, NoCounter, NotPermitted, StandsStill
 
 Component = Literal["gpu", "cpu", "dram"]
 Kind = Literal["counter", "integrated power"]
@@ -96,6 +96,7 @@ class Meter:
             end: a later one; where the counter has not changed since, a second is waited for it.
 
         Raises:
+            StandsStill: it did not change in that second.
             MeasureError: the counter can no longer be read.
         """
         patience = self._clock() + _TICK_PATIENCE_S
@@ -103,6 +104,11 @@ class Meter:
             time.sleep(self._poll_s)
         if self._failure is not None:
             raise self._failure
+        if self._times[-1] < end:
+            raise StandsStill(
+                f"the counter {self.name} did not move for {_TICK_PATIENCE_S:g} s; update the driver, or measure on "
+                "another device"
+            )
         count = len(self._times)
         before, after = np.interp([start, end], self._times[:count], self._readings[:count])
         return float(after - before)
@@ -156,16 +162,12 @@ class NvmlEnergy:
         """The energy in J since the driver was loaded.
 
         Raises:
-            NoCounter: this GPU has none.
-            DeviceFailed: it does not answer.
+            NoCounter: this GPU or its driver has none, or not for this user.
+            DeviceFailed: the GPU does not answer.
         """
-        nvml = self._device.nvml
-        try:
-            millijoules: int = nvml.nvmlDeviceGetTotalEnergyConsumption(self._device.handle)
-        except nvml.NVMLError as error:
-            if error.value == nvml.NVML_ERROR_NOT_SUPPORTED:
-                raise NoCounter(f"{self._device.name} has no energy counter; its power is polled instead") from None
-            raise DeviceFailed(f"the energy counter of {self._device.name} does not answer ({error})") from None
+        millijoules: int | None = self._device.known(self._device.nvml.nvmlDeviceGetTotalEnergyConsumption)
+        if millijoules is None:
+            raise NoCounter(f"{self._device.name} shows no energy counter; its power is polled instead")
         return millijoules / 1000
 
     def close(self) -> None:
@@ -186,7 +188,6 @@ class IntegratedPower:
         self.name = f"nvml-power:{device.index}"
         self._device = device
         self._clock = clock
-        self._lock = threading.Lock()
         self._joules = 0.0
         self._power_w, self._at = self._now()
         self.resolution_j = self._power_w * poll_s
@@ -197,7 +198,7 @@ class IntegratedPower:
         self._thread.start()
 
     def read(self) -> float:
-        """The energy in J since the counter was made.
+        """The energy in J from when the counter was made to its last poll.
 
         Raises:
             NoCounter: the driver does not tell the power.
@@ -205,7 +206,6 @@ class IntegratedPower:
         """
         if self._failure is not None:
             raise self._failure
-        self._add()
         return self._joules
 
     def close(self) -> None:
@@ -222,10 +222,9 @@ class IntegratedPower:
                 return
 
     def _add(self) -> None:
-        with self._lock:
-            power_w, at = self._now()
-            self._joules += (power_w + self._power_w) / 2 * (at - self._at)
-            self._power_w, self._at = power_w, at
+        power_w, at = self._now()
+        self._joules += (power_w + self._power_w) / 2 * (at - self._at)
+        self._power_w, self._at = power_w, at
 
     def _now(self) -> tuple[float, float]:
         power_w = self._device.sample().power_w
@@ -252,9 +251,9 @@ class Rapl:
     def __init__(self, domain: Path, component: Component) -> None:
         self.component: Component = component
         self._path = domain / "energy_uj"
-        package = domain.parent if component == "dram" else domain
+        package = domain.with_name(domain.name.rpartition(":")[0]) if component == "dram" else domain
         self.name = f"rapl:{_line(package / 'name')}" + (":dram" if component == "dram" else "")
-        self._range = int(_line(domain / "max_energy_range_uj"))
+        self._range = _number(domain / "max_energy_range_uj")
         self._wraps = 0
         self._last = self._register()
 
@@ -270,7 +269,7 @@ class Rapl:
         """Nothing is held."""
 
     def _register(self) -> int:
-        return int(_line(self._path))
+        return _number(self._path)
 
 
 def gpu_counter(device: Gpu) -> Counter:
@@ -337,9 +336,16 @@ def _domains(powercap: Path) -> list[tuple[Path, Component]]:
     return found
 
 
+def _number(path: Path) -> int:
+    text = _line(path)
+    if not text.isdecimal():
+        raise DeviceFailed(f"{path} holds no number ({text[:40]!r})")
+    return int(text)
+
+
 def _line(path: Path) -> str:
     try:
-        return path.read_text(encoding="ascii").strip()
+        return path.read_text(encoding="ascii", errors="replace").strip()
     except PermissionError:
         raise NotPermitted(
             f"RAPL's counters are not readable by this user; {_PERMIT.format(POWERCAP)} grants it until the next start"

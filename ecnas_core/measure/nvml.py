@@ -77,7 +77,7 @@ class Gpu:
     @property
     def is_cut(self) -> bool:
         """Whether MIG has cut it into instances."""
-        answer = self._known(self.nvml.nvmlDeviceGetMigMode)
+        answer = self.known(self.nvml.nvmlDeviceGetMigMode)
         return answer is not None and answer[0] == 1
 
     def check(self) -> None:
@@ -90,13 +90,13 @@ class Gpu:
 
     def sample(self) -> Sample:
         """What it does now."""
-        milliwatts = self._known(self.nvml.nvmlDeviceGetPowerUsage)
-        rates = self._known(self.nvml.nvmlDeviceGetUtilizationRates)
-        reasons = self._known(self.nvml.nvmlDeviceGetCurrentClocksEventReasons) or 0
+        milliwatts = self.known(self.nvml.nvmlDeviceGetPowerUsage)
+        rates = self.known(self.nvml.nvmlDeviceGetUtilizationRates)
+        reasons = self.known(self.nvml.nvmlDeviceGetCurrentClocksEventReasons) or 0
         return Sample(
             power_w=None if milliwatts is None else milliwatts / 1000,
-            temperature_c=self._known(lambda handle: self.nvml.nvmlDeviceGetTemperature(handle, 0)),
-            sm_clock_mhz=self._known(lambda handle: self.nvml.nvmlDeviceGetClockInfo(handle, 1)),
+            temperature_c=self.known(lambda handle: self.nvml.nvmlDeviceGetTemperature(handle, 0)),
+            sm_clock_mhz=self.known(lambda handle: self.nvml.nvmlDeviceGetClockInfo(handle, 1)),
             utilisation=None if rates is None else rates.gpu / 100,
             slowed_by=tuple(name for bit, name in _SLOWED_BY.items() if reasons & bit),
             power_capped=bool(reasons & _POWER_CAP),
@@ -104,7 +104,7 @@ class Gpu:
 
     def others(self) -> tuple[Process, ...]:
         """The processes on it that are not this one."""
-        found = self._known(self.nvml.nvmlDeviceGetComputeRunningProcesses) or []
+        found = self.known(self.nvml.nvmlDeviceGetComputeRunningProcesses) or []
         return tuple(
             Process(each.pid, _program(each.pid), None if each.usedGpuMemory is None else each.usedGpuMemory / 1e6)
             for each in found
@@ -113,17 +113,24 @@ class Gpu:
 
     def details(self) -> dict[str, Any]:
         """What a figure measured on it depends on: driver, power limit, clocks; None where the driver does not say."""
-        limit = self._known(self.nvml.nvmlDeviceGetEnforcedPowerLimit)
+        limit = self.known(self.nvml.nvmlDeviceGetEnforcedPowerLimit)
         return {
             "name": self.name,
             "uuid": self.uuid,
             "driver": _text(self.nvml.nvmlSystemGetDriverVersion()),
             "power_limit_w": None if limit is None else limit / 1000,
-            "max_sm_clock_mhz": self._known(lambda handle: self.nvml.nvmlDeviceGetMaxClockInfo(handle, 1)),
+            "max_sm_clock_mhz": self.known(lambda handle: self.nvml.nvmlDeviceGetMaxClockInfo(handle, 1)),
         }
 
-    def _known(self, ask: Callable[[Any], Answer]) -> Answer | None:
-        """The driver's answer; None where this device cannot give one."""
+    def known(self, ask: Callable[[Any], Answer]) -> Answer | None:
+        """The driver's answer; None where this device cannot give one, or not to this user.
+
+        Args:
+            ask: one of NVML's functions of a device.
+
+        Raises:
+            DeviceFailed: the device does not answer.
+        """
         try:
             return ask(self.handle)
         except self.nvml.NVMLError as error:
