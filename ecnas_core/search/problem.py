@@ -128,8 +128,8 @@ class Problem:
         values: (budgets, cells, objectives), NaN where a cell is infeasible.
         outcomes: (budgets, cells), an ``Outcome`` each.
         raw: as values, but whatever the benchmark knows, feasible or not; NaN where it knows nothing.
-        accuracy_provenances: (budgets, cells), where accuracies are from, as places in ``PROVENANCES``; -1 where none is
-            known.
+        accuracy_provenances: (budgets, cells), where accuracies are from, as places in ``PROVENANCES``; -1 where none
+            is known.
 
     Raises:
         NothingFeasible: no cell can be found at all.
@@ -208,8 +208,8 @@ def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:
     """The cells' answers, one a budget.
 
     Returns:
-        Vertices, edge bits, operations, epochs, whether it is an artefact, where in ``PROVENANCES`` (from 1) the accuracy
-        is from; then the objectives, then what is bounded.
+        Vertices, edge bits, operations, epochs, whether it is an artefact, where in ``PROVENANCES`` (from 1) the
+        accuracy is from; then the objectives, then what is bounded.
     """
     asked = [*setting.objectives, *(key for key, _, _ in setting.bounds)]
     expressions = [
