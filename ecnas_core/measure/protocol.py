@@ -276,7 +276,7 @@ def run(
         The readings.
 
     Raises:
-        StandsStill: a counter did not move in all repeats together.
+        StandsStill: a counter counted nothing in one of the repeats.
         MeasureError: a counter can no longer be read, or the workload failed.
     """
     durations = settings.durations
@@ -339,9 +339,9 @@ def run(
         work(_TAIL_TICKS * max(meter.tick_s or 0.0 for meter in meters))
     close_window(moments[-2], moments[-1])
     for meter in meters:
-        if sum(window.joules[meter.name] for window in windows) <= 0:
+        if min(window.joules[meter.name] for window in windows) <= 0:
             raise StandsStill(
-                f"the counter {meter.name} did not move in {moments[-1] - moments[0]:.1f} s of work; update the "
+                f"the counter {meter.name} counted nothing in a repeat of {windows[0].seconds:.1f} s; update the "
                 "driver, or measure on another device"
             )
     if meters:

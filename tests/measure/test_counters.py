@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -305,7 +306,7 @@ class TestMeter:
     def test_windows_add_up(self):
         meter, _ = metered(list(self.SCRIPT))
         moments = [0.03, 0.11, 0.2, 0.333, 0.49]
-        parts = [meter.joules(a, b) for a, b in zip(moments, moments[1:], strict=False)]
+        parts = [meter.joules(a, b) for a, b in pairwise(moments)]
         assert sum(parts) == pytest.approx(meter.joules(0.03, 0.49), abs=1e-12)
         meter.close()
 
