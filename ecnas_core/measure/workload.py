@@ -17,6 +17,7 @@ from ecnas_core.measure.states import DeviceFailed, NoImages, OutOfMemory
 SEED = 0
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)
 CIFAR_STD = (0.2470, 0.2435, 0.2616)
+_OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "ALLOC_FAILED")
 _RECORD = 1 + IMAGE_CHANNELS * IMAGE_SIZE**2
 
 
@@ -94,14 +95,16 @@ class _named:
         return None
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, torch.OutOfMemoryError | MemoryError) or "not enough memory" in str(error):
+        if isinstance(error, torch.OutOfMemoryError | MemoryError) or (
+            isinstance(error, RuntimeError) and any(said in str(error) for said in _OUT_OF_MEMORY)
+        ):
             smaller = max(1, self._batch_size // 2)
             raise OutOfMemory(
                 f"the network and a batch of {self._batch_size} images do not fit into the device's memory; "
                 f"try a batch of {smaller}"
             ) from None
         if isinstance(error, RuntimeError):
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise DeviceFailed(
                 f"the device reported an error ({reason}); see nvidia-smi, or measure on another device"
             ) from None
