@@ -1,0 +1,504 @@
+"""The figures of the Measure page, and its numbers in words."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Literal, cast
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from ecnas_core.analysis import beside
+from ecnas_core.analysis.hardware import OFFICIAL_DEVICES
+from ecnas_core.analysis.rank import kendall_tau
+from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.carbon import Lens, Scope
+from ecnas_core.figures.hardware import DEVICES, OWN_DEVICES
+from ecnas_core.figures.theme import (
+    SELECTION,
+    axis,
+    format_fixed,
+    format_percent,
+    format_prefixed,
+    format_quantity,
+    layout,
+    marker,
+    mix,
+    palette,
+    template,
+)
+from ecnas_core.measure.counters import Component
+from ecnas_core.measure.record import FLAGS, Measurement
+from ecnas_core.measure.runs import Progress
+
+PHASES: Final = {
+    "build": "Start",
+    "idle": "Idle before",
+    "warm-up": "Warm up",
+    "calibrate": "Calibrate",
+    "repeat": "Repeats",
+    "settle": "Settle",
+    "idle after": "Idle after",
+}
+MODES: Final = {"train": "Training step", "inference": "Inference"}
+SCOPES: Final[dict[Scope, str]] = {"facility": "Facility", "IT": "IT", "GPU": "GPU"}
+_COMPONENTS: Final[dict[Component, str]] = {"gpu": "GPU", "cpu": "CPU"}
+_LIVE, _REPEATS, _ROW, _DEVICE = 250, 250, 34, 360
+_LEAST_SHARE: Final = 0.04
+_UNITS: Final = (("h", 3600.0), ("min", 60.0))
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One phase of the timeline.
+
+    Attributes:
+        label: its name for the eye.
+        state: whether it is over.
+        seconds: how long it took, has taken, or is to take, in words.
+        share: which share of it is over, 0 to 1.
+        weight: its planned share of the whole, for its width.
+    """
+
+    label: str
+    state: Literal["done", "present", "to come"]
+    seconds: str
+    share: float
+    weight: float
+
+
+def stages(progress: Progress) -> list[Stage]:
+    """The phases of the cell that is measured.
+
+    Args:
+        progress: of the run.
+    """
+    total = sum(phase.planned_s for phase in progress.phases)
+    shown = []
+    for phase in progress.phases:
+        weight = max(_LEAST_SHARE, phase.planned_s / total)
+        label = PHASES[phase.name]
+        if phase.began is None:
+            shown.append(Stage(label, "to come", short(phase.planned_s) if phase.planned_s else "", 0.0, weight))
+        elif phase.ended is not None:
+            shown.append(Stage(label, "done", short(phase.ended - phase.began), 1.0, weight))
+        else:
+            passed = max(0.0, progress.elapsed_s - phase.began)
+            known = 0 < passed <= phase.planned_s
+            told = f"{format_quantity(passed, digits=None)} of {short(phase.planned_s)}" if known else short(passed)
+            share = min(1.0, passed / phase.planned_s) if phase.planned_s else 0.0
+            shown.append(Stage(label, "present", told, share, weight))
+    return shown
+
+
+def short(seconds: float) -> str:
+    """A length of a phase for the eye."""
+    return f"{format_fixed(seconds, 1 if seconds < 9.95 else 0)}\u00a0s"
+
+
+def wait(seconds: float) -> str:
+    """A time for the eye: in h or min from two of them on, else in s."""
+    unit, length = next(((unit, length) for unit, length in _UNITS if seconds >= 2 * length), ("s", 1.0))
+    return format_quantity(seconds / length, unit, None if seconds / length >= 9.5 else 2)
+
+
+def live(progress: Progress, dark: bool) -> go.Figure:
+    """Power and temperature of the GPU since the measurement of the cell began, the repeats shaded.
+
+    Args:
+        progress: of the run.
+        dark: whether the figure stands on the dark background.
+    """
+    colors = palette(dark)
+    figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.62, 0.38])
+    times = [sample["t"] for sample in progress.samples]
+    for row, (name, unit, key, color) in enumerate(
+        (("Power", "W", "power_w", colors.accent), ("Temp.", "°C", "temperature_c", OWN_DEVICES[3])), start=1
+    ):
+        figure.add_trace(
+            go.Scatter(
+                x=times,
+                y=[sample[key] for sample in progress.samples],
+                mode="lines",
+                name=name,
+                line={"color": color, "width": 2},
+                hovertemplate=f"%{{y:.0f}} {unit} at %{{x:.0f}} s<extra></extra>",
+            ),
+            row=row,
+            col=1,
+        )
+        figure.update_yaxes(
+            title_text=f"{name} ({unit})", nticks=4, rangemode="tozero" if row == 1 else "normal", row=row, col=1
+        )
+    _shade(figure, progress, mix(colors.accent, colors.paper, 0.14))
+    end = max(progress.elapsed_s, *(phase.began or 0.0 for phase in progress.phases), 1.0)
+    figure.update_xaxes(range=[0, end], showgrid=False)
+    figure.update_xaxes(title_text="s since the start", row=2, col=1)
+    figure.update_layout(
+        template=template(dark), height=_LIVE, showlegend=False, margin={"l": 56, "r": 8, "t": 8, "b": 40}
+    )
+    return figure
+
+
+def _shade(figure: go.Figure, progress: Progress, color: str) -> None:
+    for phase in progress.phases:
+        if phase.name == "repeat" and phase.began is not None:
+            figure.add_vrect(
+                x0=phase.began, x1=phase.ended or progress.elapsed_s, fillcolor=color, line_width=0, layer="below"
+            )
+
+
+def repeats(rows: Sequence[Row], of: int, dark: bool) -> go.Figure:
+    """The repeats as dots with their mean: J a step of every counter, or s a step where nothing counts.
+
+    Args:
+        rows: repeat, seconds_per_step and joules_per_step by counter.
+        of: how many there will be.
+        dark: whether the figure stands on the dark background.
+    """
+    colors, figure = palette(dark), go.Figure()
+    numbers = [row["repeat"] for row in rows]
+    series, unit = _series(rows)
+    for place, (name, values) in enumerate(series.items()):
+        color = colors.accent if place == 0 else OWN_DEVICES[place % len(OWN_DEVICES)]
+        mean = statistics.fmean(values)
+        figure.add_trace(
+            go.Scatter(x=[0.5, of + 0.5], y=[mean, mean], mode="lines", name=f"{name}, mean", showlegend=False,
+                       hoverinfo="skip", line={"color": color, "width": 1.5, "dash": "dot"})
+        )  # fmt: skip
+        figure.add_trace(
+            go.Scatter(x=numbers, y=values, mode="markers", name=name, marker=marker("measured", color, dark, 9),
+                       hovertemplate=f"{name}, repeat %{{x}}: %{{y:.4g}} {unit} a step<extra></extra>")
+        )  # fmt: skip
+    figure.update_layout(
+        **layout(dark, _REPEATS),
+        showlegend=len(series) > 1,
+        margin={"l": 64, "r": 8, "t": 32 if len(series) > 1 else 8, "b": 40},
+        xaxis={**axis("Repeat"), "range": [0.5, of + 0.5], "dtick": 1 if of <= 12 else 5, "tick0": 0,
+               "showgrid": False},
+        yaxis={**axis(f"{unit} a step"), "nticks": 5},
+    )  # fmt: skip
+    if not rows:
+        figure.update_yaxes(showticklabels=False, ticks="", range=[0, 1])
+        figure.add_annotation(text="one dot a repeat, after the warm-up", showarrow=False, xref="paper", yref="paper",
+                              x=0.5, y=0.5, font={"color": colors.muted, "size": 13})  # fmt: skip
+    return figure
+
+
+def _series(rows: Sequence[Row]) -> tuple[dict[str, list[float]], str]:
+    """What is plotted by name, and its unit."""
+    counters = dict.fromkeys(name for row in rows for name in row["joules_per_step"])
+    if counters:
+        return {name: [row["joules_per_step"][name] for row in rows] for name in counters}, "J"
+    return ({"time": [row["seconds_per_step"] for row in rows]} if rows else {}), "s"
+
+
+def spread(rows: Sequence[Row]) -> str:
+    """By how much the repeats vary so far: the coefficient of variation; nothing before there are two."""
+    values = next(iter(_series(rows)[0].values()), [])
+    if len(values) < 2:
+        return ""
+    return format_percent(statistics.stdev(values) / statistics.fmean(values))
+
+
+def energy(measured: Measurement, lens: Lens, epochs: int) -> float | None:
+    """The measured step's energy scaled up to a training, in the lens's unit; None where its scope is not known."""
+    return beside.value(cast(beside.Step, measured), lens, epochs)
+
+
+def seen_through(lens: Lens, *measured: Measurement) -> Lens | None:
+    """The lens, or the one nearest to it whose scope every measurement knows; None where there is none.
+
+    Args:
+        lens: as the page has it.
+        measured: the measurements.
+    """
+    scopes: tuple[Scope, ...] = (lens.scope, "GPU", "IT")
+    lenses = (replace(lens, scope=scope) for scope in scopes)
+    return next((each for each in lenses if all(energy(one, each, 1) is not None for one in measured)), None)
+
+
+def unknown_scope(measured: Measurement, lens: Lens) -> str:
+    """Why the lens's scope cannot be had, and what is shown instead; empty where it can."""
+    shown = seen_through(lens, measured)
+    if shown is None:
+        return "No counter told an energy here: the time alone is known."
+    if shown.scope == lens.scope:
+        return ""
+    needed = "No GPU took part" if lens.scope == "GPU" else "The CPU's energy was not measured"
+    return f"{needed}, so the scope {SCOPES[lens.scope]} of the lens is not known. Shown is {SCOPES[shown.scope]}."
+
+
+def quantity(value: float | None, lens: Lens) -> str:
+    """An energy or footprint under a lens for the eye, in kWh, Wh or kgCO2eq with its prefix."""
+    if lens.unit == "kgCO2eq":
+        return format_prefixed(None if value is None else 1000 * value, "gCO2eq")
+    return format_prefixed(None if value is None else value * (1000 if lens.unit == "kWh" else 1), "Wh")
+
+
+def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
+    """What the cell takes on the device, in plain words, and where that lies among the benchmark's devices.
+
+    Args:
+        measured: the measurement.
+        entries: as ``analysis.beside.entries`` gives them under the same lens.
+        lens: as ``seen_through`` gives it, or any where no energy is known.
+    """
+    device = f"Your {measured.device}"
+    needed = energy(measured, lens, 1)
+    if measured.mode == "inference":
+        component: Component = "gpu" if measured.on_gpu else "cpu"
+        joules = measured.per_image_j(component)
+        seconds = format_prefixed(measured.seconds_per_step / measured.batch_size, "s")
+        if joules is None:
+            return f"{device} needs {seconds} to infer an image with this cell; its energy could not be measured."
+        told = f"{format_prefixed(joules, 'J')} ({_COMPONENTS[component]} alone) and {seconds}"
+        return f"{device} needs {told} to infer an image with this cell."
+    if needed is None:
+        seconds = wait(measured.seconds_per_epoch)
+        return f"{device} needs {seconds} for an epoch of this cell; its energy could not be measured."
+    verb = "emits" if lens.unit == "kgCO2eq" else "needs"
+    parts = {
+        "facility": f"facility energy, PUE {lens.pue:g}",
+        "IT": "GPU and CPU" if measured.on_gpu else "CPU alone",
+        "GPU": "GPU alone",
+    }
+    told = f"{quantity(needed, lens)} for an epoch of this cell ({parts[lens.scope]})"
+    return f"{device} {verb} {told}{_place(entries)}."
+
+
+def _place(entries: pd.DataFrame) -> str:
+    """Where the measured energy lies among the entries."""
+    known = entries.dropna(subset=["ratio"])
+    released = known[known["name"].isin(OFFICIAL_DEVICES)].sort_values("value", kind="stable")
+    if released.empty:
+        if known.empty:
+            return ""
+        first = known.iloc[0]
+        return f", {format_quantity(first['ratio'])} times what the benchmark has ({first['name']})"
+    lower, upper = (released[each]["name"] for each in (released["ratio"] >= 1, released["ratio"] < 1))
+    if lower.empty:
+        return f", less than on the {upper.iloc[0]}, the leanest of the benchmark's GPUs here"
+    if upper.empty:
+        return f", more than on the {lower.iloc[-1]}, the hungriest of the benchmark's GPUs here"
+    return f", between {lower.iloc[-1]} and {upper.iloc[0]}"
+
+
+def numbers(measured: Measurement) -> list[list[str]]:
+    """The figures of a measurement as rows: name, value, 95 % interval, coefficient of variation."""
+    rows = []
+    for component, name in _COMPONENTS.items():
+        column = f"{component}_energy"
+        gross, cv = getattr(measured, f"{column}_j_per_step"), getattr(measured, f"{column}_cv")
+        if cv is None:
+            continue
+        ends = [getattr(measured, f"{column}_j_per_step_{end}") for end in ("low", "high")]
+        net, power, idle = (
+            getattr(measured, f"{component}_{each}") for each in ("net_energy_j_per_step", "power_w", "idle_power_w")
+        )
+        rows += [
+            [f"{name}, a step", format_prefixed(gross, "J"), _interval(ends, "J"), format_percent(cv)],
+            [f"{name}, a step, above idle", format_prefixed(net, "J"), "", ""],
+            [f"{name}, an image", format_prefixed(measured.per_image_j(component), "J"), "", ""],
+            [f"{name}, mean power", format_quantity(power, "W"), "", ""],
+            [f"{name}, idle power", format_quantity(idle, "W"), "", ""],
+        ]
+    if measured.dram_energy_j_per_step is not None:
+        rows.append(["Memory (DRAM), a step", format_prefixed(measured.dram_energy_j_per_step, "J"), "", ""])
+    ends = [measured.seconds_per_step_low, measured.seconds_per_step_high]
+    images = format_quantity(measured.images_per_epoch, digits=None)
+    return [
+        *rows,
+        ["Time, a step", format_prefixed(measured.seconds_per_step, "s"), _interval(ends, "s"),
+         format_percent(measured.seconds_cv)],
+        [f"Time, an epoch of {images} images", wait(measured.seconds_per_epoch), "", ""],
+    ]  # fmt: skip
+
+
+def _interval(ends: Sequence[float], unit: str) -> str:
+    low, high = (format_prefixed(end, unit, 4) for end in ends)
+    return f"{low} to {high}"
+
+
+def trainings(measured: Measurement, lens: Lens) -> list[list[str]]:
+    """A measured training step brought to whole trainings: epochs, energy under the lens, time.
+
+    Args:
+        measured: the measurement.
+        lens: as ``seen_through`` gives it, or any where no energy is known.
+    """
+    return [
+        [
+            str(epochs),
+            format_quantity(energy(measured, lens, epochs), lens.unit),
+            wait(epochs * measured.seconds_per_epoch),
+        ]
+        for epochs in EPOCHS
+    ]
+
+
+def fine_print(measured: Measurement) -> list[list[str]]:
+    """What a measurement rests on, as rows of a name and words; what is not known is left out."""
+    deviation = measured.tracker_deviation
+    tracked = None if deviation is None else (
+        f"{format_prefixed(measured.carbontracker_j_per_step, 'J')} a step, its PUE undone; "
+        f"{format_percent(deviation, signed=True)} against the counter"
+    )  # fmt: skip
+    celsius = measured.temperature_c and (
+        f"mean {measured.temperature_c:.0f} °C, at most {measured.temperature_max_c:.0f} °C in the repeats"
+    )
+    tick = measured.gpu_tick_s and f", changes every {format_prefixed(measured.gpu_tick_s, 's', 2)}"
+    told = {
+        "Device": measured.device,
+        "Board": measured.device_uuid,
+        "Driver": measured.driver,
+        "Power limit": measured.power_limit_w and format_quantity(measured.power_limit_w, "W"),
+        "Clock": measured.sm_clock_mhz and format_quantity(measured.sm_clock_mhz, "MHz", 4) + ", mean in the repeats",
+        "Temperature": celsius,
+        "GPU counter": measured.gpu_counter and f"{measured.gpu_counter}{tick or ''}",
+        "CPU counter": measured.cpu_counter,
+        "carbontracker": tracked,
+        "Step": f"{MODES[measured.mode].lower()}, {measured.batch_size} images, {measured.precision}, "
+        f"{measured.images} images",
+        "Repeats": f"{measured.repeats} of {measured.steps_per_repeat} steps, {measured.effort}",
+        "Software": measured.software,
+        "Measured": f"{measured.measured_at:%Y-%m-%d %H:%M} UTC, {measured.measurement}",
+    }
+    return [[name, words] for name, words in told.items() if words]
+
+
+def held_against(measured: Measurement) -> list[tuple[str, str]]:
+    """The flags of a measurement with what each means."""
+    return [(flag, FLAGS[flag]) for flag in measured.flags.split(",") if flag]
+
+
+def beside_benchmark(measured: Measurement, entries: pd.DataFrame, lens: Lens, epochs: int, dark: bool) -> go.Figure:
+    """The measured energy of a training among the benchmark's entries for the cell, with the ratios.
+
+    Args:
+        measured: the measurement.
+        entries: as ``analysis.beside.entries`` gives them under the same lens, at least one value known.
+        lens: as ``seen_through`` gives it.
+        epochs: of the training.
+        dark: whether the figure stands on the dark background.
+    """
+    colors = palette(dark)
+    own = energy(measured, lens, epochs)
+    name = "<b>yours</b>"
+    row = {"name": name, "value": own, "provenance": "scaled", "ratio": np.nan}
+    shown = pd.concat([entries.dropna(subset=["value"]), pd.DataFrame([row])]).sort_values("value", kind="stable")
+    marks = [
+        marker(each.provenance, SELECTION if each.name == name else DEVICES.get(each.name, colors.accent), dark, 11)
+        for each in shown.itertuples(index=False)
+    ]
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=[each.value],
+                y=[each.name],
+                mode="markers",
+                marker=mark,
+                name=each.name,
+                hovertemplate=f"{each.name}<br>{quantity(each.value, lens)}, {each.provenance}<extra></extra>",
+            )
+            for each, mark in zip(shown.itertuples(index=False), marks, strict=True)
+        ],
+        layout(dark, 84 + _ROW * len(shown)),
+    )
+    note = {"xref": "paper", "x": 1, "xanchor": "left", "xshift": 8, "showarrow": False, "font": {"size": 12}}
+    figure.add_annotation(text="yours is", yref="paper", y=1, yanchor="bottom", **note)
+    for each in shown.dropna(subset=["ratio"]).itertuples(index=False):
+        figure.add_annotation(text=f"{format_quantity(each.ratio)} times it", y=each.name, **note)
+    figure.add_vline(x=own, line={"color": SELECTION, "width": 1, "dash": "dot"})
+    log = bool((shown["value"] > 0).all())
+    figure.update_layout(
+        showlegend=False,
+        margin={"l": 8, "r": 88, "t": 24, "b": 44},
+        xaxis={**axis(f"{lens.quantity} of {epochs} epochs", lens.unit, log), "showgrid": True},
+        yaxis={"showline": False, "ticks": "", "showgrid": True, "tickfont": {"color": colors.text, "size": 13},
+               "categoryorder": "array", "categoryarray": list(shown["name"])[::-1]},
+    )  # fmt: skip
+    return figure
+
+
+def device_headline(device: str, predicted: pd.DataFrame, measured: pd.DataFrame, agreement: pd.DataFrame) -> str:
+    """How the cells of 4V are known on a device, and whose ranking its own is most like.
+
+    Args:
+        device: what it is called.
+        predicted: as ``surrogates.transfer.Transfer.predict`` gives it.
+        measured: hash and energy of the measured cells.
+        agreement: as ``agreement`` gives it.
+    """
+    width = float(((predicted["high"] - predicted["low"]) / 2 / predicted["energy"]).median())
+    most = agreement.loc[agreement["kendall_tau"].idxmax()]
+    return (
+        f"{measured['hash'].nunique()} measured cells tell the energy of all {len(predicted)} cells of 4V on your "
+        f"{device} to about ± {format_percent(width, 0)}; it ranks them most like the {most['device']} "
+        f"(Kendall's τ {most['kendall_tau']:.3f})."
+    )
+
+
+def agreement(predicted: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
+    """How far a device's ranking of the cells agrees with the released devices'.
+
+    Args:
+        predicted: hash and energy of each cell on the device.
+        records: hash, device and energy of each cell on the released devices, as ``analysis.hardware.compare`` has it.
+
+    Returns:
+        One row a released device: ``device``, ``kendall_tau``, ``cells`` (in common).
+    """
+    energies = records.pivot(index="hash", columns="device", values="energy")
+    own = predicted.set_index("hash")["energy"]
+    rows = []
+    for device in OFFICIAL_DEVICES:
+        common = pd.concat([own, energies[device]], axis=1, join="inner").dropna()
+        tau = kendall_tau(*common.to_numpy(float).T)[0]
+        rows.append({"device": device, "kendall_tau": float(tau), "cells": len(common)})
+    return pd.DataFrame(rows)
+
+
+def device(predicted: pd.DataFrame, measured: pd.DataFrame, lens: Lens, dark: bool) -> go.Figure:
+    """Every cell's predicted energy with its interval by rising energy, and the measured cells over them.
+
+    Args:
+        predicted: as ``surrogates.transfer.Transfer.predict`` gives it.
+        measured: hash and energy of the measured cells, each once.
+        lens: in whose unit they are.
+        dark: whether the figure stands on the dark background.
+    """
+    colors = palette(dark)
+    by_energy = predicted.sort_values(["energy", "hash"], ignore_index=True)
+    places = by_energy.index.to_numpy() + 1
+    errors = {"array": by_energy["high"] - by_energy["energy"], "arrayminus": by_energy["energy"] - by_energy["low"]}
+    known = measured.assign(place=measured["hash"].map(dict(zip(by_energy["hash"], places, strict=True)))).dropna()
+    figure = go.Figure(
+        [
+            go.Scatter(
+                x=places, y=by_energy["energy"], mode="markers", name=f"predicted, 90 % interval ({len(by_energy)})",
+                marker=marker("predicted", colors.accent, dark, 7), customdata=by_energy["hash"].str[:8],
+                error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
+                         "color": mix(colors.accent, colors.paper, 0.55), **errors},
+                hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, predicted<extra></extra>",
+            ),
+            go.Scatter(
+                x=known["place"], y=known["energy"], mode="markers", name=f"measured step, scaled up ({len(known)})",
+                marker=marker("scaled", SELECTION, dark, 10), customdata=known["hash"].str[:8],
+                hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, from a measured step<extra></extra>",
+            ),
+        ],
+        layout(dark, _DEVICE),
+    )  # fmt: skip
+    figure.update_layout(
+        margin={"l": 64, "r": 12, "t": 34, "b": 44},
+        xaxis={**axis("Cells of 4V by rising energy"), "range": [0, len(by_energy) + 1], "showgrid": False},
+        yaxis=axis(f"{lens.quantity} of 4 epochs", lens.unit, bool((by_energy["low"] > 0).all())),
+    )
+    return figure

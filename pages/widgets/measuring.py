@@ -1,0 +1,223 @@
+"""A measurement that runs in the background: live, from any tab, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from html import escape
+from typing import Any
+
+import streamlit as st
+
+from ecnas_core.cells import Cell
+from ecnas_core.errors import EcnasError
+from ecnas_core.figures import measure as figures
+from ecnas_core.figures.measure import Stage
+from ecnas_core.figures.theme import config, format_prefixed, format_quantity
+from ecnas_core.measure import runs
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.record import Measurement
+from ecnas_core.measure.runs import Progress, Run
+from pages.widgets import html, measured
+from pages.widgets.session import bench, dark
+from pages.widgets.sql_box import sentence
+
+POLL_S = 0.5
+FAILURES = {
+    "cancelled": "Cancelled",
+    "device_busy": "The device is busy",
+    "device_failed": "The device reported an error",
+    "device_locked": "Another measurement has the device",
+    "died": "The measuring process died",
+    "invalid_settings": "Impossible settings",
+    "mig": "The GPU is cut into instances",
+    "no_counter": "Nothing counts the device's energy",
+    "no_device": "No such device",
+    "no_driver": "No NVIDIA driver",
+    "no_images": "No CIFAR-10 in the folder",
+    "not_permitted": "The counter must not be read",
+    "out_of_memory": "Out of memory",
+    "stands_still": "The energy counter stands still",
+    "time_limit": "The time limit was reached",
+}
+_STYLE = """\
+<style>
+ol.timeline {display: flex; flex-wrap: wrap; gap: .5rem 3px; list-style: none; margin: 0 !important;
+  padding: 0 !important}
+.timeline li {min-width: 5.2rem; flex-shrink: 1; flex-basis: 5.2rem; font-size: .85rem; margin: 0}
+.timeline .bar {height: 6px; border-radius: 3px; background: rgba(128, 128, 128, .25); overflow: hidden}
+.timeline .bar i {display: block; height: 100%; background: #0072B2}
+.timeline .done .bar i {background: #009E73}
+.timeline .label {display: block; margin-top: .25rem; white-space: nowrap}
+.timeline .present .label {font-weight: 600}
+.timeline small {font-size: .8rem; opacity: .72; font-variant-numeric: tabular-nums; white-space: nowrap}
+.timeline .waiting {opacity: .6}
+</style>"""
+state = st.session_state
+
+
+def latest() -> Run | None:
+    """The run that was started last and has not been closed."""
+    found = runs.runs(bench().data)
+    return found[-1] if found else None
+
+
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Do what a button is for; what hinders it is shown by the page."""
+    try:
+        change(*arguments)
+    except EcnasError as error:
+        state.measure_problem = str(error)
+
+
+def start(cells: list[Cell], settings: Settings) -> None:
+    """Measure cells, forgetting the runs before, whose measurements stay."""
+    for run in runs.runs(bench().data):
+        if not run.running:
+            runs.dismiss(run)
+    runs.start(cells, settings, bench().data)
+
+
+def show(run: Run) -> None:
+    """Show a run: live as long as it lasts, then how it ended."""
+    if run.running:
+        st.fragment(_watch, run_every=POLL_S)(run.id)
+    else:
+        _ended(run)
+
+
+def _watch(name: str) -> None:
+    run = next((run for run in runs.runs(bench().data) if run.id == name), None)
+    if run is None or not run.running:
+        st.rerun()  # once, to end looking at it and because its measurements are there now
+    _live(run, run.progress())
+
+
+def _live(run: Run, progress: Progress) -> None:
+    count = len(run.hashes)
+    which = f"cell {progress.cell + 1} of {count}" if count > 1 else "the cell"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        device = progress.device.get("name", run.settings.device)
+        told = f"**Measuring {which}** `{run.hashes[progress.cell][:8]}` on {device}: {_how(run.settings)}"
+        st.markdown(told, width="stretch")
+        st.button("Cancel", key="measure_cancel", icon=":material/close:", disabled=run.cancelling,
+                  on_click=runs.cancel, args=(run,))  # fmt: skip
+    _timeline(figures.stages(progress))
+    done, of = len(progress.repeats), run.settings.repeats
+    spread = figures.spread(progress.repeats)
+    left = f"{figures.wait(progress.seconds_left)}" if progress.seconds_left >= 1 else "a moment"
+    html.facts(
+        [
+            ("Time left", "cancelling" if run.cancelling else left, f"for {count} cells" if count > 1 else ""),
+            *_doing(progress),
+            ("Repeats", f"{done} of {of}", f"vary by {spread}" if spread else ""),
+        ]
+    )
+    picture = figures.repeats(progress.repeats, of, dark())
+    if progress.samples:
+        left_column, right = st.columns([3, 2], gap="medium")
+        with left_column:
+            st.plotly_chart(figures.live(progress, dark()), theme=None, config=config("ec-nas-measuring"),
+                            key="measure_live", alt="Power and temperature of the GPU since the start")  # fmt: skip
+    else:
+        right = st.container()
+    with right:
+        st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measure_repeats",
+                        alt=f"{done} of {of} repeats, each a dot")  # fmt: skip
+    for note in progress.notes:
+        st.caption(f":material/info: {sentence(note)}")
+
+
+def _doing(progress: Progress) -> list[tuple[str, str, str]]:
+    """What the GPU did last."""
+    if not progress.samples:
+        return []
+    sample = progress.samples[-1]
+    limit = progress.device.get("power_limit_w")
+    return [
+        ("Power", format_quantity(sample["power_w"], "W"), f"limit {format_quantity(limit, 'W')}" if limit else ""),
+        ("Temperature", format_quantity(sample["temperature_c"], "°C"), ""),
+        ("Clock", format_quantity(sample["sm_clock_mhz"], "MHz", 4), ", ".join(sample.get("slowed_by", ()))),
+    ]
+
+
+def _timeline(stages: list[Stage]) -> None:
+    items = "".join(
+        f"<li class='{'waiting' if stage.state == 'to come' else stage.state}' style='flex-grow: {stage.weight:.3f}'"
+        f"{' aria-current=step' if stage.state == 'present' else ''}>"
+        f"<div class='bar'><i style='width: {stage.share:.1%}'></i></div>"
+        f"<span class='label'>{escape(stage.label)}</span><small>{escape(stage.seconds) or '&nbsp;'}</small></li>"
+        for stage in stages
+    )
+    st.html(f"{_STYLE}<ol class='timeline' aria-label='Phases'>{items}</ol>")
+
+
+def _how(settings: Settings) -> str:
+    batch = "" if settings.batch_size is None else f", batch {settings.batch_size}"
+    return f"{figures.MODES[settings.mode].lower()}{batch}, {settings.precision}, {settings.effort}"
+
+
+def _ended(run: Run) -> None:
+    """How a run ended, and what it measured."""
+    outcomes = run.progress().outcomes
+    done = [Measurement.from_document(each["measurement"]) for each in outcomes if each["state"] == "measured"]
+    failed = [each for each in outcomes if each["state"] not in ("measured", "cancelled")]
+    got = "measured and stored" if len(run.hashes) == len(done) == 1 else f"{len(done)} of {len(run.hashes)} measured"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{_called(run)}**: {got}.", width="stretch")
+        missing = [digest for digest in run.hashes if digest not in {each.hash for each in done}]
+        if missing:
+            label = "Measure again" if not done else f"Measure the other {len(missing)}"
+            st.button(label, key="measure_again", icon=":material/refresh:", on_click=attempt,
+                      args=(_again, missing, run.settings))  # fmt: skip
+        if len(done) > 1:
+            st.button("Compare them", key="measure_compare", icon=":material/compare:", type="tertiary",
+                      on_click=_compare, args=(done,))  # fmt: skip
+        st.button("Close", key="measure_close", icon=":material/close:", type="tertiary", on_click=attempt,
+                  args=(runs.dismiss, run))  # fmt: skip
+    _why(run, failed)
+    if len(run.hashes) > 1 and outcomes:
+        _outcomes(outcomes)
+    if done:
+        measured.card(done[-1])
+
+
+def _called(run: Run) -> str:
+    return {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "died": "Died"}[run.state]
+
+
+def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
+    """The named state of what went wrong, with its reason and remedy."""
+    if run.state == "cancelled":
+        st.info("Cancelled: the device is free again, and what was measured before is kept.",
+                icon=":material/cancel:")  # fmt: skip
+    elif run.state == "died":
+        st.error(f"**{FAILURES['died']}.** {sentence(run.error or '')}", icon=":material/error:")
+    elif run.state == "failed" and not failed:
+        st.error(f"**The measurement could not begin.** {sentence(run.error or '')}", icon=":material/error:")
+    for each in failed:
+        title = FAILURES.get(each["state"], "The measurement failed")
+        which = f" Cell `{each['hash'][:8]}`:" if len(run.hashes) > 1 else ""
+        st.error(f"**{title}.**{which} {sentence(each['reason'])}", icon=":material/error:")
+
+
+def _outcomes(outcomes: tuple[Mapping[str, Any], ...]) -> None:
+    rows = []
+    for each in outcomes:
+        found = each["measurement"] and Measurement.from_document(each["measurement"])
+        rows.append(
+            [
+                each["hash"][:8],
+                format_prefixed(found and measured.joules(found), "J"),
+                format_prefixed(found and found.seconds_per_step, "s"),
+                FAILURES.get(each["state"], each["state"]) if not found else "stable" if found.stable else "unstable",
+            ]
+        )
+    html.quantities(["Cell", "Energy, a step", "Time, a step", ""], rows, notes=True)
+
+
+def _again(hashes: list[str], settings: Settings) -> None:
+    start([bench().query(digest, space="7V").cell for digest in hashes], settings)
+
+
+def _compare(done: list[Measurement]) -> None:
+    measured.choose([each.measurement for each in done])
