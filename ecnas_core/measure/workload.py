@@ -98,10 +98,9 @@ class _named:
         if isinstance(error, torch.OutOfMemoryError | MemoryError) or (
             isinstance(error, RuntimeError) and any(said in str(error) for said in _OUT_OF_MEMORY)
         ):
-            smaller = max(1, self._batch_size // 2)
+            remedy = f"try a batch of {self._batch_size // 2}" if self._batch_size > 1 else "measure on another device"
             raise OutOfMemory(
-                f"the network and a batch of {self._batch_size} images do not fit into the device's memory; "
-                f"try a batch of {smaller}"
+                f"the network and a batch of {self._batch_size} do not fit into the device's memory; {remedy}"
             ) from None
         if isinstance(error, RuntimeError):
             reason = (str(error).splitlines() or [type(error).__name__])[0]
