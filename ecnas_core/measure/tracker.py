@@ -7,6 +7,7 @@ include a fixed PUE, which is undone here.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -72,7 +73,7 @@ class Tracker:
         """Stop, and tell what was counted.
 
         Raises:
-            TrackerFailed: it ended before, or it has not counted.
+            TrackerFailed: it ended before, or it counted nothing.
         """
         answer = self._ask("stop")
         self.close()
@@ -121,8 +122,9 @@ def _answer(process: subprocess.Popen[str], word: str | None) -> dict[str, Any]:
     except BrokenPipeError:
         line = ""
     if not line:
-        status = process.wait(_PATIENCE_S)
         last = (process.stderr.read().strip().splitlines() or ["no word"])[-1][:200]
+        status = process.wait(_PATIENCE_S)
+        _end(process)
         raise TrackerFailed(f"carbontracker ended with status {status} ({last})")
     answer: dict[str, Any] = json.loads(line)
     if "failed" in answer:
@@ -134,7 +136,8 @@ def _answer(process: subprocess.Popen[str], word: str | None) -> dict[str, Any]:
 def _end(process: subprocess.Popen[str]) -> None:
     for pipe in (process.stdin, process.stdout, process.stderr):
         assert pipe is not None
-        pipe.close()
+        with contextlib.suppress(BrokenPipeError):
+            pipe.close()
     process.terminate()
     process.wait(_PATIENCE_S)
 
@@ -164,6 +167,9 @@ def _track(say: IO[str]) -> None:
             (component,) = thread.components
             usages = component.power_usages
             energy_j = float(thread.total_energy_per_epoch().sum()) / constants.PUE_2023 * _JOULES_PER_KWH
+            if not energy_j > 0:
+                _say(say, failed="carbontracker read no power of the GPU")
+                return
             _say(
                 say,
                 energy_j=energy_j,
