@@ -15,6 +15,9 @@ MODULES = (
     "bench_carbon",
     "bench_cells",
     "bench_ingest",
+    "bench_search",
+    "bench_attainment",
+    "bench_transfer",
 )
 
 

@@ -40,7 +40,7 @@ def run() -> list[dict[str, Any]]:
             _seconds(lambda: _from_scratch(found)),
         ),
         _row(
-            "search, the same of all published 7V searches (109,522 evaluations)",
+            "search, the same of all published 7V searches (100,952 evaluations)",
             _seconds(lambda: convergence.bands(trials(searches), REFERENCE)),
             3.0,
         ),
