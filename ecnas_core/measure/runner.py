@@ -68,8 +68,9 @@ def measure(
         )
         try:
             assert process.stdin is not None and process.stdout is not None
-            process.stdin.write(json.dumps(request).encode() + b"\n")
-            process.stdin.flush()
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(request).encode() + b"\n")
+                process.stdin.flush()
             deadline = time.monotonic() + settings.time_limit_s
             for event in _events(process.stdout, deadline, settings.time_limit_s, cancelled):
                 if event["event"] == "failed":
@@ -77,6 +78,8 @@ def measure(
                 emit(event)
                 if event["event"] == "result":
                     return Measurement.from_document(event)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(_GRACE_S)
         finally:
             status = _end(process)
         raise WorkerDied(_last_words(status, log))
@@ -102,17 +105,23 @@ def _events(
                 return
             *lines, pending = (pending + read).split(b"\n")
             for line in lines:
-                yield json.loads(line)
+                yield _event(line)
+
+
+def _event(line: bytes) -> dict[str, Any]:
+    try:
+        event = json.loads(line)
+    except ValueError:
+        event = None
+    if not isinstance(event, dict) or "event" not in event:
+        said = line[:80].decode(errors="replace")
+        raise WorkerDied(f"the measuring process said what is no event ({said!r}); try it again")
+    return event
 
 
 def _end(process: subprocess.Popen[bytes]) -> int:
     """End the worker and what it started, and wait until they are gone."""
     assert process.stdin is not None and process.stdout is not None
-    try:
-        if process.poll() is None:
-            process.wait(0.5)
-    except subprocess.TimeoutExpired:
-        pass
     for kill in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, kill)
@@ -130,7 +139,7 @@ def _end(process: subprocess.Popen[bytes]) -> int:
 def _last_words(status: int, log: IO[bytes]) -> str:
     log.seek(0)
     errors = _PYTHON_ERROR.findall(log.read().decode(errors="replace"))
-    if errors:
+    if errors and status > 0:
         return f"the measuring process broke down ({errors[-1][:300]}); try it again, or measure on another device"
     how = f"killed by {signal.Signals(-status).name}" if status < 0 else f"status {status}"
     return (
