@@ -2,7 +2,7 @@
 
 Five cells of 4V, from the leanest to the hungriest on the published Quadro RTX 6000, are measured one after the other,
 and then all of them again. It is no part of ``python -m benchmarks``, since it needs a GPU and 20 minutes;
-``measured_gpu.csv`` beside it is what it wrote on an H100.
+``measured_gpu.csv`` beside it is what it wrote on an H100, without the columns that were empty.
 """
 
 from __future__ import annotations

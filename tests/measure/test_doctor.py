@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import stat
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import pynvml
 import pytest
 
 from ecnas_core.carbon import grids
 from ecnas_core.carbon.intensity import MissingTable
 from ecnas_core.measure import doctor
 from ecnas_core.measure.doctor import Finding, as_json, examine
+from tests.measure.fakes import LOST, NOT_SUPPORTED, Board, FakeNvml
 
 
-class Driver:
-    """NVML with devices by name; None is a device that does not answer."""
-
-    def __init__(self, *names: str | bytes | None, init: int = 0) -> None:
-        self._names, self._init = names, init
-        self.shut_down = False
-
-    def nvmlInit_v2(self) -> int:
-        return self._init
-
-    def nvmlShutdown(self) -> int:
-        self.shut_down = True
-        return 0
-
-    def nvmlDeviceGetCount_v2(self, count: Any) -> int:
-        count._obj.value = len(self._names)
-        return 0
-
-    def nvmlDeviceGetHandleByIndex_v2(self, index: int, handle: Any) -> int:
-        if self._names[index] is None:
-            return 15
-        handle._obj.value = index + 1
-        return 0
-
-    def nvmlDeviceGetName(self, handle: ctypes.c_void_p, name: Any, length: int) -> int:
-        given = self._names[handle.value - 1]
-        name.value = (given if isinstance(given, bytes) else given.encode())[: length - 1]
-        return 0
-
-
-def with_driver(monkeypatch: pytest.MonkeyPatch, driver: Driver | None) -> Finding:
-    def load(name: str) -> Driver:
-        assert name == "libnvidia-ml.so.1"
-        if driver is None:
-            raise OSError("cannot open shared object file")
-        return driver
-
-    monkeypatch.setattr(doctor.ctypes, "CDLL", load)
-    return examine()["gpu"]
+def with_driver(monkeypatch: pytest.MonkeyPatch, driver: FakeNvml) -> Finding:
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    finding = examine()["gpu"]
+    assert driver.open == 0, "NVML was not shut down"
+    return finding
 
 
 def test_four_findings_that_can_be_written_as_json():
@@ -75,69 +44,108 @@ def test_four_findings_that_can_be_written_as_json():
 @pytest.mark.parametrize(
     ("driver", "available", "detail"),
     [
-        (None, False, "no NVIDIA driver"),
-        (Driver(init=18), False, "NVML status 18"),
-        (Driver(), False, "finds no GPU"),
-        (Driver(None), False, "finds no GPU that answers"),
-        (Driver("NVIDIA H100"), True, "NVIDIA H100"),
-        (Driver("NVIDIA H100", "NVIDIA T4"), True, "NVIDIA H100, NVIDIA T4"),
-        (Driver(None, "NVIDIA T4"), True, "NVIDIA T4; 1 more that do not answer"),
-        (Driver("x" * 200), True, "x" * 95),
-        (Driver(b"caf\xe9"), True, "caf\ufffd"),
+        (
+            FakeNvml(init=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND),
+            False,
+            "no NVIDIA driver (libnvidia-ml.so.1 is not there)",
+        ),
+        (FakeNvml(init=pynvml.NVML_ERROR_LIB_RM_VERSION_MISMATCH), False, "the NVIDIA driver does not start"),
+        (FakeNvml(), False, "the NVIDIA driver shows this process no GPU"),
+        (FakeNvml(Board(lost=True)), False, "the NVIDIA driver shows this process no GPU"),
+        (FakeNvml(Board(name="H100")), True, "H100 (counter)"),
+        (FakeNvml(Board(name="H100"), Board(name="T4", uuid="GPU-b")), True, "H100 (counter), T4 (counter)"),
+        (FakeNvml(Board(name="M40", millijoules=NOT_SUPPORTED)), True, "M40 (integrated power)"),
+        (FakeNvml(Board(name="K1", millijoules=NOT_SUPPORTED, milliwatts=NOT_SUPPORTED)), False, "K1 (no energy)"),
+        (FakeNvml(Board(name="A100", mig=1)), False, "A100 (no energy)"),
+        (FakeNvml(Board(name="A100", mig=1), Board(name="T4", uuid="GPU-b")), True, "A100 (no energy), T4 (counter)"),
     ],
-    ids=["no driver", "not started", "no device", "lost device", "one", "two", "one lost", "long name", "not UTF-8"],
+    ids=[
+        "no driver",
+        "not started",
+        "no device",
+        "lost device",
+        "one",
+        "two",
+        "no counter",
+        "neither",
+        "cut",
+        "one cut",
+    ],
 )
-def test_gpu(monkeypatch, driver, available, detail):
+def test_gpu(monkeypatch, no_thread_left, driver, available, detail):
     finding = with_driver(monkeypatch, driver)
     assert finding.available is available
-    assert finding.detail == detail if available else detail in finding.detail
-    assert bool(finding.remedy) is not available
-    if driver is not None and not driver._init:
-        assert driver.shut_down
+    assert finding.detail == detail if available else finding.detail.startswith(detail)
+    assert available or finding.remedy
 
 
-def test_gpu_driver_is_shut_down_when_a_call_fails(monkeypatch):
-    driver = Driver("NVIDIA T4")
-    monkeypatch.setattr(driver, "nvmlDeviceGetName", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        with_driver(monkeypatch, driver)
-    assert driver.shut_down
+def test_a_cut_gpu_is_told_with_its_remedy(monkeypatch):
+    finding = with_driver(monkeypatch, FakeNvml(Board(name="A100", mig=1)))
+    assert "nvidia-smi -mig 0" in finding.remedy
 
 
-def counters(folder: Path, *names: str) -> list[Path]:
-    found = []
-    for name in names:
-        (folder / name).mkdir(parents=True)
-        (folder / name / "energy_uj").write_text("1234\n")
-        found.append(folder / name / "energy_uj")
-    return found
+def test_a_gpu_that_fails_is_told(monkeypatch):
+    finding = with_driver(monkeypatch, FakeNvml(Board(name="T4", millijoules=LOST)))
+    assert not finding.available
+    assert "T4" in finding.detail
+    assert finding.remedy == "check the machine with nvidia-smi"
 
 
-def test_cpu_counters_are_counted(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "POWERCAP", tmp_path / "powercap")
+def test_devices_are_the_gpus_and_then_the_cpu(monkeypatch, powercap):
+    boards = Board(name="H100"), Board(name="A100", uuid="GPU-b", mig=1), Board(name="M40", uuid="GPU-c",
+                                                                             millijoules=NOT_SUPPORTED)  # fmt: skip
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(*boards))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = doctor.devices(powercap.path)
+    assert [(each.key, each.name, each.energy) for each in found[:3]] == [
+        ("cuda:0", "H100", "counter"),
+        ("cuda:1", "A100", None),
+        ("cuda:2", "M40", "integrated power"),
+    ]
+    assert "MIG" in found[1].reason
+    assert (found[3].key, found[3].energy) == ("cpu", None)
+    assert "no RAPL" in found[3].reason
+    powercap.domain("intel-rapl:0", "package-0")
+    assert doctor.devices(powercap.path)[3].energy == "counter"
+
+
+def test_the_devices_of_a_machine_without_a_driver(monkeypatch, powercap):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(init=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
+    assert [each.key for each in doctor.devices(powercap.path)] == ["cpu"]
+
+
+def test_cpu_counters_are_counted(monkeypatch, powercap):
+    monkeypatch.setattr(doctor, "POWERCAP", powercap.path)
     absent = examine()["cpu"]
-    assert not absent.available
+    assert not absent.available, "the control type alone has no counter"
     assert "no RAPL energy counter" in absent.detail
     assert f"{os.cpu_count()} CPUs" in absent.detail
-    (tmp_path / "powercap" / "intel-rapl").mkdir(parents=True)
-    assert not examine()["cpu"].available, "the control type alone has no counter"
-    counters(tmp_path / "powercap", "intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0")
+    assert absent.remedy.endswith("time can be measured all the same")
+    for number in (0, 1):
+        powercap.domain(f"intel-rapl:{number}", f"package-{number}")
     found = examine()["cpu"]
     assert (found.available, found.remedy) == (True, "")
-    assert found.detail.endswith("; 3 RAPL counters")
+    assert found.detail.endswith("; 2 RAPL energy counters of packages, none of memory")
+    powercap.domain("intel-rapl:0:0", "dram")
+    assert examine()["cpu"].detail.endswith("; 2 RAPL energy counters of packages")
 
 
-def test_cpu_counters_that_may_not_be_read_are_told_with_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(doctor, "POWERCAP", tmp_path)
-    paths = counters(tmp_path, "intel-rapl:0", "intel-rapl:1")
-    denied = set(paths)
-    monkeypatch.setattr(doctor.os, "access", lambda path, mode: Path(path) not in denied)
+def test_cpu_counters_that_may_not_be_read_are_told_with_the_command(monkeypatch, powercap):
+    monkeypatch.setattr(doctor, "POWERCAP", powercap.path)
+    energy = powercap.domain("intel-rapl:0", "package-0")
+    read = Path.read_text
+
+    def denied(path: Path, *arguments: Any, **keywords: Any) -> str:
+        if path.resolve() == energy.resolve():
+            raise PermissionError(13, "Permission denied")
+        return read(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "read_text", denied)
     finding = examine()["cpu"]
     assert not finding.available
-    assert "2 RAPL counters, none readable" in finding.detail
-    assert finding.remedy == f"sudo chmod a+r {tmp_path}/*/energy_uj"
-    denied.discard(paths[0])
-    assert examine()["cpu"].detail.endswith("; 1 RAPL counters")
+    assert "not readable by this user" in finding.detail
+    assert "sudo chmod a+r" in finding.remedy
+    assert "energy_uj" in finding.remedy
 
 
 def test_carbon_table_is_that_of_carbontracker():
