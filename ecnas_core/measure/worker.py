@@ -25,7 +25,7 @@ from ecnas_core.measure.counters import Counter, Meter, cpu_counters, cpu_name, 
 from ecnas_core.measure.nvml import Gpu, Sample
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Surroundings
-from ecnas_core.measure.states import DeviceBusy, DeviceLocked, MeasureError, NoDriver
+from ecnas_core.measure.states import DeviceBusy, DeviceLocked, InvalidSettings, MeasureError, NoDriver
 
 BUSY = 0.1
 _SAMPLE_EVERY_S = 0.5
@@ -92,7 +92,8 @@ def locked(device: str) -> Iterator[None]:
     try:
         handle = path.open("rb")
     except FileNotFoundError:
-        path.touch(0o644)
+        path.touch()
+        path.chmod(0o644)
         handle = path.open("rb")
     with handle:
         try:
@@ -118,6 +119,8 @@ def measure(cell: Cell, settings: Settings, emit: Lines) -> dict[str, Any]:
     """
     with ExitStack() as stack:
         device = _device(settings, stack)
+        if device is None and settings.precision == "tf32":
+            raise InvalidSettings("TF32 is a format of NVIDIA GPUs and there is none; give fp32 or bf16 on the CPU")
         stack.enter_context(locked("cpu" if device is None else device.uuid))
         return _on_cpu(cell, settings, emit) if device is None else _on_gpu(cell, settings, emit, device)
 
@@ -272,7 +275,8 @@ def _estimate(seconds_per_step: float) -> dict[str, Any] | None:
 
 
 def _end_with_parent() -> None:
-    sys.stdin.read()
+    while os.read(0, 1):
+        pass
     os._exit(1)
 
 

@@ -322,6 +322,64 @@ class TestEnds:
             pass
 
 
+def answer(request: str, code: str = "") -> tuple[int, list[dict[str, Any]]]:
+    """The status of the real worker, after some code, and the lines that it answers a request with."""
+    command = [sys.executable, "-c", SAY + "from ecnas_core.measure import worker\n" + dedent(code) + "worker.main()"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=runner.ROOT, text=True
+    ) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(request)
+        process.stdin.flush()
+        lines = process.stdout.readlines()
+        return process.wait(60), [json.loads(each) for each in lines]
+
+
+def request(**settings: Any) -> str:
+    document = {**Settings(device="cpu").to_document(), **settings}
+    return json.dumps({"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"], "settings": document}) + "\n"
+
+
+class TestRealWorkersWords:
+    @pytest.mark.parametrize(
+        ("raised", "state"),
+        [
+            ("ecnas_core.measure.states.DeviceLocked", "device_locked"),
+            ("ecnas_core.measure.states.MeasureError", "failed"),
+            ("ecnas_core.measure.tracker.TrackerFailed", "failed"),
+        ],
+    )
+    def test_error_is_told_by_its_state(self, raised, state):
+        code = f"""
+        import ecnas_core.measure.states, ecnas_core.measure.tracker
+        def fail(*_):
+            raise {raised}("the reason")
+        worker.measure = fail
+        """
+        status, [told] = answer(request(), code)
+        assert (status, told["event"], told["state"], told["reason"]) == (0, "failed", state, "the reason")
+
+    def test_settings_are_checked(self):
+        _, [told] = answer(request(repeats=2))
+        assert (told["state"], told["reason"]) == ("invalid_settings", "2 repeats make no interval; give 5 to 100")
+
+    def test_cell_is_checked(self):
+        _, [told] = answer(request().replace("[[0, 1], [0, 0]]", "[[0, 0], [0, 0]]"))
+        assert told["state"] == "failed"
+        assert told["reason"]
+
+    def test_result_is_told_and_what_else_is_printed_is_not(self):
+        code = """
+        def measured(*_):
+            print("chatter")
+            os.system("echo more chatter")
+            return {"seconds_per_step": 0.5}
+        worker.measure = measured
+        """
+        status, [told] = answer(request(), code)
+        assert (status, told["event"], told["seconds_per_step"]) == (0, "result", 0.5)
+
+
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA driver")
 def test_real_worker_without_a_driver(own_locks):
     with pytest.raises(NoDriver, match="no NVIDIA driver"):
