@@ -1,0 +1,164 @@
+"""Many cells in turn: what becomes of each, what stops all, and what a second call leaves out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from ecnas_core import Benchmark, Cell
+from ecnas_core.benchmark import UnknownCell
+from ecnas_core.cells import InvalidCell
+from ecnas_core.measure import batch, store
+from ecnas_core.measure.batch import device_name, measure_all, read_cells
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.states import (
+    Cancelled,
+    DeviceBusy,
+    DeviceFailed,
+    InvalidSettings,
+    NoDevice,
+    OutOfMemory,
+    StandsStill,
+    TimeLimit,
+    WorkerDied,
+)
+from tests.made_up import CPU, measured
+
+CELLS = [Cell.from_text(text) for text in ("1=output(0)", "1=conv1x1(0) 2=output(1)", "1=conv3x3(0) 2=output(1)")]
+SETTINGS = Settings(device="cpu", repeats=8)
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Benchmark(tmp_path, Benchmark.open().bundled)
+
+
+@pytest.fixture
+def on_this_cpu(monkeypatch):
+    monkeypatch.setattr(batch.doctor, "devices", lambda: [batch.doctor.Device("cpu", CPU, None)])
+
+
+class Measuring:
+    """Stands in for the runner: an error or a measurement a cell, in order."""
+
+    def __init__(self, *script: Exception | None) -> None:
+        self.script = list(script)
+        self.asked: list[str] = []
+
+    def __call__(self, cell, settings, emit, cancelled):
+        self.asked.append(cell.hash)
+        emit({"event": "phase", "phase": "warm-up", "seconds": 1})
+        error = self.script.pop(0) if self.script else None
+        if error is not None:
+            raise error
+        return measured(f"{len(self.asked):012x}", hash=cell.hash, device=CPU, device_uuid=None, batch_size=32)
+
+
+def test_each_cell_is_stored_and_told(bench):
+    events = []
+    outcomes = measure_all(CELLS, SETTINGS, bench, events.append, measure=Measuring())
+    assert [each.state for each in outcomes] == ["measured"] * 3
+    assert {each.hash for each in store.measurements(bench)} == {cell.hash for cell in CELLS}
+    assert [(each["event"], each["cell"], each["hash"]) for each in events] == [
+        (event, number, cell.hash) for number, cell in enumerate(CELLS) for event in ("phase", "outcome")
+    ]
+    assert events[1]["measurement"]["hash"] == CELLS[0].hash
+
+
+@pytest.mark.parametrize("error", [OutOfMemory("full"), TimeLimit("late"), WorkerDied("gone"), DeviceFailed("broken")])
+def test_what_befalls_one_cell_does_not_stop_the_others(bench, error):
+    outcomes = measure_all(CELLS, SETTINGS, bench, measure=Measuring(None, error, None))
+    assert [each.state for each in outcomes] == ["measured", error.state, "measured"]
+    assert (outcomes[1].measurement, outcomes[1].reason) == (None, str(error))
+    assert len(store.measurements(bench)) == 2
+
+
+@pytest.mark.parametrize("error", [DeviceBusy("busy"), StandsStill("still")])
+def test_what_befalls_the_device_stops_all_and_loses_nothing(bench, error):
+    events = []
+    with pytest.raises(type(error)):
+        measure_all(CELLS, SETTINGS, bench, events.append, measure=Measuring(None, error))
+    assert [each.hash for each in store.measurements(bench)] == [CELLS[0].hash]
+    assert (events[-1]["event"], events[-1]["state"], events[-1]["cell"]) == ("outcome", error.state, 1)
+
+
+def test_cancelling_ends_the_list(bench):
+    measuring = Measuring(None, Cancelled("enough"))
+    outcomes = measure_all(CELLS, SETTINGS, bench, measure=measuring)
+    assert [each.state for each in outcomes] == ["measured", "cancelled"]
+    assert len(measuring.asked) == 2
+
+
+def test_a_second_call_measures_what_is_missing(bench, on_this_cpu):
+    measure_all(CELLS, SETTINGS, bench, measure=Measuring(None, OutOfMemory("full")), again=False)
+    measuring = Measuring()
+    outcomes = measure_all(CELLS, SETTINGS, bench, measure=measuring, again=False)
+    assert measuring.asked == [CELLS[1].hash]
+    assert [each.state for each in outcomes] == ["skipped", "measured", "skipped"]
+    assert outcomes[0].measurement.hash == CELLS[0].hash
+    everything = Measuring()
+    measure_all(CELLS, SETTINGS, bench, measure=everything)
+    assert len(everything.asked) == 3, "again is the default"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"mode": "inference"}, {"batch_size": 16}, {"precision": "bf16"}, {"effort": "quick"}, {"repeats": 9},
+     {"images_per_epoch": 50_000}],
+    ids=lambda other: next(iter(other)),
+)  # fmt: skip
+def test_other_settings_are_measured_anew(bench, on_this_cpu, other):
+    measure_all(CELLS[:1], SETTINGS, bench, measure=Measuring())
+    measuring = Measuring()
+    measure_all(CELLS[:1], replace(SETTINGS, **other), bench, measure=measuring, again=False)
+    assert measuring.asked == [CELLS[0].hash]
+
+
+def test_another_device_is_measured_anew(bench, monkeypatch):
+    measure_all(CELLS[:1], SETTINGS, bench, measure=Measuring())
+    monkeypatch.setattr(batch.doctor, "devices", lambda: [batch.doctor.Device("cpu", "Another CPU", None)])
+    measuring = Measuring()
+    measure_all(CELLS[:1], SETTINGS, bench, measure=measuring, again=False)
+    assert measuring.asked == [CELLS[0].hash]
+
+
+def test_auto_is_the_first_device(monkeypatch):
+    there = [batch.doctor.Device("cuda:0", "H100", "counter"), batch.doctor.Device("cpu", CPU, None)]
+    monkeypatch.setattr(batch.doctor, "devices", lambda: there)
+    assert [device_name(Settings(device=key)) for key in ("auto", "cuda:0", "cpu")] == ["H100", "H100", CPU]
+    with pytest.raises(NoDevice, match="there is cuda:0 H100, cpu Made-up EPYC"):
+        device_name(Settings(device="cuda:1"))
+
+
+class TestFiles:
+    def test_cells_are_read_line_by_line(self, tmp_path):
+        path = tmp_path / "cells.txt"
+        path.write_text(f"# mine\n{CELLS[0].hash}\n\n  {CELLS[1].to_json()}  \n")
+        asked = []
+        assert read_cells(path, lambda text: asked.append(text) or CELLS[0]) == CELLS[:2]
+        assert asked == [CELLS[0].hash]
+
+    def test_what_is_no_cell_is_named(self, tmp_path):
+        path = tmp_path / "cells.txt"
+        path.write_text('{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}')
+        with pytest.raises(InvalidCell):
+            read_cells(path, lambda text: CELLS[0])
+
+        def unknown(text):
+            raise UnknownCell(text)
+
+        path.write_text("0" * 32)
+        with pytest.raises(UnknownCell):
+            read_cells(path, unknown)
+
+    @pytest.mark.parametrize("content", [b"", b"# nothing\n\n", b"\xff\xfe\x00"])
+    def test_a_file_without_cells_is_refused(self, tmp_path, content):
+        path = tmp_path / "cells.txt"
+        path.write_bytes(content)
+        with pytest.raises(InvalidSettings, match=r"cells\.txt"):
+            read_cells(path, lambda text: CELLS[0])
+
+    def test_a_missing_file_is_refused(self, tmp_path):
+        with pytest.raises(InvalidSettings, match="cannot be read"):
+            read_cells(tmp_path / "none.txt", lambda text: CELLS[0])

@@ -1,0 +1,66 @@
+"""What is stored is what the view shows, and what is removed comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+import pytest
+
+from ecnas_core import Benchmark
+from ecnas_core.benchmark import catalogue
+from ecnas_core.measure import store
+from ecnas_core.measure.states import UnknownMeasurement
+from tests.made_up import measured
+
+ONE, TWO = "a" * 12, "b" * 12
+
+
+@pytest.fixture
+def bench(tmp_path):
+    return Benchmark(tmp_path, Benchmark.open().bundled)
+
+
+def test_a_measurement_comes_back_as_it_was(bench):
+    before = measured(ONE, temperature_c=None, flags="quick,unstable")
+    path = store.save(before, bench.data)
+    assert path == bench.data / "measurements" / f"{ONE}.parquet"
+    assert store.measurements(bench) == [before]
+    assert not [each for each in path.parent.iterdir() if each != path], "nothing but the file is left"
+
+
+def test_the_latest_stands_first(bench):
+    early, late = measured(ONE), replace(measured(TWO), measured_at=datetime(2026, 5, 6))
+    for each in (early, late):
+        store.save(each, bench.data)
+    assert store.measurements(bench) == [late, early]
+
+
+def test_every_column_of_the_view_has_a_meaning(bench):
+    columns = catalogue.columns(bench, "measurements")
+    assert {each.name for each in columns} >= {
+        "gpu_energy_j_per_step",
+        "precision",
+        "flags",
+        "carbontracker_j_per_step",
+    }
+    assert [each.name for each in columns if not each.meaning] == []
+
+
+def test_what_is_removed_comes_back(bench):
+    for name in (ONE, TWO):
+        store.save(measured(name), bench.data)
+    store.remove(ONE, bench.data)
+    assert [each.measurement for each in store.measurements(bench)] == [TWO]
+    assert bench.layout.problems == {}
+    store.restore(ONE, bench.data)
+    assert {each.measurement for each in store.measurements(bench)} == {ONE, TWO}
+
+
+@pytest.mark.parametrize("name", [TWO, "", "../../" + ONE, ONE.upper(), f"{ONE}.parquet"])
+def test_what_is_not_there_is_neither_removed_nor_restored(bench, name):
+    store.save(measured(ONE), bench.data)
+    for change in (store.remove, store.restore):
+        with pytest.raises(UnknownMeasurement, match="there is no measurement"):
+            change(name, bench.data)
+    assert len(store.measurements(bench)) == 1
