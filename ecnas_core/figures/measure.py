@@ -236,10 +236,11 @@ def unknown_scope(measured: Measurement, lens: Lens) -> str:
 
 
 def quantity(value: float | None, lens: Lens) -> str:
-    """An energy or footprint under a lens for the eye, in kWh, Wh or kgCO2eq with its prefix."""
-    if lens.unit == "kgCO2eq":
-        return format_prefixed(None if value is None else 1000 * value, "gCO2eq")
-    return format_prefixed(None if value is None else value * (1000 if lens.unit == "kWh" else 1), "Wh")
+    """An energy or footprint under a lens for the eye: in Wh or gCO2eq, with a prefix where it is far from them."""
+    unit, factor = {"kWh": ("Wh", 1000), "Wh": ("Wh", 1), "kgCO2eq": ("gCO2eq", 1000)}[lens.unit]
+    number = None if value is None else factor * value
+    write = format_quantity if number is not None and 0.01 <= number < 1000 else format_prefixed
+    return write(number, unit)
 
 
 def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:

@@ -117,11 +117,11 @@ def _live(run: Run, progress: Progress) -> None:
         left_column, right = st.columns([3, 2], gap="medium")
         with left_column:
             st.plotly_chart(figures.live(progress, dark()), theme=None, config=config("ec-nas-measuring"),
-                            key="measure_live", alt="Power and temperature of the GPU since the start")  # fmt: skip
+                            key="measuring_power", alt="Power and temperature of the GPU since the start")  # fmt: skip
     else:
         right = st.container()
     with right:
-        st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measure_repeats",
+        st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measuring_repeats",
                         alt=f"{done} of {of} repeats, each a dot")  # fmt: skip
     for note in progress.notes:
         st.caption(f":material/info: {sentence(note)}")
