@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,6 +98,34 @@ def test_table_1(capsys: pytest.CaptureFixture[str]) -> None:
     assert "printed" not in json.loads(capsys.readouterr().out)["RS"]
 
 
+def test_measure_many_cells_and_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    cells = tmp_path / "cells.txt"
+    cells.write_text(f"# the smallest\n{SMALLEST}\n")
+    call = ["measure", "--cells", str(cells), "--device", "cpu", "--quick", "--batch-size", "1", "--repeats", "5",
+            "--data", str(tmp_path / "data"), "--json"]  # fmt: skip
+    assert main(call) == 0
+    told = capsys.readouterr()
+    (cell,) = json.loads(told.out)["cells"]
+    assert (cell["hash"], cell["state"], cell["reason"]) == (SMALLEST, "measured", None)
+    assert cell["measurement"]["seconds_per_step"] > 0
+    assert cell["measurement"]["gpu_energy_j_per_step"] == 0
+    assert f"[1/1] {SMALLEST[:8]} repeat 5/5" in told.err
+    assert main(call) == 0
+    (again,) = json.loads(capsys.readouterr().out)["cells"]
+    assert again == cell | {"state": "skipped"}
+    assert len(list((tmp_path / "data" / "measurements").glob("*.parquet"))) == 1
+
+
+def test_measuring_what_is_not_there_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["measure", SMALLEST, "--device", "cuda:99", "--json"]) == 1
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.splitlines()[-1].startswith("ecnas_core measure: ")
+
+
 def test_table_3(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table3", "--json"]) == 0
     rows = {(row["space"], row["quantity"]): row for row in json.loads(capsys.readouterr().out)["rows"]}
@@ -109,6 +138,9 @@ def test_table_3(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [
+        ["measure"],
+        ["measure", SMALLEST, "--repeats", "2"],
+        ["measure", SMALLEST, "--device", "gpu"],
         ["query", "zzz"],
         ["footprint", "zzz"],
         ["footprint", "rk", "--trainings", "0"],

@@ -23,7 +23,7 @@ from typing import Any, Literal
 from ecnas_core.benchmark.layout import ROOT
 from ecnas_core.cells import Cell
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.states import DeviceLocked, MeasureError
+from ecnas_core.measure.states import DeviceLocked, InvalidSettings, MeasureError
 
 State = Literal["running", "done", "failed", "cancelled", "died"]
 FOLDER = "measuring"
@@ -149,7 +149,9 @@ def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
         folder.mkdir(parents=True)
         with (folder / _LOCK).open("wb") as lock, (folder / "log").open("wb") as log:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            (folder / _REQUEST).write_text(json.dumps(request), encoding="utf-8")
+            part = folder / f".{_REQUEST}.part"
+            part.write_text(json.dumps(request), encoding="utf-8")
+            part.replace(folder / _REQUEST)
             process = subprocess.Popen(
                 [sys.executable, "-m", "ecnas_core.measure.run_worker", str(folder)],
                 stdin=subprocess.DEVNULL,
@@ -174,11 +176,15 @@ def runs(data: Path) -> list[Run]:
 def read(folder: Path) -> Run:
     """The run of a folder as it is."""
     held = _is_held(folder)  # before the events, so that a run that ends in between is not taken for dead
-    request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
-    events = tuple(_events(folder / _EVENTS))
+    try:
+        request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
+        settings = Settings.from_document(request["settings"])
+        hashes, started = tuple(request["hashes"]), float(request["started"])
+        events = tuple(_events(folder / _EVENTS))
+    except (ValueError, KeyError, TypeError, InvalidSettings):
+        return Run(folder.name, folder, (), Settings(), 0.0, "died", f"{folder} cannot be read as a run; dismiss it")
     state, error = _state(events, held, (folder / _CANCEL).exists())
-    settings = Settings.from_document(request["settings"])
-    return Run(folder.name, folder, tuple(request["hashes"]), settings, request["started"], state, error, events)
+    return Run(folder.name, folder, hashes, settings, started, state, error, events)
 
 
 def cancel(run: Run) -> None:
