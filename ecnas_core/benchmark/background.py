@@ -1,0 +1,83 @@
+"""What work in processes of its own has in common: a lock held while it lives, and files that are read as they grow.
+
+Whoever starts the work takes the lock and hands it to the process; the lock is free again when the process has ended,
+however it ended, so no process number is ever relied upon.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from ecnas_core.benchmark.layout import ROOT
+
+_ATTEMPTS = 20
+_PAUSE_S = 0.02
+
+
+def take_lock(path: Path) -> IO[str] | None:
+    """Take a lock; it is free again when the handle, and that of any process it was handed to, are closed.
+
+    Args:
+        path: the lock's file, made if it is not there.
+
+    Returns:
+        The handle, or None if another one holds the lock.
+    """
+    handle = path.open("a")
+    for _ in range(_ATTEMPTS):  # whoever looks whether it is free holds it for a moment
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return handle
+        except BlockingIOError:
+            time.sleep(_PAUSE_S)
+    handle.close()
+    return None
+
+
+def is_held(path: Path) -> bool:
+    """Whether a lock is held."""
+    try:
+        with path.open("rb") as handle:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
+def launch(module: str, arguments: Sequence[str], lock: IO[str], log: Path) -> None:
+    """Run a module of the project in a session of its own that outlives this process.
+
+    Args:
+        module: its name.
+        arguments: its command line.
+        lock: held by the process until it ends.
+        log: where what it prints goes.
+    """
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=ROOT,
+            start_new_session=True,
+            pass_fds=[lock.fileno()],
+        )
+    threading.Thread(target=process.wait, daemon=True).start()  # no zombie stays
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a document beside its destination and rename it into place."""
+    part = path.with_name(f".{path.name}.part")
+    part.write_text(json.dumps(document), encoding="utf-8")
+    part.replace(path)

@@ -1,0 +1,537 @@
+"""Studies carried out: here or in the background, watched, cancelled and resumed from any number of pages."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any, Literal
+
+from ecnas_core.benchmark import background
+from ecnas_core.benchmark.layout import BUNDLED
+from ecnas_core.errors import EcnasError
+from ecnas_core.search import study as studies_
+from ecnas_core.search.pool import Message, Pool
+from ecnas_core.search.study import Plan, State, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, trial_schema
+
+_CREATING = ".lock"
+
+
+class NameTaken(StudyError):
+    """Another study has that name."""
+
+    exit_status = 2
+
+
+class StudyRunning(StudyError):
+    """The study is being carried out."""
+
+
+class FiguresChanged(StudyError):
+    """The benchmark is not what it was when the study began, or not the same on all machines."""
+
+
+class StudyCancelled(StudyError):
+    """Somebody cancelled the study."""
+
+
+@dataclass(frozen=True)
+class TrialProgress:
+    """How far one trial is.
+
+    Attributes:
+        task: its algorithm and seed.
+        trial: its number in the study, from 0.
+        state: ``waiting``, ``running`` or ``finished``; one that was stopped half-way waits.
+        generation: the latest, from 0.
+        asked: questions so far.
+        evaluations: charged so far.
+        planned: evaluations that it is to make.
+        hypervolume: so far.
+        rises: (evaluations, hypervolume) wherever the hypervolume has risen, to be drawn as steps.
+        values: (n, objectives) of the front so far, in the order of the setting's objectives.
+        hashes: (n,) of its cells.
+        epochs: (n,) of its budgets.
+        seconds: that it has run.
+    """
+
+    task: Task
+    trial: int
+    state: Literal["waiting", "running", "finished"]
+    generation: int
+    asked: int
+    evaluations: int
+    planned: int
+    hypervolume: float
+    rises: tuple[tuple[int, float], ...]
+    values: tuple[tuple[float, ...], ...]
+    hashes: tuple[str, ...]
+    epochs: tuple[int, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class StudyProgress:
+    """How far a study is.
+
+    Attributes:
+        figures: of the problem; None before the first worker has built it.
+        trials: every one, in the order of ``plan.tasks``.
+    """
+
+    figures: Figures | None
+    trials: tuple[TrialProgress, ...]
+
+    @property
+    def evaluations(self) -> int:
+        """Charged so far, in all trials."""
+        return sum(each.evaluations for each in self.trials)
+
+    @property
+    def planned(self) -> int:
+        """Evaluations of all trials."""
+        return sum(each.planned for each in self.trials)
+
+    @property
+    def finished(self) -> int:
+        """Number of trials that have finished."""
+        return sum(each.state == "finished" for each in self.trials)
+
+
+def start(
+    plan: Plan,
+    data: Path,
+    name: str | None = None,
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    bundled: Path = BUNDLED,
+) -> Study:
+    """Carry out a study in a process of its own, which outlives this one.
+
+    Args:
+        plan: what it does.
+        data: the user's folder.
+        name: what it is called; by default its algorithms, its space and a number.
+        processes: worker processes; by default one a core.
+        scheduler: address of a Dask scheduler whose workers run the trials instead.
+        bundled: folder of the bundled figures.
+
+    Raises:
+        NameTaken: another study has that name.
+        InvalidPlan: it is no name.
+        StudyError: it cannot be started.
+    """
+    data = data.expanduser().resolve()
+    with _writing(data), _created(plan, data, name) as (folder, lock):
+        _launch(folder, lock, processes, scheduler, bundled)
+        return studies_.read(folder)
+
+
+def resume(
+    study: Study, *, processes: int | None = None, scheduler: str | None = None, bundled: Path = BUNDLED
+) -> Study:
+    """Run the trials of a study that are missing, in a process of its own.
+
+    Args:
+        study: one that has ended.
+        processes: worker processes; by default one a core.
+        scheduler: address of a Dask scheduler whose workers run the trials instead.
+        bundled: folder of the bundled figures.
+
+    Raises:
+        StudyRunning: it has not ended.
+        UnknownStudy: it has been deleted.
+        StudyError: it cannot be started.
+    """
+    with _writing(study.data), held(study) as lock:
+        _clear(study.folder)
+        _launch(study.folder, lock, processes, scheduler, bundled)
+        return studies_.read(study.folder)
+
+
+def run(
+    plan: Plan,
+    data: Path,
+    name: str | None = None,
+    *,
+    processes: int | None = None,
+    scheduler: str | None = None,
+    tell: Callable[[StudyProgress], object] = lambda _: None,
+    bundled: Path = BUNDLED,
+) -> Study:
+    """Carry out a study here, and return when it has ended.
+
+    A study of that name and the same plan goes on with the trials that are missing.
+
+    Args:
+        plan: what it does.
+        data: the user's folder.
+        name: what it is called; by default its algorithms, its space and a number.
+        processes: worker processes; by default one a core. They are spawned: a script that calls this needs the guard
+            ``if __name__ == "__main__"``.
+        scheduler: address of a Dask scheduler whose workers run the trials instead.
+        tell: told the progress a few times a second.
+        bundled: folder of the bundled figures.
+
+    Raises:
+        NameTaken: another study with another plan has that name.
+        StudyRunning: it is being carried out elsewhere.
+        StudyCancelled: a page cancelled it.
+        EcnasError: a trial cannot be run; the finished ones are kept.
+    """
+    data = data.expanduser().resolve()
+    known = next((study for study in studies(data) if study.name == name), None)
+    with _writing(data):
+        if known is None:
+            with _created(plan, data, name) as (folder, _):
+                carry_out(folder, processes, scheduler, tell, bundled)
+        elif known.plan != plan:
+            raise NameTaken(f"there is a study {name!r} with another plan; give another name")
+        else:
+            folder = known.folder
+            with held(known):
+                _clear(folder)
+                carry_out(folder, processes, scheduler, tell, bundled)
+    return studies_.read(folder)
+
+
+def cancel(study: Study) -> None:
+    """Ask a study to stop; it does within half a second, and keeps the trials that have finished."""
+    if study.running:
+        (study.folder / studies_.CANCEL).touch()
+
+
+def studies(data: Path) -> list[Study]:
+    """Every readable study of a user's folder, the oldest first; ``problems`` tells of the others."""
+    return sorted(_read_all(data)[0], key=lambda study: (study.created, study.id))
+
+
+def problems(data: Path) -> dict[Path, str]:
+    """Studies of a user's folder that cannot be read, each with the reason."""
+    return _read_all(data)[1]
+
+
+def find(name: str, data: Path) -> Study:
+    """The study with an id or, if there is none, with a name.
+
+    Raises:
+        UnknownStudy: neither.
+        StudyError: its file cannot be read.
+    """
+    found = studies(data)
+    for study in found:
+        if study.id == name:
+            return study
+    for study in found:
+        if study.name == name.strip():
+            return study
+    raise UnknownStudy(f"there is no study {name[:60]!r} in {data}; look at those there are")
+
+
+def progress(study: Study) -> StudyProgress:
+    """How far a study is, whether or not it still runs; quick, for pages that look again and again."""
+    told: dict[Task, Mapping[str, Any]] = {}
+    for task in study.plan.tasks:
+        document = _document(_progress_path(study.folder, task))
+        if document is not None:
+            told[task] = document
+    figures = _document(study.folder / studies_.FIGURES)
+    return StudyProgress(
+        _figures(figures) if figures else None, tuple(_trial(study, task, told.get(task)) for task in study.plan.tasks)
+    )
+
+
+def carry_out(
+    folder: Path,
+    processes: int | None,
+    scheduler: str | None,
+    tell: Callable[[StudyProgress], object] = lambda _: None,
+    bundled: Path = BUNDLED,
+) -> None:
+    """Run the missing trials of a study whose lock is held, and write down how it ended.
+
+    Args:
+        folder: of the study.
+        processes: worker processes; None for one a core.
+        scheduler: address of a Dask scheduler whose workers run the trials instead.
+        tell: told the progress a few times a second.
+        bundled: folder of the bundled figures.
+
+    Raises:
+        StudyCancelled: somebody asked it to stop.
+        EcnasError: a trial cannot be run.
+    """
+    ended: State = "failed"
+    reason: str | None = "it was interrupted; resume it"
+    try:
+        _carry_out(folder, processes or os.cpu_count() or 1, scheduler, tell, bundled)
+        ended, reason = "done", None
+    except StudyCancelled:
+        ended, reason = "cancelled", None
+        raise
+    except EcnasError as error:
+        reason = str(error)
+        raise
+    except KeyboardInterrupt:
+        ended, reason = "cancelled", None
+        raise
+    finally:
+        background.write_json(folder / studies_.ENDED, {"state": ended, "error": reason})
+
+
+@contextmanager
+def held(study: Study) -> Iterator[IO[str]]:
+    """Keep everybody else from carrying out, renaming or deleting a study.
+
+    Raises:
+        StudyRunning: somebody does.
+        UnknownStudy: it has been deleted.
+    """
+    if not study.folder.is_dir():
+        raise UnknownStudy(f"there is no study {study.name!r} any more; look at those there are")
+    lock = background.take_lock(study.folder / studies_.LOCK)
+    if lock is None:
+        raise StudyRunning(f"{study.name} is running; wait for it or cancel it")
+    with lock:
+        yield lock
+
+
+def free_name(name: str, data: Path) -> str:
+    """A name that no study has: the given one or, with a number after it, the next free one."""
+    taken = {study.name for study in studies(data)}
+    number = 1
+    free = name
+    while free in taken:
+        number += 1
+        free = f"{name} {number}"
+    return free
+
+
+@contextmanager
+def naming(data: Path) -> Iterator[None]:
+    """Keep everybody else from naming a study meanwhile.
+
+    Raises:
+        StudyError: somebody does, and does not come to an end.
+    """
+    (data / studies_.FOLDER).mkdir(parents=True, exist_ok=True)
+    lock = background.take_lock(data / studies_.FOLDER / _CREATING)
+    if lock is None:
+        raise StudyError(f"another study is being named in {data}; try again")
+    with lock:
+        yield
+
+
+def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
+    """What the file of a trial tells about it, without reading its rows.
+
+    Args:
+        path: the file.
+        study: that it is to belong to.
+        task: that it is to be.
+
+    Returns:
+        ``study``, ``algorithm``, ``seed``, ``seconds``, ``evaluations``, ``ended``, ``outcomes``, ``front``,
+        ``hypervolume`` and ``figures``.
+
+    Raises:
+        StudyError: it is no file of that trial, and why.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        schema = pq.read_schema(path)
+        told: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA, b"null"))
+    except (pa.ArrowException, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise StudyError(f"{path} is not a readable Parquet file ({reason}); resume the study") from error
+    if not isinstance(told, dict) or (told.get("study"), told.get("algorithm"), told.get("seed")) != (study.id, *task):
+        raise StudyError(f"{path} is not of this trial; take it out and resume the study")
+    if not schema.remove_metadata().equals(trial_schema(study.plan.setting)):
+        raise StudyError(f"{path} has not the columns of a trial; take it out and resume the study")
+    return told
+
+
+def _carry_out(
+    folder: Path, processes: int, scheduler: str | None, tell: Callable[[StudyProgress], object], bundled: Path
+) -> None:
+    study = studies_.read(folder)
+    pending = [task for task in study.plan.tasks if not _is_finished(study, task)]
+    board = _Board(study)
+    orders = [
+        Order(
+            study.id,
+            task,
+            study.plan.seeds.index(task.seed),
+            study.plan.evaluations[task.algorithm],
+            study.plan.setting,
+            study.data,
+            bundled,
+        )
+        for task in pending
+    ]
+    if not orders:
+        return
+    workers: Any
+    if scheduler is None:
+        workers = Pool(orders, processes)
+    else:
+        from ecnas_core.search.cluster import Cluster
+
+        workers = Cluster(orders, scheduler)
+    told_at = 0.0
+    with closing(workers):
+        for message in workers.messages():
+            if message is not None:
+                board.take(message)
+            if (folder / studies_.CANCEL).exists():
+                raise StudyCancelled(f"{study.name} was cancelled; its finished trials are kept, resume it to go on")
+            if time.monotonic() - told_at > 0.2:
+                told_at = time.monotonic()
+                tell(progress(study))
+    tell(progress(studies_.read(folder)))
+
+
+def _is_finished(study: Study, task: Task) -> bool:
+    path = study.files[task]
+    if not path.is_file():
+        return False
+    try:
+        finished_trial(path, study, task)
+    except StudyError:
+        return False
+    return True
+
+
+class _Board:
+    """Writes down what the workers say."""
+
+    def __init__(self, study: Study) -> None:
+        self._study = study
+        self._rises: dict[Task, list[tuple[int, float]]] = {}
+        (study.folder / studies_.PROGRESS).mkdir(exist_ok=True)
+
+    def take(self, message: Message) -> None:
+        content = message.content
+        if isinstance(content, Figures):
+            self._compare(content)
+            self._rises[message.task] = []
+            _progress_path(self._study.folder, message.task).unlink(missing_ok=True)
+        elif isinstance(content, Beat):
+            rises = self._rises[message.task]
+            rises += content.rises
+            background.write_json(_progress_path(self._study.folder, message.task), asdict(content) | {"rises": rises})
+        else:
+            self._store(message.task, content)
+
+    def _store(self, task: Task, finished: Finished) -> None:
+        from ecnas_core.benchmark.build import write_parquet
+
+        write_parquet(finished.table, self._study.files[task])
+
+    def _compare(self, figures: Figures) -> None:
+        path = self._study.folder / studies_.FIGURES
+        document = _document(path)
+        if document is None:
+            background.write_json(path, asdict(figures))
+        elif document["fingerprint"] != figures.fingerprint:
+            raise FiguresChanged(
+                "the benchmark's figures are not those that this study began with; start a new one, or undo the change"
+            )
+
+
+def _trial(study: Study, task: Task, told: Mapping[str, Any] | None) -> TrialProgress:
+    state: Literal["waiting", "running", "finished"] = "waiting"
+    if study.files[task].is_file():
+        state = "finished"
+    elif told is not None and study.running:
+        state = "running"
+    told = told if told is not None and state != "waiting" else {}
+    return TrialProgress(
+        task,
+        study.plan.seeds.index(task.seed),
+        state,
+        told.get("generation", 0),
+        told.get("asked", 0),
+        told.get("evaluations", 0),
+        study.plan.evaluations[task.algorithm],
+        told.get("hypervolume", 0.0),
+        tuple((count, reached) for count, reached in told.get("rises", ())),
+        tuple(map(tuple, told.get("values", ()))),
+        tuple(told.get("hashes", ())),
+        tuple(told.get("epochs", ())),
+        told.get("seconds", 0.0),
+    )
+
+
+def _figures(document: Mapping[str, Any]) -> Figures:
+    return Figures(**{**document, "reference": tuple(document["reference"])})
+
+
+def _progress_path(folder: Path, task: Task) -> Path:
+    return folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json"
+
+
+def _document(path: Path) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return found
+
+
+def _read_all(data: Path) -> tuple[list[Study], dict[Path, str]]:
+    found, failed = [], {}
+    for folder in studies_.folders(data.expanduser().resolve()):
+        try:
+            found.append(studies_.read(folder))
+        except UnknownStudy:  # deleted meanwhile
+            continue
+        except StudyError as error:
+            failed[folder] = str(error)
+    return found, failed
+
+
+@contextmanager
+def _created(plan: Plan, data: Path, name: str | None) -> Iterator[tuple[Path, IO[str]]]:
+    """A new study with its lock."""
+    with naming(data):
+        if name is None:
+            name = free_name(f"{', '.join(plan.algorithms)} in {plan.setting.space}"[:70], data)
+        name = studies_.checked_name(name)
+        if any(study.name == name for study in studies(data)):
+            raise NameTaken(f"there is a study {name!r} already; give another name, or resume that one")
+        folder = data / studies_.FOLDER / f"{studies_.slug(name)}-{uuid.uuid4().hex[:8]}"
+        folder.mkdir()
+        lock = background.take_lock(folder / studies_.LOCK)
+        assert lock is not None
+        studies_.write(folder, name, plan, time.time())
+    with lock:
+        yield folder, lock
+
+
+def _launch(folder: Path, lock: IO[str], processes: int | None, scheduler: str | None, bundled: Path) -> None:
+    request = {"processes": processes, "scheduler": scheduler, "bundled": str(bundled)}
+    background.launch("ecnas_core.search.study_worker", [str(folder), json.dumps(request)], lock, folder / "log")
+
+
+def _clear(folder: Path) -> None:
+    """Forget how a study ended the last time, and trials that came to no end."""
+    for name in (studies_.ENDED, studies_.CANCEL):
+        (folder / name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(data: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StudyError(f"{data} cannot be written to ({error.strerror}); check space and permissions") from error
