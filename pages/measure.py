@@ -30,7 +30,7 @@ from pages.widgets.sql_box import sentence
 SECTIONS = {"measure": "Measure", "results": "Results", "device": "This device"}
 EDITOR = "measure_editor"
 LISTED_AT_MOST = 24
-ANSWERED = ("energy", "validation_accuracy", "training_time", "parameters")
+ANSWERED = ("energy", "validation_accuracy", "test_accuracy", "training_time")
 FRONTS = ("4V", "7V")
 ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
 LABELS = {"train": "Train", "inference": "Inference", "quick": "Quick", "thorough": "Thorough"}
@@ -185,8 +185,6 @@ def answer(cell: Cell | None) -> int:
 
 def _fact(shown: Any, row: Any, cell: Cell) -> tuple[str, str, str]:
     told = value(shown, row[shown.key])
-    if shown.provenance is None:
-        return shown.label, told, "computed from the cell"
     known = f"{row[shown.provenance]}, {cell.space}" if told != UNKNOWN else "not known here"
     return shown.label, told, known
 

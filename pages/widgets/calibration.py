@@ -17,7 +17,7 @@ from ecnas_core.measure import store
 from ecnas_core.measure.record import Measurement
 from ecnas_core.surrogates import transfer
 from ecnas_core.surrogates.transfer import FEWEST, Transfer
-from pages.widgets import downloads, html
+from pages.widgets import downloads, html, measuring
 from pages.widgets.session import bench, dark
 
 SPACE, EPOCHS = hardware.SPACE, hardware.EPOCHS
@@ -96,7 +96,7 @@ def _propose(device: str, hashes: set[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         k = st.segmented_control("Cells", PROPOSED, default=PROPOSED[0], required=True, key="measure_k")
         st.button(f"Put {k} cells on the list", key="measure_propose", icon=":material/playlist_add:", type="primary",
-                  on_click=_fill, args=(k, tuple(sorted(hashes))))  # fmt: skip
+                  on_click=measuring.attempt, args=(_fill, k, tuple(sorted(hashes))))  # fmt: skip
 
 
 def _fill(k: int, hashes: tuple[str, ...]) -> None:
@@ -105,9 +105,15 @@ def _fill(k: int, hashes: tuple[str, ...]) -> None:
 
 
 def _energies(found: list[Measurement]) -> tuple[pd.DataFrame, Lens] | None:
-    """Energies of 4 epochs by hash under the lens, or the nearest to it in which most are known."""
+    """Energies of 4 epochs by hash, of thorough measurements where there are any; and the lens that they are seen by.
+
+    Returns:
+        None where under no lens enough of them are known.
+    """
+    thorough = {each.hash for each in found if each.effort == "thorough"}
+    counted = [each for each in found if each.effort == "thorough" or each.hash not in thorough]
     for lens in dict.fromkeys((state.lens, *(replace(state.lens, scope=scope) for scope in ("GPU", "IT")))):
-        rows = [(each.hash, figures.energy(each, lens, EPOCHS)) for each in found]
+        rows = [(each.hash, figures.energy(each, lens, EPOCHS)) for each in counted]
         frame = pd.DataFrame(rows, columns=["hash", "energy"]).dropna()
         if frame["hash"].nunique() >= FEWEST:
             return frame, lens
@@ -137,7 +143,7 @@ def _calibrated(chosen: Key, measured: pd.DataFrame, lens: Lens) -> None:
         + [("A cell's own spread", format_percent(device.noise), "around what its costs tell")]
     )
     st.caption(" ".join(device.notes))
-    st.page_link("pages/hardware.py", label="Compare it with the benchmark's devices on the page Hardware",
+    st.page_link("pages/hardware.py", label="See it on the page Hardware",
                  icon=":material/memory:")  # fmt: skip
 
 

@@ -139,5 +139,6 @@ def test_the_cells_that_tell_most_go_on_the_list(open_own):
 @pytest.mark.parametrize("name", ["measure", "results", "device"])
 def test_fits_a_phone(open_own, name):
     tab = open_own(viewport=NARROW, color_scheme="dark").open("/measure", section=name)
+    expect(tab.page.get_by_test_id("stSkeleton")).to_have_count(0)
     assert tab.main.evaluate("main => main.scrollWidth <= main.clientWidth")
     tab.screenshot(f"measure_{name}_390_dark")
