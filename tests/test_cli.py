@@ -1,8 +1,10 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ecnas_core import Benchmark
 from ecnas_core.cli import main
 
 SMALLEST = "043721b9c7fe8c5fad811d47d83132ec"
@@ -153,3 +155,49 @@ def test_bad_input_is_one_line_and_exit_status_2(arguments: list[str], capsys: p
     printed = capsys.readouterr()
     assert printed.out == ""
     assert len(printed.err.strip().splitlines()) == 1
+
+
+def search(*arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    assert main(["search", *arguments, "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_search_tells_the_trials_and_goes_on_under_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Fronts against the benchmark and a quadratic check; the second call adds nothing, another plan is refused."""
+    plan = ["--algorithm", "SEMOA-L", "--algorithm", "RS", "--space", "4V", "--evaluations", "30", "--trials", "2",
+            "--seed", "5", "--epochs", "all", "--name", "mine", "--data", str(tmp_path)]  # fmt: skip
+    answer = search(*plan, capsys=capsys)
+    trials = answer["trials"]
+    assert [(each["algorithm"], each["seed"]) for each in trials] == [
+        ("SEMOA-L", 5), ("RS", 5), ("SEMOA-L", 6), ("RS", 6),
+    ]  # fmt: skip
+    bench = Benchmark.open()
+    for trial in trials:
+        assert trial["evaluations"] == 30
+        points = [(each["energy_kwh"], 1 - each["validation_accuracy"]) for each in trial["front"]]
+        assert points == sorted(points)
+        assert not [a for a in points for b in points if a != b and b[0] <= a[0] and b[1] <= a[1]]
+        for each in trial["front"]:
+            entry = bench.query(each["hash"], each["epochs"], "4V")
+            assert (each["energy_kwh"], each["validation_accuracy"]) == (entry.energy_kwh, entry.validation_accuracy)
+        area, top = 0.0, 0.2
+        for energy, error in points:
+            area += (1.0 - energy) * max(0.0, top - error)
+            top = min(top, error)
+        assert trial["hypervolume"] == pytest.approx(area)
+        assert (trial["r0"], trial["r1"]) == (trial["front"][0], trial["front"][-1])
+        assert trial["rk"] is None or trial["rk"] in trial["front"]
+    assert set(answer["summary"]) == {"SEMOA-L", "RS"}
+    mean = (trials[0]["hypervolume"] + trials[2]["hypervolume"]) / 2
+    assert answer["summary"]["SEMOA-L"]["hypervolume"][0] == pytest.approx(mean)
+    written = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
+    assert len(written) == 4
+    again = search(*plan, capsys=capsys)
+    assert again["study"] == answer["study"]
+    assert again["trials"] == trials
+    assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == written
+    assert main(["search", *plan[4:], "--trials", "3"]) == 2
+    assert "another plan; give another name" in capsys.readouterr().err
+    assert main(["search", "--space", "4V", "--data", str(tmp_path), "--algorithm", "SEMOA-X"]) == 2
+    assert "there is no algorithm 'SEMOA-X'" in capsys.readouterr().err

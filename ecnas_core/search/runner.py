@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -17,7 +17,7 @@ from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.errors import EcnasError
 from ecnas_core.search import study as studies_
 from ecnas_core.search.pool import Message, Pool
-from ecnas_core.search.study import Plan, State, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.study import FiguresChanged, Plan, State, Study, StudyError, Task, UnknownStudy
 from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, trial_schema
 
 _CREATING = ".lock"
@@ -31,10 +31,6 @@ class NameTaken(StudyError):
 
 class StudyRunning(StudyError):
     """The study is being carried out."""
-
-
-class FiguresChanged(StudyError):
-    """The benchmark is not what it was when the study began, or not the same on all machines."""
 
 
 class StudyCancelled(StudyError):
@@ -205,7 +201,8 @@ def run(
 def cancel(study: Study) -> None:
     """Ask a study to stop; it does within half a second, and keeps the trials that have finished."""
     if study.running:
-        (study.folder / studies_.CANCEL).touch()
+        with suppress(FileNotFoundError):  # it has ended and was deleted meanwhile
+            (study.folder / studies_.CANCEL).touch()
 
 
 def studies(data: Path) -> list[Study]:
@@ -416,21 +413,20 @@ class _Board:
 
     def __init__(self, study: Study) -> None:
         self._study = study
-        self._rises: dict[Task, list[tuple[int, float]]] = {}
         (study.folder / studies_.PROGRESS).mkdir(exist_ok=True)
 
     def take(self, message: Message) -> None:
         content = message.content
         if isinstance(content, Figures):
             self._compare(content)
-            self._rises[message.task] = []
-            _progress_path(self._study.folder, message.task).unlink(missing_ok=True)
         elif isinstance(content, Beat):
-            rises = self._rises[message.task]
-            rises += content.rises
-            background.write_json(_progress_path(self._study.folder, message.task), asdict(content) | {"rises": rises})
+            self._tell(message.task, content)
         else:
+            self._tell(message.task, content.last)
             self._store(message.task, content)
+
+    def _tell(self, task: Task, beat: Beat) -> None:
+        background.write_json(_progress_path(self._study.folder, task), asdict(beat))
 
     def _store(self, task: Task, finished: Finished) -> None:
         from ecnas_core.benchmark.build import write_parquet
@@ -524,7 +520,7 @@ def _launch(folder: Path, lock: IO[str], processes: int | None, scheduler: str |
 
 
 def _clear(folder: Path) -> None:
-    """Forget how a study ended the last time, and trials that came to no end."""
+    """Forget how a study ended the last time."""
     for name in (studies_.ENDED, studies_.CANCEL):
         (folder / name).unlink(missing_ok=True)
 

@@ -56,6 +56,10 @@ class InvalidPlan(StudyError):
     exit_status = 2
 
 
+class FiguresChanged(StudyError):
+    """The benchmark is not what it was when the study began, or not the same on all machines."""
+
+
 class Task(NamedTuple):
     """One trial of a study.
 

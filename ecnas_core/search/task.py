@@ -80,7 +80,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class Beat:
-    """What a running trial has done since it told last.
+    """How far a running trial is.
 
     Attributes:
         generation: the latest, from 0.
@@ -110,12 +110,12 @@ class Finished:
     """A trial that came to its end.
 
     Attributes:
-        table: every question, columns of EVALUATIONS and those of ``trial_schema``, with the metadata of the trial.
-        figures: of the problem that it searched.
+        table: every question, columns of ``trial_schema``, with what ``runner.finished_trial`` tells as metadata.
+        last: how far it was at its end.
     """
 
     table: pa.Table
-    figures: Figures
+    last: Beat
 
 
 def carry_out(
@@ -126,7 +126,7 @@ def carry_out(
     Args:
         order: which.
         begun: told the figures of the problem before the first question.
-        tell: told how far it is, ten times a second at most, and at the end.
+        tell: told how far it is, ten times a second at most.
         cancelled: asked after each generation.
 
     Returns:
@@ -150,7 +150,6 @@ def carry_out(
     seconds = time.perf_counter() - teller.began
     if trial.ended == Ended.CANCELLED:
         return None
-    teller.say()
     told = {
         "study": order.study,
         "algorithm": trial.algorithm,
@@ -164,7 +163,7 @@ def carry_out(
         "figures": asdict(figures),
     }
     table = _table(order, problem, trial, bench)
-    return Finished(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), figures)
+    return Finished(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), teller.beat())
 
 
 def figures_of(setting: Setting, data: Path, bundled: Path) -> Figures:
@@ -254,10 +253,11 @@ class _Teller:
                 self._hypervolume = reached
                 self._rises.append((progress.charged, reached))
         if time.perf_counter() - self._told_at >= TELL_EVERY_S or progress.generation == 0:
-            self.say()
+            self._tell(self.beat())
+            self._told_at = time.perf_counter()
 
-    def say(self) -> None:
-        """Tell what has gathered."""
+    def beat(self) -> Beat:
+        """How far the trial is."""
         assert self._latest is not None
         values: tuple[tuple[float, ...], ...] = ()
         rows, budgets = np.empty(0, np.int32), np.empty(0, np.int8)
@@ -267,21 +267,17 @@ class _Teller:
         unknown = np.array([row for row in rows.tolist() if row not in self._hashes], np.int64)
         self._hashes.update(zip(unknown.tolist(), self._problem.lookup.hashes(unknown), strict=True))
         budget_epochs = self._problem.setting.budgets
-        self._tell(
-            Beat(
-                self._latest.generation,
-                self._latest.asked,
-                self._latest.charged,
-                self._hypervolume,
-                tuple(self._rises),
-                values,
-                tuple(self._hashes[row] for row in rows.tolist()),
-                tuple(budget_epochs[budget] for budget in budgets.tolist()),
-                time.perf_counter() - self.began,
-            )
+        return Beat(
+            self._latest.generation,
+            self._latest.asked,
+            self._latest.charged,
+            self._hypervolume,
+            tuple(self._rises),
+            values,
+            tuple(self._hashes[row] for row in rows.tolist()),
+            tuple(budget_epochs[budget] for budget in budgets.tolist()),
+            time.perf_counter() - self.began,
         )
-        self._rises.clear()
-        self._told_at = time.perf_counter()
 
 
 def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa.Table:
@@ -292,9 +288,9 @@ def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa
     frame = trial.frame(problem)
     hashes = frame["hash"].dropna().unique().tolist()
     known = bench.frame(
-        f"select hash, epochs, {', '.join(_KNOWN)} from benchmark where space = ? and epochs in "
-        "(select unnest(?::smallint[])) and hash in (select unnest(?::varchar[]))",
-        [setting.space, list(setting.budgets), hashes],
+        f"select hash, epochs, {', '.join(_KNOWN)} from benchmark where space = '{setting.space}' "
+        f"and epochs in ({', '.join(map(str, setting.budgets))}) and hash in (select unnest(?::varchar[]))",
+        [hashes],
     )
     frame = frame.merge(known, on=["hash", "epochs"], how="left", validate="many_to_one")
     infeasible = ~frame["valid"].to_numpy(bool)
