@@ -65,7 +65,7 @@ create or replace view evaluations as
 create or replace view runs as
 select
     study, space, algorithm, trial, source,
-    count(*) as evaluations,
+    count(distinct evaluation) as evaluations, -- a query that is not charged has the number of the last one that is
     count(*) filter (where not valid) as invalid,
     count(distinct hash) as cells,
     min(energy_kwh) as least_energy_kwh,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,25 +16,38 @@ from ecnas_core.analysis.pareto import extremes, knee
 from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.benchmark.store import Benchmark, check_space
 from ecnas_core.carbon import Lens
+from ecnas_core.carbon.lens import JOULES_PER_KWH
 from ecnas_core.cells import SPACES, Space
 from ecnas_core.search import study as studies_
 from ecnas_core.search.archive import nondominated
+from ecnas_core.search.ms_ehvi import MsEhvi
 from ecnas_core.search.problem import Setting
 from ecnas_core.search.runner import (
     NameTaken,
     finished_trial,
+    free_name,
     held,
     naming,
     progress,
     studies,
 )
-from ecnas_core.search.study import State, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.study import Plan, State, Study, StudyError, Task, UnknownStudy
 from ecnas_core.search.task import trial_schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REMOVED = ".removed"
+
+# Seconds on one core of the machine that the project was built on.
+_S_PER_EVALUATION = {
+    "SEMOA-L": 5e-5, "SEMOA": 3e-4, "SH-EMOA": 4e-4, "RS": 3e-5, "NSGA-II": 3e-4, "SMS-EMOA": 4e-4, "RE": 5e-5,
+}  # fmt: skip
+_OTHER_S_PER_EVALUATION = 3e-4
+_MS_EHVI_S_PER_PAIR = 2e-5
+_START_S = 1.5
+_STORE_S = 0.1
+_STORE_S_PER_EVALUATION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -90,6 +104,21 @@ class Training:
     energy_kwh: float
     training_time_s: float
     untimed: int
+
+
+@dataclass(frozen=True)
+class OwnEnergy:
+    """An upper bound of what searching took: as if a trial, while it runs, had all of the CPU's power to itself.
+
+    Attributes:
+        energy_kwh: kWh at the CPU, no PUE.
+        power_w: of the CPU as carbontracker assumes it, half of its TDP; an estimate, not measured.
+        cpu: its model.
+    """
+
+    energy_kwh: float
+    power_w: float
+    cpu: str
 
 
 def listing(bench: Benchmark) -> list[Summary]:
@@ -222,9 +251,10 @@ def delete(study: Study) -> None:
                 path.replace(target / studies_.RUNS / path.name)
 
 
-def removed(data: Path) -> list[str]:
-    """The ids of the studies that were deleted and can come back."""
-    return sorted(path.name for path in (data / studies_.FOLDER / REMOVED).glob("*") if path.is_dir())
+def removed(data: Path) -> dict[str, str]:
+    """The studies that were deleted and can come back: their names by their ids, the one deleted last at the end."""
+    folders = sorted((data / studies_.FOLDER / REMOVED).glob("*"), key=lambda folder: folder.stat().st_ctime_ns)
+    return {folder.name: studies_.read(folder).name for folder in folders}
 
 
 def restore(study_id: str, data: Path) -> Study:
@@ -233,8 +263,6 @@ def restore(study_id: str, data: Path) -> Study:
     Raises:
         UnknownStudy: none of that id was deleted.
     """
-    from ecnas_core.search.runner import free_name
-
     if study_id not in removed(data):
         raise UnknownStudy(f"no study {study_id[:60]!r} was deleted in {data}; look at those there are")
     source = data / studies_.FOLDER / REMOVED / study_id
@@ -323,6 +351,54 @@ def training(evaluations: pd.DataFrame, space: Space, lens: Lens, bench: Benchma
         float(row["seconds"]),
         row["trainings"] - row["timed"],
     )
+
+
+def own_energy(seconds: float) -> OwnEnergy:
+    """What searching itself takes, as far as it can be told without a counter.
+
+    Args:
+        seconds: that the trials have run, one after the other.
+
+    Raises:
+        TrackerFailed: carbontracker knows no power of this CPU.
+    """
+    from ecnas_core.measure.tracker import assumed_cpu_power
+
+    power_w, cpu = assumed_cpu_power()
+    return OwnEnergy(power_w * seconds / JOULES_PER_KWH, power_w, cpu)
+
+
+def expected_seconds(plan: Plan, data: Path, processes: int | None = None) -> float:
+    """About how long a study will take, from what the algorithms took on one machine and how quick this one was last.
+
+    Args:
+        plan: what it does.
+        data: the user's folder, for the trials of the study that was carried out here last.
+        processes: worker processes; by default one a core.
+    """
+    workers = min(processes or os.cpu_count() or 1, len(plan.tasks))
+    searching = sum(_usual_seconds(name, count) for name, count in plan.evaluations.items()) * len(plan.seeds)
+    storing = sum(_STORE_S + _STORE_S_PER_EVALUATION * count for count in plan.evaluations.values()) * len(plan.seeds)
+    return _START_S + (searching * _slowness(data) + storing) / workers
+
+
+def _slowness(data: Path) -> float:
+    """How much longer than usual the trials of the latest study here took; 1 without one."""
+    for study in reversed(studies(data)):
+        ratios = [
+            told["seconds"] / _usual_seconds(told["algorithm"], told["evaluations"])
+            for told in (_told(study, task) for task in study.plan.tasks)
+            if told is not None
+        ]
+        if ratios:
+            return float(np.median(ratios))
+    return 1.0
+
+
+def _usual_seconds(algorithm: str, evaluations: int) -> float:
+    if algorithm == MsEhvi.name:
+        return _MS_EHVI_S_PER_PAIR * evaluations**2
+    return _S_PER_EVALUATION.get(algorithm, _OTHER_S_PER_EVALUATION) * evaluations
 
 
 def _told(study: Study, task: Task) -> dict[str, Any] | None:

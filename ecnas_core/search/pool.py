@@ -89,7 +89,7 @@ class Pool:
         process, _ = self._working[connection]
         try:
             said = connection.recv()
-        except (EOFError, ConnectionError):
+        except (EOFError, OSError):  # the latter in the middle of a message
             self._bury(connection)
             return
         if isinstance(said, Exception):
@@ -99,8 +99,7 @@ class Pool:
             if self._waiting:
                 following = self._waiting.popleft()
                 self._working[connection] = process, following
-                with contextlib.suppress(BrokenPipeError):  # it has died: the next recv tells
-                    connection.send(following)
+                self._hand(connection, following)
             else:
                 del self._working[connection]
                 connection.close()
@@ -131,7 +130,12 @@ class Pool:
             process.start()
         theirs.close()
         self._working[ours] = process, order
-        ours.send(order)
+        self._hand(ours, order)
+
+    @staticmethod
+    def _hand(connection: Connection, order: Order) -> None:
+        with contextlib.suppress(BrokenPipeError):  # its process has died; hearing from it tells
+            connection.send(order)
 
 
 def _work(connection: Connection) -> None:

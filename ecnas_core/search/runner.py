@@ -21,6 +21,7 @@ from ecnas_core.search.study import FiguresChanged, Plan, State, Study, StudyErr
 from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, trial_schema
 
 _CREATING = ".lock"
+_LOG = "log"
 
 
 class NameTaken(StudyError):
@@ -266,7 +267,7 @@ def carry_out(
         EcnasError: a trial cannot be run.
     """
     ended: State = "failed"
-    reason: str | None = "it was interrupted; resume it"
+    reason: str | None = f"its process broke down, its last words are in {folder / _LOG}; resume it"
     try:
         _carry_out(folder, processes or os.cpu_count() or 1, scheduler, tell, bundled)
         ended, reason = "done", None
@@ -388,7 +389,8 @@ def _carry_out(
     with closing(workers):
         for message in workers.messages():
             if message is not None:
-                board.take(message)
+                with _writing(study.data):
+                    board.take(message)
             if (folder / studies_.CANCEL).exists():
                 raise StudyCancelled(f"{study.name} was cancelled; its finished trials are kept, resume it to go on")
             if time.monotonic() - told_at > 0.2:
@@ -516,7 +518,7 @@ def _created(plan: Plan, data: Path, name: str | None) -> Iterator[tuple[Path, I
 
 def _launch(folder: Path, lock: IO[str], processes: int | None, scheduler: str | None, bundled: Path) -> None:
     request = {"processes": processes, "scheduler": scheduler, "bundled": str(bundled)}
-    background.launch("ecnas_core.search.study_worker", [str(folder), json.dumps(request)], lock, folder / "log")
+    background.launch("ecnas_core.search.study_worker", [str(folder), json.dumps(request)], lock, folder / _LOG)
 
 
 def _clear(folder: Path) -> None:

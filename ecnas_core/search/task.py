@@ -281,7 +281,7 @@ class _Teller:
 
 
 def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa.Table:
-    """The record of a trial in the columns of its file; what is infeasible has no energy, time or accuracy."""
+    """The record of a trial in the columns of its file; what is infeasible has no values."""
     import pyarrow as pa
 
     setting = problem.setting
@@ -294,7 +294,7 @@ def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa
     )
     frame = frame.merge(known, on=["hash", "epochs"], how="left", validate="many_to_one")
     infeasible = ~frame["valid"].to_numpy(bool)
-    frame.loc[infeasible, list(_KNOWN[1:])] = np.nan
+    frame.loc[infeasible, list(_KNOWN)] = np.nan
     if setting.accuracy == "published":
         others = (frame["accuracy_provenance"] != "published").to_numpy(bool)
         frame.loc[others, ["validation_accuracy", "test_accuracy"]] = np.nan
