@@ -30,8 +30,9 @@ from ecnas_core.measure.states import (
     StandsStill,
 )
 from ecnas_core.measure.tracker import Reading, TrackerFailed
-from ecnas_core.measure.worker import Lines, locked, refuse_busy
+from ecnas_core.measure.worker import Lines, Sampler, locked, refuse_busy
 from tests.measure.fakes import NO_PERMISSION, NOT_SUPPORTED, TINY, Board, FakeNvml
+from tests.stand_in import until
 
 pytestmark = pytest.mark.usefixtures("own_locks", "no_thread_left")
 
@@ -166,14 +167,21 @@ class TestOnGpu:
 
     def test_carbontracker_is_beside_the_repeats_on_the_same_gpu(self, monkeypatch):
         with_gpus(monkeypatch, gpu(), gpu(name="NVIDIA H100", uuid="GPU-bbbb"))
-        found, events = measure(Settings(effort="quick", repeats=5, device="cuda:1"))
+        said: dict[str, list[str]] = {}
+
+        def listen(event: dict[str, Any]) -> None:
+            if FakeTracker.made:
+                said[str(event.get("phase") or event.get("repeat") or event["event"])] = list(FakeTracker.made[0].said)
+
+        found, events = measure(Settings(effort="quick", repeats=5, device="cuda:1"), listen)
         assert (found.device, found.device_uuid) == ("NVIDIA H100", "GPU-bbbb")
         [beside] = FakeTracker.made
-        assert (beside.gpu, beside.said) == (1, ["made", "start", "stop"])
-        names = [each["phase"] if each["event"] == "phase" else each["event"] for each in events]
-        names = [each for each in names if each != "sample"]
-        assert names[names.index("carbontracker") - 1] == "repeat"
-        assert names[names.index("carbontracker") + 1] == "settle"
+        assert beside.gpu == 1
+        assert said["calibrate"] == ["made"]
+        assert said["1"] == said["5"] == ["made", "start"]
+        assert said["settle"] == beside.said == ["made", "start", "stop"]
+        [told] = [each for each in events if each["event"] == "carbontracker"]
+        assert (told["energy_j"], told["seconds"], told["samples"]) == (400.0, 2.0, 20)
 
     @pytest.mark.parametrize("fails", ["made", "start", "stop"])
     def test_measurement_goes_on_without_carbontracker(self, monkeypatch, fails):
@@ -435,6 +443,33 @@ class TestRefuseBusy:
     def test_nobody_to_be_seen(self):
         with pytest.raises(DeviceBusy, match="busy with a process not shown here"):
             self.look(utilisation=97)
+
+
+class TestSampler:
+    def test_only_what_is_seen_in_the_repeats_is_kept(self):
+        fake = FakeNvml(gpu(temperature=55))
+        fake.nvmlInit()
+        said: list[str] = []
+        emit = Lines(said.append)
+        with Sampler(nvml.gpu(fake, 0), emit) as sampler:
+            until(lambda: len(said) > 3)
+            assert sampler.during_repeats == []
+            emit({"event": "phase", "phase": "repeat", "seconds": 1})
+            until(lambda: sampler.during_repeats)
+        assert {each.temperature_c for each in sampler.during_repeats} == {55}
+        assert all(json.loads(each)["temperature_c"] == 55 for each in said if "sample" in each)
+
+    def test_gpu_that_is_lost_ends_it(self):
+        board = gpu()
+        fake = FakeNvml(board)
+        fake.nvmlInit()
+        device = nvml.gpu(fake, 0)
+        board.lost = True
+        said: list[str] = []
+        with Sampler(device, Lines(said.append)) as sampler:
+            sampler._thread.join(30)
+            assert not sampler._thread.is_alive()
+        assert said == []
 
 
 class TestLock:
