@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, SPACE, HardwareView, compare
 from ecnas_core.benchmark.store import Benchmark, check_epochs
@@ -25,7 +25,7 @@ class Step(Protocol):
     def mode(self) -> str: ...  # noqa: D102
     @property
     def gpu_energy_j_per_step(self) -> float | None: ...  # noqa: D102
-    def energy_j(self, component: str, epochs: int) -> float | None: ...  # noqa: D102
+    def energy_j(self, component: Literal["gpu"], epochs: int) -> float | None: ...  # noqa: D102
     def facility_kwh(self, epochs: int, pue: float) -> float | None: ...  # noqa: D102
 
 

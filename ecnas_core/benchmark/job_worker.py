@@ -1,4 +1,4 @@
-"""The process of a job: ``jobs`` starts it, hands it the job's lock and a request on stdin, and reads what it tells."""
+"""The process of a job: ``jobs`` starts it, hands it the job's lock, and reads what it tells."""
 
 from __future__ import annotations
 
@@ -116,11 +116,11 @@ def _document(report: IngestReport) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Do the job of the request on stdin and tell how it ended."""
-    request = json.load(sys.stdin)
-    job = jobs.told(Path(request["folder"]), request["id"])
+    """Do the job whose folder and name are the arguments, and tell how it ended."""
+    job = jobs.told(Path(sys.argv[1]), sys.argv[2])
     if job is None:
         return
+    request = json.loads((job.work / jobs.REQUEST).read_text(encoding="utf-8"))
     worker = _Worker(job)
     try:
         report = work(worker, request)

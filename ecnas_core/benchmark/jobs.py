@@ -8,31 +8,26 @@ whatever its file says, and no process number is ever relied upon.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import re
 import shutil
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
+from ecnas_core.benchmark import background, official
 from ecnas_core.benchmark import download as downloads
-from ecnas_core.benchmark import official
-from ecnas_core.benchmark.layout import BUNDLED, ROOT
+from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.errors import EcnasError
 
 Kind = Literal["download", "ingest", "remove", "restore", "derive"]
 State = Literal["running", "done", "failed", "cancelled", "died"]
 Phase = Literal["start", "download", "ingest", "derive"]
 
-_LOCK_ATTEMPTS = 20
-_LOCK_PAUSE_S = 0.02
+REQUEST = "request.json"
 _LAST_WORDS = 300
 _PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
 
@@ -218,10 +213,7 @@ def told(folder: Path, job_id: str) -> Job | None:
 def write(job: Job) -> None:
     """Tell how far a job is; only its process does, and ``_start`` before it."""
     told = {name: value for name, value in asdict(job).items() if name != "folder"} | {"updated": time.time()}
-    path = _status(job.folder, job.id)
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(told), encoding="utf-8")
-    part.replace(path)
+    background.write_json(_status(job.folder, job.id), told)
 
 
 def _start(kind: Kind, subject: str, about: Path, data: Path, bundled: Path, size: int = 0, **request: str) -> Job:
@@ -234,25 +226,13 @@ def _start(kind: Kind, subject: str, about: Path, data: Path, bundled: Path, siz
             shutil.rmtree(job.work, ignore_errors=True)
             job.work.mkdir()
             write(job)
-            with (job.work / "log").open("wb") as log:
-                process = subprocess.Popen(
-                    [sys.executable, "-m", "ecnas_core.benchmark.job_worker"],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=log,
-                    cwd=ROOT,
-                    start_new_session=True,
-                    pass_fds=[lock.fileno()],
-                )
-            handed = {"folder": str(job.folder), "id": job.id, "data": str(data), "bundled": str(bundled), **request}
-            assert process.stdin is not None
-            with process.stdin:
-                process.stdin.write(json.dumps(handed).encode())
+            request |= {"data": str(data), "bundled": str(bundled)}
+            background.write_json(job.work / REQUEST, request)
+            background.launch("ecnas_core.benchmark.job_worker", [str(job.folder), job.id], lock, job.work / "log")
     except OSError as error:
         raise JobError(
             f"the job cannot be started in {job.folder}: {error.strerror}; check space and permissions"
         ) from error
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie stays
     return job
 
 
@@ -267,32 +247,16 @@ def _status(folder: Path, job_id: str) -> Path:
 
 def _lock(folder: Path, job_id: str, subject: str) -> IO[str]:
     """Take the lock of a job; it is free again when this handle and that of the process are closed."""
-    handle = (folder / f".{job_id}.lock").open("a")
-    for _ in range(_LOCK_ATTEMPTS):  # a page that looks whether it is free holds it for a moment
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return handle
-        except BlockingIOError:
-            time.sleep(_LOCK_PAUSE_S)
-    handle.close()
-    raise JobRunning(f"a job is at work on {subject}; wait for it or cancel it")
-
-
-def _is_held(folder: Path, job_id: str) -> bool:
-    try:
-        with (folder / f".{job_id}.lock").open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
+    handle = background.take_lock(folder / f".{job_id}.lock")
+    if handle is None:
+        raise JobRunning(f"a job is at work on {subject}; wait for it or cancel it")
+    return handle
 
 
 def _read(path: Path) -> Job | None:
     """A job as it is; None if it has just been dismissed."""
     job = told(path.parent, path.stem)
-    if job is None or not job.running or _is_held(path.parent, path.stem):
+    if job is None or not job.running or background.is_held(path.parent / f".{path.stem}.lock"):
         return job
     later = told(path.parent, path.stem)
     if later is None or not later.running or later.run != job.run:

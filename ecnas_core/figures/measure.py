@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -209,7 +209,7 @@ def spread(rows: Sequence[Row]) -> str:
 
 def energy(measured: Measurement, lens: Lens, epochs: int) -> float | None:
     """The measured step's energy scaled up to a training, in the lens's unit; None where its scope is not known."""
-    return beside.value(cast(beside.Step, measured), lens, epochs)
+    return beside.value(measured, lens, epochs)
 
 
 def seen_through(lens: Lens, *measured: Measurement) -> Lens | None:

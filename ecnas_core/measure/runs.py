@@ -7,20 +7,16 @@ until it ends; a run whose lock is free has ended, whatever its events say. A fi
 
 from __future__ import annotations
 
-import fcntl
 import json
 import shutil
-import subprocess
-import sys
-import threading
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
-from ecnas_core.benchmark.layout import ROOT
+from ecnas_core.benchmark import background
 from ecnas_core.cells import Cell
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.states import DeviceLocked, InvalidSettings, MeasureError
@@ -147,23 +143,11 @@ def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
     }
     try:
         folder.mkdir(parents=True)
-        with (folder / _LOCK).open("wb") as lock, (folder / "log").open("wb") as log:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            part = folder / f".{_REQUEST}.part"
-            part.write_text(json.dumps(request), encoding="utf-8")
-            part.replace(folder / _REQUEST)
-            process = subprocess.Popen(
-                [sys.executable, "-m", "ecnas_core.measure.run_worker", str(folder)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=ROOT,
-                start_new_session=True,
-                pass_fds=[lock.fileno()],
-            )
+        with _locked(folder) as lock:
+            background.write_json(folder / _REQUEST, request)
+            background.launch("ecnas_core.measure.run_worker", [str(folder)], lock, folder / "log")
     except OSError as error:
         raise MeasureError(f"{folder} cannot be written to ({error.strerror}); check space and permissions") from error
-    threading.Thread(target=process.wait, daemon=True).start()  # no zombie stays
     return read(folder)
 
 
@@ -175,7 +159,9 @@ def runs(data: Path) -> list[Run]:
 
 def read(folder: Path) -> Run:
     """The run of a folder as it is."""
-    held = _is_held(folder)  # before the events, so that a run that ends in between is not taken for dead
+    held = background.is_held(
+        folder / _LOCK
+    )  # before the events, so that a run that ends in between is not taken for dead
     try:
         request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
         settings = Settings.from_document(request["settings"])
@@ -291,12 +277,7 @@ def _events(path: Path) -> Iterator[Mapping[str, Any]]:
             yield json.loads(line)
 
 
-def _is_held(folder: Path) -> bool:
-    try:
-        with (folder / _LOCK).open("rb") as handle:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
+def _locked(folder: Path) -> IO[str]:
+    lock = background.take_lock(folder / _LOCK)
+    assert lock is not None, "the folder is new"
+    return lock

@@ -281,7 +281,7 @@ def test_no_process_is_left(data: Path, bundled: Path, tmp_path: Path) -> None:
     until(lambda: not [c for c in psutil.Process().children() if "job_worker" in " ".join(_line(c))])
     assert job.report["records"] == 12
     assert pa.schema(pq.read_schema(data / "results" / job.report["output"])).names[0] == "hash"
-    assert [path.name for path in job.work.iterdir()] == ["log"]
+    assert sorted(path.name for path in job.work.iterdir()) == ["log", "request.json"]
 
 
 def _line(process: psutil.Process) -> list[str]:
