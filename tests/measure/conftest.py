@@ -1,4 +1,4 @@
-"""Short phases, lock files of its own, and no thread left over."""
+"""A machine with RAPL in a folder, lock files of a test's own, and no thread left over."""
 
 from __future__ import annotations
 
