@@ -126,7 +126,7 @@ def carry_out(
     Args:
         order: which.
         begun: told the figures of the problem before the first question.
-        tell: told how far it is, ten times a second at most.
+        tell: told how far it is, ten times a second at most, and at the end.
         cancelled: asked after each generation.
 
     Returns:
@@ -150,6 +150,8 @@ def carry_out(
     seconds = time.perf_counter() - teller.began
     if trial.ended == Ended.CANCELLED:
         return None
+    last = teller.beat()
+    tell(last)
     told = {
         "study": order.study,
         "algorithm": trial.algorithm,
@@ -163,7 +165,7 @@ def carry_out(
         "figures": asdict(figures),
     }
     table = _table(order, problem, trial, bench)
-    return Finished(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), teller.beat())
+    return Finished(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), last)
 
 
 def figures_of(setting: Setting, data: Path, bundled: Path) -> Figures:
