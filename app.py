@@ -20,6 +20,7 @@ page = st.navigation(
         st.Page("pages/swaps.py", title="Swaps", icon=":material/swap_horiz:"),
         st.Page("pages/hardware.py", title="Hardware", icon=":material/memory:"),
         st.Page("pages/scaling.py", title="Scaling", icon=":material/straighten:"),
+        st.Page("pages/search.py", title="Search", icon=":material/search:"),
         st.Page("pages/carbon.py", title="Carbon", icon=":material/eco:"),
         st.Page("pages/measure.py", title="Measure", icon=":material/speed:"),
         st.Page("pages/data.py", title="Data", icon=":material/database:"),

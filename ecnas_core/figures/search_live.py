@@ -1,0 +1,448 @@
+"""A search as it goes: its fronts, its hypervolume, its trials in words; and what it is expected to take."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from ecnas_core.analysis import convergence
+from ecnas_core.analysis.attainment import surface
+from ecnas_core.analysis.convergence import QUANTILES
+from ecnas_core.analysis.metrics import Metric
+from ecnas_core.analysis.trials import trials
+from ecnas_core.benchmark.store import Benchmark
+from ecnas_core.carbon import Lens
+from ecnas_core.carbon.lens import JOULES_PER_KWH
+from ecnas_core.cells import Space
+from ecnas_core.figures.explore import value
+from ecnas_core.figures.theme import (
+    ALGORITHMS,
+    UNKNOWN,
+    Provenance,
+    axis,
+    format_percent,
+    format_prefixed,
+    format_quantity,
+    layout,
+    marker,
+    palette,
+)
+from ecnas_core.search import Setting, lab
+from ecnas_core.search.runner import StudyProgress, TrialProgress
+from ecnas_core.search.study import Plan
+
+START_S: Final = {"4V": 1.5, "5V": 1.5, "7V": 4.0}
+"""Seconds until a worker process has imported what it needs and built the problem, on the machine this was made on."""
+EVALUATION_S: Final = {"SEMOA-L": 5e-4, "SEMOA": 1e-3, "SH-EMOA": 1e-3, "RS": 4e-4, "NSGA-II": 6e-4, "SMS-EMOA": 8e-4}
+GAUSSIAN_PROCESS_S: Final = 6e-5
+"""Of MS-EHVI, whose model grows with every evaluation: seconds over the square of their number."""
+PUBLISHED_OBJECTIVES: Final = ("energy", "validation_error")
+PUBLISHED_REFERENCE: Final = (1.0, 0.2)
+_FRONT, _GROWTH = 380, 380
+_UNLIKE: Final = 5
+_QUANTITIES: Final = {
+    "training_time_s": "Training time (s)",
+    "validation_accuracy": "Validation accuracy",
+    "energy_kwh": "Energy (kWh)",
+    "log10_parameters": "Parameters (log₁₀)",
+}
+_BAND: Final = 0.16
+_EARLY: Final = 0.02
+_BANDS = ["algorithm", "evaluation", "trials", *QUANTILES]
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a study is expected to take.
+
+    Attributes:
+        trials: how many.
+        evaluations: of all trials; where only new questions are charged, no more than there are.
+        seconds: until it has ended, on this machine.
+        search_kwh: what the processors are assumed to take meanwhile.
+        training: the energy of training for real what is evaluated, in kWh; None where the lens's scope is not known
+            in the space.
+        training_s: the time of it.
+    """
+
+    trials: int
+    evaluations: int
+    seconds: float
+    search_kwh: float
+    training: float | None
+    training_s: float | None
+
+    @property
+    def times_less(self) -> float | None:
+        """How many times the energy of the search goes into that of the trainings."""
+        return None if self.training is None else self.training / self.search_kwh
+
+
+@dataclass(frozen=True)
+class Means:
+    """Averages over the cells of a space at some budgets.
+
+    Attributes:
+        questions: how many cells and budgets there are.
+        kwh: mean energy of a training; None where the lens's scope is not known in the space.
+        seconds: mean time of the trainings whose time is known.
+    """
+
+    questions: int
+    kwh: float | None
+    seconds: float | None
+
+
+def color(algorithm: str, dark: bool) -> str:
+    """The colour of an algorithm; one that the paper does not have is drawn in that of the text."""
+    return ALGORITHMS.get(algorithm, palette(dark).text)
+
+
+def means(bench: Benchmark, setting: Setting) -> Means:
+    """What the average training of a space takes.
+
+    Args:
+        bench: the benchmark.
+        setting: space, budgets and lens (whose unit does not matter).
+    """
+    kwh = replace(setting.lens, unit="kWh")
+    budgets = ", ".join(map(str, setting.budgets))
+    row = bench.rows(
+        f"select count(*) as questions, avg({kwh.energy_sql()}) as kwh, avg({kwh.time_sql()}) as seconds "
+        f"from benchmark where space = ? and epochs in ({budgets}) and (energy_artefact is null or ?)",
+        [setting.space, setting.artefacts],
+    )[0]
+    return Means(row["questions"], row["kwh"], row["seconds"])
+
+
+def trial_seconds(algorithm: str, evaluations: int) -> float:
+    """How long one trial takes on one core of the machine this was made on."""
+    if algorithm == "MS-EHVI":
+        return GAUSSIAN_PROCESS_S * evaluations**2
+    return EVALUATION_S.get(algorithm, max(EVALUATION_S.values())) * evaluations
+
+
+def pace(watched: Iterable[StudyProgress]) -> float:
+    """How many times longer trials took here than ``trial_seconds`` says; 1 where none has finished."""
+    ratios = [
+        trial.seconds / trial_seconds(trial.task.algorithm, trial.evaluations)
+        for progress in watched
+        for trial in progress.trials
+        if trial.state == "finished" and trial.evaluations and trial.seconds
+    ]
+    return float(statistics.median(ratios)) if ratios else 1.0
+
+
+def outlook(plan: Plan, average: Means, speed: float, watts: float, cores: int | None = None) -> Outlook:
+    """What a study is expected to take before it begins.
+
+    Args:
+        plan: what it does.
+        average: of the space, as ``means`` gives it.
+        speed: as ``pace`` gives it.
+        watts: power that one busy core is assumed to draw, in W.
+        cores: how many there are; by default this machine's.
+    """
+    cores = cores or os.cpu_count() or 1
+    unique = plan.setting.charging == "unique"
+    charged = {name: min(count, average.questions) if unique else count for name, count in plan.evaluations.items()}
+    evaluations = sum(charged.values()) * len(plan.seeds)
+    lengths = [speed * trial_seconds(name, count) for name, count in charged.items()]
+    busy = sum(lengths) * len(plan.seeds)
+    workers = min(cores, len(plan.tasks))
+    start = START_S[plan.setting.space] * max(1.0, speed)
+    return Outlook(
+        len(plan.tasks),
+        evaluations,
+        start + max(busy / workers, *lengths, 0.0),
+        energy_kwh(busy + workers * start, watts),
+        None if average.kwh is None else evaluations * average.kwh,
+        None if average.seconds is None else evaluations * average.seconds,
+    )
+
+
+def energy_kwh(busy_s: float, watts: float) -> float:
+    """The energy of cores that are busy for some seconds in all, in kWh, at an assumed power in W each."""
+    return busy_s * watts / JOULES_PER_KWH
+
+
+def seconds_left(progress: StudyProgress, speed: float, cores: int | None = None) -> float:
+    """How long a running study is expected to go on, in s.
+
+    Args:
+        progress: of the study; its own trials count before the speed given.
+        speed: as ``pace`` gives it.
+        cores: how many there are; by default this machine's.
+    """
+    own = [trial for trial in progress.trials if trial.evaluations and trial.seconds]
+    if own:
+        expected = sum(trial_seconds(trial.task.algorithm, trial.evaluations) for trial in own)
+        speed = sum(trial.seconds for trial in own) / expected
+    left = [
+        speed
+        * (trial_seconds(trial.task.algorithm, trial.planned) - trial_seconds(trial.task.algorithm, trial.evaluations))
+        for trial in progress.trials
+        if trial.state != "finished"
+    ]
+    longest = max(left, default=0.0)
+    return max(sum(left) / min(cores or os.cpu_count() or 1, max(1, len(left))), longest)
+
+
+def rate(progress: StudyProgress) -> float | None:
+    """Evaluations a second of the trials that run now, together; None where none does."""
+    running = [trial for trial in progress.trials if trial.state == "running" and trial.seconds > 0]
+    return sum(trial.evaluations / trial.seconds for trial in running) if running else None
+
+
+def points(progress: StudyProgress, setting: Setting) -> pd.DataFrame:
+    """The fronts of all trials: ``algorithm``, ``trial``, ``hash``, ``epochs`` and the objectives under their names."""
+    rows = [
+        (trial.task.algorithm, trial.trial, digest, epochs, *values)
+        for trial in progress.trials
+        for digest, epochs, values in zip(trial.hashes, trial.epochs, trial.values, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=["algorithm", "trial", "hash", "epochs", *setting.objectives])
+
+
+def bands(progress: StudyProgress) -> pd.DataFrame:
+    """Median, quartiles and range of the trials' hypervolumes by the evaluations made, as ``convergence.bands`` has it.
+
+    Args:
+        progress: of the study; a trial that has not come so far does not count.
+
+    Returns:
+        ``algorithm``, ``evaluation`` (how many were made), ``trials``, ``worst``, ``first_quartile``, ``median``,
+        ``third_quartile``, ``best``.
+    """
+    parts = []
+    for name, members in _by_algorithm(progress.trials).items():
+        grid = np.unique([count for each in members for count in (*(at for at, _ in each.rises), each.evaluations)])
+        heights = np.stack([_steps(each, grid) for each in members])
+        part = pd.DataFrame(np.nanquantile(heights, list(QUANTILES.values()), axis=0).T, columns=list(QUANTILES))
+        part.insert(0, "trials", (~np.isnan(heights)).sum(axis=0))
+        part.insert(0, "evaluation", grid)
+        part.insert(0, "algorithm", name)
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_BANDS)
+
+
+def published(bench: Benchmark, space: Space) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The authors' published searches of a space, as ``points`` and ``bands`` have them.
+
+    Energies are as EC-NAS stores them, hypervolumes below 1 kWh and an error of 0.2. The hash of a cell that is not
+    identified is missing.
+    """
+    found = lab.published(bench, space)
+    split = trials(found)
+    spread = convergence.bands(split, PUBLISHED_REFERENCE)
+    fronts = [
+        found.iloc[each.rows[each.front]][["algorithm", "trial", "hash", "epochs"]].assign(
+            **dict(zip(PUBLISHED_OBJECTIVES, each.points[each.front].T, strict=True))
+        )
+        for each in split
+    ]
+    return pd.concat(fronts, ignore_index=True), spread.assign(evaluation=spread["evaluation"] + 1)
+
+
+def _by_algorithm(trials: Sequence[TrialProgress]) -> dict[str, list[TrialProgress]]:
+    groups: dict[str, list[TrialProgress]] = {}
+    for trial in trials:
+        if trial.evaluations:
+            groups.setdefault(trial.task.algorithm, []).append(trial)
+    return groups
+
+
+def _steps(trial: TrialProgress, grid: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[
+    tuple[int], np.dtype[np.float64]
+]:  # fmt: skip
+    """The hypervolume of a trial after so many evaluations, NaN beyond those it has made."""
+    counts = np.array([count for count, _ in trial.rises], np.int64)
+    reached = np.array([0.0, *(height for _, height in trial.rises)])
+    return np.where(grid <= trial.evaluations, reached[np.searchsorted(counts, grid, side="right")], np.nan)
+
+
+def headline(spread: pd.DataFrame, whole: float | None) -> str:
+    """Which algorithm is ahead, in plain words.
+
+    Args:
+        spread: as ``bands`` gives it.
+        whole: hypervolume of the true front; None where it is not known.
+    """
+    if spread.empty:
+        return "Nothing is found yet"
+    last = spread.groupby("algorithm", sort=False).last().sort_values("median", ascending=False)
+    (leader, height), *others = [(str(name), _height(each, whole)) for name, each in last["median"].items()]
+    count = int(last["trials"].iloc[0])
+    what = "of the true front's hypervolume" if whole else "of hypervolume"
+    median = f" (median of {count} trials)" if count > 1 else ""
+    return f"{leader} has {height} {what}{median}" + "".join(f", {name} {told}" for name, told in others)
+
+
+def _height(height: float, whole: float | None) -> str:
+    return format_percent(height / whole, 2) if whole else format_quantity(height, digits=4)
+
+
+def provenance(setting: Setting) -> Provenance:
+    """Where the energies of a space are from at its greatest budget: the shape of the points."""
+    if setting.space == "7V":
+        return "surrogate"
+    return "measured" if setting.space == "4V" or setting.budgets == (4,) else "scaled"
+
+
+def front(found: pd.DataFrame, metrics: Sequence[Metric], shape: Provenance, dark: bool) -> go.Figure:
+    """The fronts of all trials as points, over them for two objectives each algorithm's median attainment surface.
+
+    Args:
+        found: as ``points`` gives it.
+        metrics: the objectives; the first two are the axes.
+        shape: where the energies are from.
+        dark: whether the figure stands on the dark background.
+    """
+    x, y = metrics[:2]
+    figure = go.Figure(layout=layout(dark, _FRONT))
+    for name, members in found.groupby("algorithm", sort=False):
+        own = color(str(name), dark)
+        custom = np.column_stack([members["hash"].fillna("unknown").str[:8], members["epochs"], members["trial"] + 1,
+                                  *(members[each.key].map(lambda one, each=each: value(each, one))
+                                    for each in metrics)])  # fmt: skip
+        told = "<br>".join(f"{each.label} %{{customdata[{3 + at}]}}" for at, each in enumerate(metrics))
+        figure.add_trace(
+            go.Scatter(
+                x=members[x.key], y=members[y.key], mode="markers", name=str(name), legendgroup=str(name),
+                marker=marker(shape, own, dark, 7) | {"opacity": 0.55}, customdata=custom, showlegend=len(metrics) > 2,
+                hovertemplate=f"{name}, trial %{{customdata[2]}}<br>%{{customdata[0]}}, %{{customdata[1]}} epochs"
+                f"<br>{told}<extra></extra>",
+            )
+        )  # fmt: skip
+        if len(metrics) == 2:
+            figure.add_trace(_surface(str(name), members, x, y, own))
+    figure.update_layout(
+        margin={"l": 64, "r": 12, "t": 34, "b": 44},
+        uirevision="front",
+        showlegend=True,
+        xaxis=axis(x.label, x.unit, x.log),
+        yaxis=axis(y.label, y.unit, y.log),
+    )
+    if found.empty:
+        _waiting(figure, "the first cells are being asked for", dark)
+    return figure
+
+
+def _surface(name: str, members: pd.DataFrame, x: Metric, y: Metric, own: str) -> go.Scatter:
+    trials = [one[[x.key, y.key]].to_numpy(np.float64) for _, one in members.groupby("trial")]
+    corners = surface(trials, math.ceil(len(trials) / 2))
+    label = f"{name}, median of {len(trials)}" if len(trials) > 1 else name
+    return go.Scatter(
+        x=corners[:, 0], y=corners[:, 1], mode="lines", name=label, legendgroup=name, hoverinfo="skip",
+        line={"color": own, "width": 2, "shape": "hv"},
+    )  # fmt: skip
+
+
+def growth(spread: pd.DataFrame, whole: float | None, planned: Mapping[str, int], dark: bool) -> go.Figure:
+    """The hypervolume by evaluations: each algorithm's median over its trials and the range of them.
+
+    Args:
+        spread: as ``bands`` gives it.
+        whole: hypervolume of the true front, of which shares are shown; None where it is not known.
+        planned: evaluations that a trial of each algorithm makes.
+        dark: whether the figure stands on the dark background.
+    """
+    figure = go.Figure(layout=layout(dark, _GROWTH))
+    unit = whole or 1.0
+    lowest = []
+    for name, rows in spread.groupby("algorithm", sort=False):
+        own, across = color(str(name), dark), rows["evaluation"]
+        if (rows["trials"] > 1).any():
+            for level, fill in (("worst", "none"), ("best", "tonexty")):
+                figure.add_trace(
+                    go.Scatter(x=across, y=rows[level] / unit, mode="lines", line={"width": 0, "shape": "hv"},
+                               fill=fill, fillcolor=_faint(own), hoverinfo="skip", showlegend=False,
+                               legendgroup=str(name))
+                )  # fmt: skip
+        figure.add_trace(
+            go.Scatter(
+                x=across, y=rows["median"] / unit, mode="lines", name=str(name), legendgroup=str(name),
+                line={"color": own, "width": 2, "shape": "hv"}, customdata=rows["trials"],
+                hovertemplate=f"{name}: %{{y:{'.2%' if whole else '.4g'}}} after %{{x}} evaluations"
+                ", median of %{customdata}<extra></extra>",
+            )
+        )  # fmt: skip
+        early = rows[across <= max(1.0, _EARLY * planned[str(name)])]
+        lowest.append(float((early if len(early) else rows)["median"].iloc[-1 if len(early) else 0] / unit))
+    top = 1.0 if whole else float(spread["best"].max()) if len(spread) else 1.0
+    low = max(0.0, min(lowest, default=0.0))
+    pad = 0.04 * max(top - low, 0.01)
+    most = max(planned.values())
+    unlike = most >= _UNLIKE * min(planned.values())
+    across_range = [0, math.log10(1.1 * most)] if unlike else [0, 1.02 * most]
+    title = "Hypervolume, share of the true front's" if whole else "Hypervolume"
+    figure.update_layout(
+        margin={"l": 64, "r": 12, "t": 34, "b": 44},
+        uirevision="growth",
+        showlegend=True,
+        xaxis={**axis("Evaluations of a trial", log=unlike), "range": across_range, "showgrid": False},
+        yaxis={**axis(title), "range": [low - pad, top + pad], "tickformat": ".4~p" if whole else "", "nticks": 6},
+    )
+    if whole:
+        figure.add_hline(1.0, line={"color": palette(dark).muted, "width": 1, "dash": "dot"})
+    if spread.empty:
+        _waiting(figure, "it grows with every evaluation", dark)
+    return figure
+
+
+def _faint(own: str) -> str:
+    red, green, blue = (int(own[place : place + 2], 16) for place in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{_BAND})"
+
+
+def _waiting(figure: go.Figure, text: str, dark: bool) -> None:
+    figure.update_xaxes(type="linear", range=[0, 1], showticklabels=False, ticks="", showgrid=False)
+    figure.update_yaxes(type="linear", range=[0, 1], showticklabels=False, ticks="", showgrid=False)
+    figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5,
+                          font={"color": palette(dark).muted, "size": 13})  # fmt: skip
+
+
+def energy(kwh: float | None, lens: Lens) -> str:
+    """An energy for the eye, or the footprint where the lens is of one, with the prefix that fits.
+
+    Args:
+        kwh: the energy.
+        lens: in which unit.
+    """
+    if kwh is None:
+        return UNKNOWN
+    if lens.unit == "kgCO2eq":
+        return format_prefixed(kwh * lens.intensity, "gCO2eq", 2)
+    return format_prefixed(1000 * kwh, "Wh", 2)
+
+
+def times(factor: float) -> str:
+    """How many times, for the eye, in one significant digit: "about 20 000 times"."""
+    return f"about {format_quantity(factor, digits=1)} times" if factor < 1e6 else f"{factor / 1e6:,.0f} million times"
+
+
+def duration(seconds: float | None) -> str:
+    """A time for the eye, from seconds to years."""
+    for unit, length in (("years", 365.25 * 86_400), ("days", 86_400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds is not None and seconds >= 2 * length:
+            return format_quantity(seconds / length, unit, 2 if seconds / length < 9.95 else 3)
+    return format_quantity(seconds, "s", 2)
+
+
+def table_row(row: Mapping[str, Any], *, printed: bool) -> list[str]:
+    """A row of ``table1.as_text`` for the eye.
+
+    Args:
+        row: of one algorithm, point and metric.
+        printed: whether the paper's numbers and the verdict are to stand beside.
+    """
+    told = [f"{row['algorithm']}, {row['point']}", _QUANTITIES[row["metric"]], str(row["trials"]), row["here"]]
+    return told + ([row["paper"] or UNKNOWN, row["verdict"]] if printed else [])

@@ -1,0 +1,205 @@
+"""Search: multi-objective searches, started, watched and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+import streamlit as st
+
+from ecnas_core.analysis.view import InvalidView
+from ecnas_core.cells import SPACES
+from ecnas_core.search import lab, runner
+from ecnas_core.search.study import Study, StudyError, UnknownStudy
+from pages.widgets import page, session, study_list, study_live, study_setup
+from pages.widgets.sql_box import sentence
+from pages.widgets.study_setup import SetUp
+
+SECTIONS = {"setup": "Set up", "study": "Study", "studies": "All studies"}
+PUBLISHED = {f"published-{space}": space for space in SPACES}
+COMPARED_WITH_AT_MOST = study_list.COMPARED_AT_MOST - 1
+state = st.session_state
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """What the page shows.
+
+    Attributes:
+        section: setup, study or studies.
+        setup: the choices for a new study.
+        studies: ids of the study that is shown and of those beside it.
+    """
+
+    section: str = "setup"
+    setup: SetUp = field(default_factory=SetUp)
+    studies: tuple[str, ...] = ()
+
+    def to_params(self) -> dict[str, str]:
+        """The view as URL parameters; defaults are left out."""
+        params = {} if self.section == "setup" else {"section": self.section}
+        if self.studies:
+            params["study"] = "~".join(self.studies)
+        return params | self.setup.to_params()
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The view that ``to_params`` wrote; a link with a study alone opens it.
+
+        Raises:
+            EcnasError: a part is unknown or out of range.
+        """
+        studies = tuple(dict.fromkeys(filter(None, params.get("study", "").split("~"))))
+        section = params.get("section", "study" if studies else "setup")
+        if section not in SECTIONS:
+            raise InvalidView(f"the page Search has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
+        return cls(section, SetUp.from_params(params), studies)
+
+
+def others_running() -> None:
+    """Say what is running, wherever it was started."""
+    running = [study for study in runner.studies(session.bench().data) if study.running]
+    for study in running:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.caption(f":material/progress_activity: **{study.name}** is running.", width="content")
+            st.button("Watch it", key=f"search_watch_{study.id}", type="tertiary", on_click=study_list.turn_to,
+                      args=([study.id],))  # fmt: skip
+
+
+def study_section() -> None:
+    """One study: which, what is beside it, live or what came of it."""
+    own = {study.id: study for study in reversed(runner.studies(session.bench().data))}
+    first = next(iter(state.search_shown), next(iter(own), "published-7V"))
+    if first not in own and first not in PUBLISHED:
+        unknown(first)
+        return
+    names = {study.id: study.name for study in own.values()} | {
+        name: f"Published searches, {space}" for name, space in PUBLISHED.items()
+    }
+    study = own.get(first)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_bar"):
+        state.search_first = first
+        st.selectbox("Study", list(names), format_func=names.__getitem__, key="search_first", width=280,
+                     on_change=open_first)  # fmt: skip
+        if study is not None:
+            beside(study, own)
+            study_list.menu(study)
+    if study is None:
+        study_live.published(PUBLISHED[first])
+    elif study.running:
+        study_live.show(study)
+    else:
+        study_live.ended(study)
+        if study.finished:
+            study_live.pictures(study, runner.progress(study))
+        else:
+            st.caption("No trial has finished, so there is nothing to show yet.")
+
+
+def open_first() -> None:
+    """Turn to the study that was chosen in the box."""
+    state.search_shown = [state.search_first]
+
+
+def beside(study: Study, own: Mapping[str, Study]) -> list[Study]:
+    """Choose up to three others to compare with."""
+    setting = study.plan.setting
+    fitting = {
+        other.id: other
+        for other in own.values()
+        if other.id != study.id and other.finished and not other.running
+        and (other.plan.setting.space, other.plan.setting.objectives) == (setting.space, setting.objectives)
+    }  # fmt: skip
+    state.search_beside = [each for each in state.search_shown[1:] if each in fitting][:COMPARED_WITH_AT_MOST]
+
+    def chosen() -> None:
+        state.search_shown = [study.id, *state.search_beside]
+
+    st.multiselect("Compared with", list(fitting), format_func=lambda key: fitting[key].name, key="search_beside",
+                   max_selections=COMPARED_WITH_AT_MOST, on_change=chosen, width=300, disabled=not fitting,
+                   placeholder="up to three others" if fitting else "no other like it",
+                   help="Finished studies of the same space and objectives.")  # fmt: skip
+    return [fitting[each] for each in state.search_beside]
+
+
+def unknown(study_id: str) -> None:
+    """Say that a study is not there, or what is wrong with it; a deleted one can be brought back."""
+    data = session.bench().data
+    try:
+        runner.find(study_id, data)
+    except UnknownStudy as error:
+        broken = {folder.name: reason for folder, reason in runner.problems(data).items()}
+        st.error(sentence(broken.get(study_id, str(error))), icon=":material/error:")
+    if study_id in lab.removed(data):
+        st.button("It was deleted: bring it back", key="search_restore", icon=":material/undo:",
+                  on_click=study_setup.attempt, args=(study_list.restore, [study_id]))  # fmt: skip
+    st.button("See all studies", key="search_all", icon=":material/list:", on_click=to_list)
+
+
+def to_list() -> None:
+    """Turn to the list."""
+    state.search_section = "studies"
+    state.search_shown = []
+
+
+def explained() -> None:
+    """How the page's figures come about."""
+    with st.expander("How is this computed?", icon=":material/function:"):
+        st.markdown(
+            "**A study** runs each algorithm several times, each trial with a seed of its own, in processes of their "
+            "own. Every trial asks the benchmark what a cell costs and gives; nothing is trained. A finished trial is "
+            "a Parquet file with every question. The same seed gives the same trial, on any number of cores.\n\n"
+            "**Front**: what no other evaluation of a trial beats in all objectives. The line is the median attainment "
+            "surface: half of the trials have found something at least as good. **Hypervolume**: the area (or volume) "
+            "that a front dominates, up to 1 kWh at the facility and an error of 0.2, or the worst feasible value of "
+            "another objective; shown as a share of that of the true front, known because the benchmark is a table. "
+            "The line is the median over the trials, the band their range; a trial that has not come so far does not "
+            "count.\n\n"
+            "**Takes about**: from the time an evaluation of each algorithm takes, corrected by the latest studies on "
+            "this machine. **The search itself**: the cores' busy time × the assumed power, an estimate, nothing is "
+            "measured. **Training them for real**: evaluations × the mean energy of the space's cells at the budgets, "
+            "as the lens counts it. A search that looks at lean cells would take less, a front-runner more.\n\n"
+            "**Infeasible**: invalid graphs, cells without a published value, artefacts of the surrogate, cells out of "
+            "bounds. They are counted, never zero, and never on a front."
+        )
+
+
+def main() -> None:
+    """The page."""
+    session.through_app()
+    view: SearchView = session.from_link("search", SearchView.from_params)
+    state.setdefault("search_shown", list(view.studies))
+    page.header(
+        "Search",
+        "Let algorithms search for cells that give much for little energy, and watch them.",
+        (
+            "How close does a search come to the true front, and how soon?",
+            "Which algorithm is better, and is that more than chance?",
+            "What would these trainings take for real, and what does the search itself?",
+            "Which cells are the ends and the knee of what was found?",
+            "How do the authors' published searches compare?",
+        ),
+    )
+    state.setdefault("search_section", view.section)
+    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True,
+                                   label_visibility="collapsed")  # fmt: skip
+    if "search_problem" in state:
+        st.error(sentence(state.pop("search_problem")), icon=":material/error:")
+    view = replace(view, section=section)
+    try:
+        if section == "setup":
+            view = replace(view, setup=study_setup.show(view.setup))
+            others_running()
+        elif section == "study":
+            study_section()
+        else:
+            study_list.show()
+    except StudyError as error:
+        st.error(sentence(str(error)), icon=":material/error:")
+    state.search = replace(view, studies=tuple(state.search_shown))
+    explained()
+    session.publish(state.search.to_params())
+
+
+main()

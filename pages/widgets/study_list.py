@@ -1,0 +1,176 @@
+"""The stored studies: as a list to choose from, and what can be done with one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import pandas as pd
+import streamlit as st
+
+from ecnas_core.analysis.metrics import metric
+from ecnas_core.search import lab, runner
+from ecnas_core.search.lab import Summary
+from ecnas_core.search.study import Study
+from pages.widgets import study_setup
+from pages.widgets.session import bench
+from pages.widgets.sql_box import sentence
+
+COMPARED_AT_MOST = 4
+ROWS_SEEN = 12
+ROW_HEIGHT = 36
+STATES = {"running": "running", "done": "done", "failed": "failed", "cancelled": "cancelled", "died": "died"}
+state = st.session_state
+
+
+def show() -> None:
+    """Show all studies; chosen ones are opened, compared, taken along or deleted."""
+    found = lab.listing(bench())
+    own = [each for each in found if not each.published]
+    chosen = [each for each in found if each.id in state.search_shown]
+    _toolbar(own, chosen)
+    if not own:
+        st.info("No study of your own yet: start one under Set up. Below are the authors' published searches.",
+                icon=":material/route:")  # fmt: skip
+    _table(found, chosen)
+    for folder, reason in runner.problems(bench().data).items():
+        st.warning(f"**`{folder.name}` is left out.** {sentence(reason)}", icon=":material/warning:")
+
+
+def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
+    mine = [each for each in chosen if not each.published]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        st.subheader(f"{len(own)} {'study' if len(own) == 1 else 'studies'} of yours", anchor=False, width="content")
+        label, hindrance = _opens(chosen)
+        st.button(label, key="search_open", type="primary", icon=":material/open_in_full:", disabled=bool(hindrance),
+                  help=hindrance or None, on_click=turn_to, args=([each.id for each in chosen],))  # fmt: skip
+        running = any(each.state == "running" for each in mine)
+        count = len(mine)
+        st.button(f"Delete {count}" if count > 1 else "Delete", key="search_delete", icon=":material/delete:",
+                  type="tertiary", disabled=not mine or running,
+                  help="Cancel it first." if running else None if mine else "Choose a study of yours in the table.",
+                  on_click=study_setup.attempt, args=(_delete, [each.id for each in mine]))  # fmt: skip
+        undo()
+
+
+def _opens(chosen: list[Summary]) -> tuple[str, str]:
+    """What the button to open says, and why it cannot be pressed."""
+    label = f"Compare {len(chosen)}" if len(chosen) > 1 else "Open"
+    if not chosen:
+        return label, "Choose one to four studies in the table."
+    if len(chosen) > COMPARED_AT_MOST:
+        return label, f"Choose {COMPARED_AT_MOST} at most."
+    if len(chosen) > 1 and any(each.published for each in chosen):
+        return label, "The published searches stand beside every study of their space already; open one alone."
+    if len({(each.space, each.objectives) for each in chosen}) > 1:
+        return label, "These have other spaces or objectives: each space has an energy scale of its own."
+    return label, ""
+
+
+def turn_to(ids: list[str]) -> None:
+    """Turn to a study, the others beside it."""
+    state.search_section = "study"
+    state.search_shown = ids
+
+
+def _delete(ids: list[str]) -> None:
+    for study_id in ids:
+        lab.delete(runner.find(study_id, bench().data))
+        state.search_removed = [*state.get("search_removed", []), study_id]
+    state.search_shown = []
+
+
+def undo() -> None:
+    """The button that brings back what was deleted last."""
+    removed = [each for each in state.get("search_removed", []) if each in lab.removed(bench().data)]
+    if removed:
+        count = f"{len(removed)} studies" if len(removed) > 1 else "1 study"
+        st.button(f"Undo: bring back {count}", key="search_restore", icon=":material/undo:", type="tertiary",
+                  on_click=study_setup.attempt, args=(restore, removed))  # fmt: skip
+
+
+def restore(ids: Sequence[str]) -> None:
+    """Bring studies back."""
+    for study_id in ids:
+        lab.restore(study_id, bench().data)
+    state.search_removed = []
+    state.search_shown = list(ids)
+
+
+def _table(found: list[Summary], chosen: list[Summary]) -> None:
+    ids = [each.id for each in found]
+    rows = pd.DataFrame(
+        {
+            "Name": [each.name for each in found],
+            "State": [each.state for each in found],
+            "Space": [each.space for each in found],
+            "Algorithms": [", ".join(each.algorithms) for each in found],
+            "Objectives": [", ".join(metric(key, state.lens).label for key in each.objectives) for each in found],
+            "Trials": [f"{each.finished} of {each.trials}" for each in found],
+            "Evaluations": [each.evaluations for each in found],
+            "Begun (UTC)": pd.to_datetime(pd.Series([each.created for each in found], dtype=float), unit="s"),
+        }
+    )
+    key = f"search_table_{hash((tuple(ids), tuple(each.id for each in chosen)))}"
+
+    def picked() -> None:
+        state.search_shown = [ids[row] for row in state[key]["selection"]["rows"]]
+
+    st.dataframe(
+        rows,
+        hide_index=True,
+        row_height=ROW_HEIGHT,
+        height=ROW_HEIGHT * min(len(rows), ROWS_SEEN) + 40,
+        column_config={
+            "Name": st.column_config.TextColumn(width="medium"),
+            "Evaluations": st.column_config.NumberColumn(format="localized"),
+            "Begun (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+        },
+        on_select=picked,
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": [ids.index(each.id) for each in chosen]}},
+        key=key,
+        placeholder="–",
+        alt=f"{len(rows)} studies, the latest first, then the published ones",
+    )
+
+
+def menu(study: Study) -> None:
+    """What can be done with one study: rename, take along, link to, repeat, delete."""
+    with st.popover("Rename", icon=":material/edit:", type="tertiary"):
+        key = f"search_rename_{study.id}"
+        state.setdefault(key, study.name)
+        st.text_input("Name", key=key)
+        st.button("Rename", key="search_rename", on_click=study_setup.attempt, args=(_rename, study, key))
+    with st.popover("Export", icon=":material/download:", type="tertiary"):
+        _exports(study)
+    with st.popover("Link", icon=":material/link:", type="tertiary"):
+        st.caption("It opens this study in this app, whatever the study is called.")
+        parts = urlsplit(st.context.url or "http://127.0.0.1:8501/search")
+        query = urlencode({"section": "study", "study": study.id})
+        st.code(urlunsplit((parts.scheme, parts.netloc, parts.path, query, "")), language=None, wrap_lines=True)
+    with st.popover("Repeat", icon=":material/code:", type="tertiary"):
+        study_setup.copies(study.plan, study.name)
+    st.button("Delete", key="search_delete", icon=":material/delete:", type="tertiary", disabled=study.running,
+              help="Cancel it first." if study.running else None,
+              on_click=study_setup.attempt, args=(_delete, [study.id]))  # fmt: skip
+
+
+def _rename(study: Study, key: str) -> None:
+    lab.rename(study, state[key])
+
+
+def _exports(study: Study) -> None:
+    forms = {
+        "Parquet": (".parquet", "application/vnd.apache.parquet", lambda: lab.to_parquet(study),
+                    "Every question of the finished trials, one row each"),
+        "JSON": (".json", "application/json", lambda: json.dumps(lab.document(study), indent=1),
+                 "The plan, each trial's front with its ends and knee, and means, as the command search prints it"),
+    }  # fmt: skip
+    for label, (ending, mime, content, told) in forms.items():
+        st.download_button(label, content, f"{study.id}{ending}", mime, key=f"search_export{ending}", help=told,
+                           icon=":material/download:", type="tertiary", on_click="ignore",
+                           disabled=not study.finished)  # fmt: skip
+    if not study.finished:
+        st.caption("There is something to take along as soon as the first trial has finished.")

@@ -1,0 +1,182 @@
+"""A study as it goes: live from any tab, and how it ended."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+import streamlit as st
+
+from ecnas_core.analysis.table1 import as_text, table_1
+from ecnas_core.cells import Space
+from ecnas_core.figures import search_live as figures
+from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search.runner import StudyProgress, TrialProgress
+from ecnas_core.search.study import Study, UnknownStudy
+from pages.widgets import downloads, html, study_setup
+from pages.widgets.session import bench, dark
+from pages.widgets.sql_box import sentence
+
+POLL_S = 0.5
+NUMBERED_AT_MOST = 12
+_STYLE = """\
+<style>
+.trials {display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; align-items: center;
+  font-size: .85rem; font-variant-numeric: tabular-nums}
+.trials ol {display: flex; flex-wrap: wrap; gap: 3px; list-style: none; margin: 0; padding: 0}
+.trials li {flex: 1 1 1.1rem; margin: 0; min-width: .5rem}
+.trials .numbered li {min-width: 2.6rem}
+.trials .bar {display: block; height: 6px; border-radius: 3px; background: rgba(128, 128, 128, .25); overflow: hidden}
+.trials .bar i {display: block; height: 100%}
+.trials small {font-size: .75rem; opacity: .72; white-space: nowrap}
+</style>"""
+state = st.session_state
+
+
+def show(study: Study) -> None:
+    """Show a study that is carried out; when it has ended the page runs again."""
+    st.fragment(_watch, run_every=POLL_S)(study.id)
+
+
+def _watch(study_id: str) -> None:
+    try:
+        study = runner.find(study_id, bench().data)
+    except UnknownStudy:
+        st.rerun()
+    if not study.running:
+        st.rerun()  # once, to end looking at it and because its trials are there now
+    _live(study, runner.progress(study))
+
+
+def _live(study: Study, progress: StudyProgress) -> None:
+    spread = figures.bands(progress)
+    whole = progress.figures.hypervolume if progress.figures else None
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{figures.headline(spread, whole)}**", width="stretch")
+        st.button("Cancel", key="search_cancel", icon=":material/close:", disabled=study.cancelling,
+                  on_click=study_setup.attempt, args=(runner.cancel, study),
+                  help="It stops within half a second; finished trials are kept.")  # fmt: skip
+    _facts(study, progress)
+    pictures(study, progress)
+    trials(progress)
+
+
+def _facts(study: Study, progress: StudyProgress) -> None:
+    lens, count = study.plan.setting.lens, format_quantity(progress.evaluations, digits=None)
+    a_second = figures.rate(progress)
+    left = figures.seconds_left(progress, study_setup.speed(study.data))
+    mean = study_setup.averages(study.plan.setting).kwh
+    busy = sum(trial.seconds for trial in progress.trials)
+    html.facts(
+        [
+            ("Evaluations", count, f"of {format_quantity(progress.planned, digits=None)}"),
+            ("Trials", f"{progress.finished} of {len(progress.trials)}", "finished"),
+            ("Evaluations a second", format_quantity(a_second, digits=2), "of the trials that run now"),
+            ("Time left", "cancelling" if study.cancelling else figures.duration(max(left, 1.0)), "about"),
+            ("The search so far", figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
+             f"an estimate: {study_setup.watts():g} W a core"),
+            ("Training them for real", figures.energy(None if mean is None else mean * progress.evaluations, lens),
+             "the mean cell's, each evaluation"),
+        ]
+    )  # fmt: skip
+
+
+def pictures(study: Study, progress: StudyProgress) -> None:
+    """The fronts and the hypervolume of all trials so far."""
+    setting = study.plan.setting
+    found, spread = figures.points(progress, setting), figures.bands(progress)
+    whole = progress.figures.hypervolume if progress.figures else None
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.plotly_chart(
+            figures.front(found, setting.metrics, figures.provenance(setting), dark()), theme=None,
+            config=config("ec-nas-search-front"), key="search_front",
+            alt=f"The fronts of {progress.finished} finished and the running trials, {len(found)} points",
+        )  # fmt: skip
+    with right:
+        st.plotly_chart(
+            figures.growth(spread, whole, study.plan.evaluations, dark()), theme=None,
+            config=config("ec-nas-search-hypervolume"), key="search_growth",
+            alt="Hypervolume by evaluations, the median of each algorithm's trials and their range",
+        )  # fmt: skip
+
+
+def trials(progress: StudyProgress) -> None:
+    """How far each trial is."""
+    groups: dict[str, list[TrialProgress]] = {}
+    for trial in progress.trials:
+        groups.setdefault(trial.task.algorithm, []).append(trial)
+    rows = "".join(_row(name, members) for name, members in groups.items())
+    st.html(f"{_STYLE}<div class='trials'>{rows}</div>")
+
+
+def _row(name: str, members: list[TrialProgress]) -> str:
+    numbered = len(members) <= NUMBERED_AT_MOST
+    items = "".join(_bar(trial, numbered) for trial in members)
+    kind = " class='numbered'" if numbered else ""
+    return f"<span>{escape(name)}</span><ol{kind} aria-label='Trials of {escape(name)}'>{items}</ol>"
+
+
+def _bar(trial: TrialProgress, numbered: bool) -> str:
+    share = 1.0 if trial.state == "finished" else trial.evaluations / trial.planned
+    told = f"Trial {trial.trial + 1}, {trial.state}"
+    if trial.evaluations:
+        told += f": {trial.evaluations} evaluations in {trial.seconds:.1f} s"
+    color = figures.color(trial.task.algorithm, dark())
+    label = f"<small>{trial.evaluations or trial.state}</small>" if numbered else ""
+    return (
+        f"<li title='{told}'><span class='bar' role='img' aria-label='{told}'>"
+        f"<i style='width: {share:.1%}; background: {color}'></i></span>{label}</li>"
+    )
+
+
+def ended(study: Study) -> None:
+    """Say why a study ended before its end or what is wrong with its files, and offer to run what is missing."""
+    broken = lab.file_problems(study)
+    told = f"{len(study.finished)} of {len(study.plan.tasks)} trials have finished"
+    if study.state == "cancelled":
+        st.info(f"**Cancelled.** {told} and are kept.", icon=":material/cancel:")
+    elif study.state != "done":
+        name = "The search died" if study.state == "died" else "The search failed"
+        st.error(f"**{name}.** {sentence(study.error or '')} {told}.", icon=":material/error:")
+    elif study.missing:
+        st.warning(f"**Files are missing.** {told}; the files of the others are gone.", icon=":material/warning:")
+    for reason in broken.values():
+        st.warning(sentence(reason), icon=":material/warning:")
+    number = len(study.missing) + len(broken)
+    if number:
+        st.button(f"Resume: run the other {number}", key="search_resume", icon=":material/play_arrow:",
+                  type="primary", on_click=study_setup.attempt, args=(runner.resume, study))  # fmt: skip
+
+
+@st.cache_data(max_entries=3, show_spinner="Reading the published searches")
+def _published(stamp: object, space: Space) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # stamp: of the data
+    return *figures.published(bench(), space), table_1(bench(), space)
+
+
+def published(space: Space) -> None:
+    """Show the authors' searches of a space."""
+    found, spread, table = _published(bench().stamp, space)
+    setting = Setting(space, epochs=None)
+    counts = spread.groupby("algorithm", sort=False)["evaluation"].max().to_dict()
+    st.markdown(f"**{figures.headline(spread, None)}**")
+    st.caption("The authors' own searches, all budgets, energies as EC-NAS stores them, whatever the lens says. "
+               "Hypervolume below 1 kWh and an error of 0.2; SEMOA's evaluations count every question to its "
+               "archive.")  # fmt: skip
+    front = figures.front(found, setting.metrics, figures.provenance(setting), dark())
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.plotly_chart(front, theme=None, config=config("ec-nas-published-front"), key="search_front",
+                        alt=f"The fronts of the published trials, {len(found)} points")  # fmt: skip
+        downloads.row(f"ec-nas-published-{space}", lambda: lab.published(bench(), space), front,
+                      f'from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n'
+                      f'print(lab.published(Benchmark.open(), "{space}"))', "Every evaluation")  # fmt: skip
+    with right:
+        st.plotly_chart(figures.growth(spread, None, counts, dark()), theme=None,
+                        config=config("ec-nas-published-hypervolume"), key="search_growth",
+                        alt="Hypervolume of the published searches by evaluations")  # fmt: skip
+    st.markdown("**Ends and knee of the fronts**, mean ± standard deviation over the trials, as in the paper's Table 1")
+    rows = as_text(table)
+    head = ["Algorithm, point", "Quantity", "Trials", "Here", *(["Paper", "Verdict"] if space == "7V" else [])]
+    html.quantities(head, [figures.table_row(row, printed=space == "7V") for row in rows])

@@ -1,0 +1,501 @@
+"""The set-up of a study: presets, choices, what it will take, and the button that starts it."""
+
+from __future__ import annotations
+
+import math
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import streamlit as st
+
+from ecnas_core.analysis.metrics import METRICS, metric
+from ecnas_core.benchmark import EPOCHS
+from ecnas_core.carbon import Lens
+from ecnas_core.cells import SPACES
+from ecnas_core.errors import EcnasError
+from ecnas_core.figures import search_live as figures
+from ecnas_core.figures.theme import format_quantity
+from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, runner
+from ecnas_core.search.study import InvalidPlan, Plan
+from pages.widgets import html
+from pages.widgets.session import bench
+from pages.widgets.sql_box import sentence
+
+ALL_BUDGETS = 0
+LEAST_OBJECTIVES, MOST_OBJECTIVES = 2, 3
+MOST_TRIALS, MOST_EVALUATIONS = 100, 100_000
+WATTS = 15.0
+STUDIES_TIMED = 6
+SENTENCES = {
+    "SEMOA-L": "this project's default: children of good cells, each one new, each a valid cell.",
+    "SEMOA": "the paper's own: mutates the cells that add most to the front, and never forgets a good one.",
+    "SH-EMOA": "tries many cells with short trainings and gives only the better half longer ones.",
+    "MS-EHVI": "models the expensive objective and asks where the front is expected to gain most; slow, with few "
+    "evaluations.",
+    "RS": "takes cells at random: what every other has to beat.",
+    "NSGA-II": "the classic: ranks by domination and keeps the cells apart from each other.",
+    "SMS-EMOA": "keeps the cells that cover the most hypervolume.",
+}
+OFFERED = tuple(name for name in ALGORITHMS if name in SENTENCES)
+OBJECTIVES = tuple(key for key in METRICS if not key.endswith("accuracy"))
+CHOICES = {
+    "charging": {"unique": "New questions", "all": "Every question"},
+    "sampling": {"uniform": "Cells alike", "matrix": "As the paper"},
+    "accuracy": {"published": "Published", "any": "Also predicted"},
+}
+state = st.session_state
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What is chosen for a study.
+
+    Attributes:
+        algorithms: to be compared.
+        space: that is searched.
+        objectives: two or three, minimised.
+        epochs: the training budget; ``ALL_BUDGETS`` stands for all four.
+        evaluations: of each trial.
+        own: algorithms with another number of evaluations, each with it.
+        trials: of each algorithm.
+        seed: of the first trial.
+        charging, sampling, accuracy, artefacts, bounds: as in ``Setting``.
+    """
+
+    algorithms: tuple[str, ...] = (DEFAULT,)
+    space: str = "5V"
+    objectives: tuple[str, ...] = ("energy", "validation_error")
+    epochs: int = EPOCHS[-1]
+    evaluations: int = 1000
+    own: tuple[tuple[str, int], ...] = ()
+    trials: int = 5
+    seed: int = 0
+    charging: str = "unique"
+    sampling: str = "uniform"
+    accuracy: str = "published"
+    artefacts: bool = False
+    bounds: tuple[tuple[str, float, float], ...] = ()
+
+    def plan(self, lens: Lens) -> Plan:
+        """What the study does, under a lens.
+
+        Raises:
+            InvalidPlan, InvalidSetting: a choice is out of its range.
+        """
+        if len(self.objectives) < LEAST_OBJECTIVES:
+            raise InvalidSetting("a front needs two objectives; choose two or three")
+        if "MS-EHVI" in self.algorithms and len(self.objectives) != LEAST_OBJECTIVES:
+            raise InvalidPlan("MS-EHVI has two objectives; choose two, or leave it out")
+        setting = Setting(
+            space=self.space,
+            objectives=self.objectives,
+            bounds=self.bounds,
+            epochs=self.epochs or None,
+            accuracy=self.accuracy,
+            artefacts=self.artefacts,
+            sampling=self.sampling,
+            charging=self.charging,
+            lens=lens,
+        )
+        own = dict(self.own)
+        counts = {name: own.get(name, self.evaluations) for name in self.algorithms}
+        return Plan(setting, counts, tuple(range(self.seed, self.seed + self.trials)))
+
+    def to_params(self) -> dict[str, str]:
+        """The choices as URL parameters; defaults are left out."""
+        default = SetUp()
+        params = {}
+        for each in fields(self):
+            given = getattr(self, each.name)
+            if given != getattr(default, each.name):
+                params[each.name] = _written(given)
+        return params
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The choices that ``to_params`` wrote.
+
+        Raises:
+            EcnasError: one is unknown or out of range.
+        """
+        default = cls()
+        given: dict[str, Any] = {}
+        for each in fields(cls):
+            if each.name in params:
+                given[each.name] = _read(each.name, params[each.name], getattr(default, each.name))
+        found = replace(default, **given)
+        if not set(found.algorithms) <= set(OFFERED):
+            raise InvalidPlan(f"the page Search has {', '.join(OFFERED)}; take some of them")
+        if not 1 <= found.trials <= MOST_TRIALS or not 1 <= found.evaluations <= MOST_EVALUATIONS:
+            raise InvalidPlan(f"give 1 to {MOST_TRIALS} trials of 1 to {MOST_EVALUATIONS} evaluations")
+        found.plan(Lens())
+        return found
+
+
+PRESETS = {
+    "Quick": SetUp(),
+    "Class demo": SetUp(algorithms=("RS", "SEMOA-L"), space="4V", evaluations=40, trials=10),
+    "The paper's setting": SetUp(
+        algorithms=("SEMOA", "SH-EMOA", "MS-EHVI", "RS"),
+        space="7V",
+        epochs=ALL_BUDGETS,
+        own=(("SEMOA", 1010), ("SH-EMOA", 143), ("MS-EHVI", 110)),
+        trials=10,
+        charging="all",
+        sampling="matrix",
+    ),
+}
+TOLD = {
+    "Quick": "One search of 5V at 108 epochs, five times: done in a few seconds, and close to the true front.",
+    "Class demo": "Chance against evolution on 91 cells: which finds the front with 40 trainings?",
+    "The paper's setting": "Its four searches of 7V with ten trials each and the numbers of evaluations that the "
+    "authors published: all budgets, every question charged, cells drawn as bits.",
+}
+OWN = "Your own choice of settings."
+
+
+def _written(given: Any) -> str:
+    if isinstance(given, bool):
+        return str(int(given))
+    if isinstance(given, tuple):
+        return "~".join(":".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in given)
+    return str(given)
+
+
+def _read(name: str, text: str, default: Any) -> Any:
+    parts = list(filter(None, text.split("~")))
+    try:
+        if name == "own":
+            return tuple((algorithm, int(count)) for algorithm, count in (each.split(":") for each in parts))
+        if name == "bounds":
+            return tuple((key, float(least), float(most)) for key, least, most in (each.split(":") for each in parts))
+        if isinstance(default, tuple):
+            return tuple(dict.fromkeys(parts))
+        return bool(int(text)) if isinstance(default, bool) else type(default)(text)
+    except ValueError:
+        raise InvalidPlan(f"{name}={text[:20]!r} cannot be read") from None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What the form says now.
+
+    Attributes:
+        setup: the choices.
+        plan: of them; None where they make none.
+        problem: why not.
+    """
+
+    setup: SetUp
+    plan: Plan | None
+    problem: str = ""
+
+
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Do what a button is for; what hinders it is shown by the page."""
+    try:
+        change(*arguments)
+    except EcnasError as error:
+        state.search_problem = str(error)
+
+
+def start(plan: Plan, name: str) -> None:
+    """Begin a study in the background and turn to it."""
+    study = runner.start(plan, bench().data, name.strip() or None)
+    state.search_section = "study"
+    state.search_shown = [study.id]
+    state.search_name = ""
+
+
+def show(initial: SetUp) -> SetUp:
+    """Show the form.
+
+    Args:
+        initial: what is chosen as the page is opened.
+
+    Returns:
+        What is chosen now.
+    """
+    state.setdefault("search_watts", watts())
+    chosen = _chosen(initial)
+    _head(chosen)
+    if chosen.plan is None:
+        st.error(sentence(chosen.problem), icon=":material/error:")
+    else:
+        _expected(chosen.plan)
+    _choices(chosen.setup)
+    if chosen.plan is not None:
+        with st.popover("Copy as Python, command", icon=":material/code:", type="tertiary"):
+            copies(chosen.plan, state.get("search_name", "").strip())
+    return chosen.setup
+
+
+def copies(plan: Plan, name: str = "") -> None:
+    """The same study as Python and as a command."""
+    st.code(python(plan, name), language="python")
+    line, lacking = command(plan, name)
+    st.code(line, language="bash", wrap_lines=True)
+    if lacking:
+        st.caption(f"The command cannot be told the {', '.join(lacking)}: use Python for that.")
+
+
+def _chosen(initial: SetUp) -> Chosen:
+    """What the widgets, about to be shown, hold: their own values, or else the initial ones."""
+    given = {
+        each.name: state.setdefault(f"search_{each.name}", _as_widget(getattr(initial, each.name)))
+        for each in fields(SetUp)
+        if each.name not in ("own", "bounds")
+    }
+    own = dict(initial.own)
+    counts = {name: state.setdefault(f"search_own_{name}", own.get(name)) for name in OFFERED}
+    limits = {key: (least, most) for key, least, most in initial.bounds}
+    bounded = state.setdefault("search_bounded", list(limits))
+    ends = {
+        key: [
+            state.setdefault(f"search_{end}_{key}", value if math.isfinite(value) else None)
+            for end, value in zip(("least", "most"), limits.get(key, (-math.inf, math.inf)), strict=True)
+        ]
+        for key in METRICS
+    }
+    setup = SetUp(
+        **{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()},
+        own=tuple((name, counts[name]) for name in given["algorithms"] if counts[name] is not None),
+        bounds=tuple((key, *_range(*ends[key])) for key in bounded if ends[key] != [None, None]),
+    )
+    try:
+        return Chosen(setup, setup.plan(state.lens))
+    except EcnasError as error:
+        return Chosen(setup, None, str(error))
+
+
+def _range(least: float | None, most: float | None) -> tuple[float, float]:
+    return -math.inf if least is None else least, math.inf if most is None else most
+
+
+def _as_widget(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _apply_preset() -> None:
+    """Put a preset into the widgets."""
+    preset = PRESETS.get(state.search_preset)
+    if preset is None:
+        return
+    for each in fields(SetUp):
+        if each.name not in ("own", "bounds"):
+            state[f"search_{each.name}"] = _as_widget(getattr(preset, each.name))
+    own = dict(preset.own)
+    for name in OFFERED:
+        state[f"search_own_{name}"] = own.get(name)
+    state.search_bounded = []
+    for key in METRICS:
+        state[f"search_least_{key}"] = state[f"search_most_{key}"] = None
+
+
+def _head(chosen: Chosen) -> None:
+    """The preset, the name and the button."""
+    state.search_preset = next((name for name, preset in PRESETS.items() if preset == chosen.setup), None)
+    hindrance = _hindrance(chosen)
+    with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_head"):
+        st.segmented_control("Preset", list(PRESETS), key="search_preset", on_change=_apply_preset)
+        name = st.text_input("Name", key="search_name", placeholder="from its algorithms and space", width=240,
+                             help="Under this name, and under its link, the study is found again.")  # fmt: skip
+        st.button("Start the search", key="search_start", type="primary", icon=":material/play_arrow:",
+                  disabled=bool(hindrance), on_click=attempt, args=(start, chosen.plan, name),
+                  help=hindrance or "It runs in the background: leave the page or close the tab, and it goes "
+                  "on.")  # fmt: skip
+    st.caption(TOLD.get(state.search_preset, OWN))
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _means(stamp: object, setting: Setting) -> figures.Means:  # stamp changes with the data
+    return figures.means(bench(), setting)
+
+
+def averages(setting: Setting) -> figures.Means:
+    """What the average training of a space takes."""
+    return _means(bench().stamp, setting)
+
+
+@st.cache_data(ttl=10, show_spinner=False)
+def speed(data: Path) -> float:
+    """How much longer than expected the latest studies took on this machine."""
+    return figures.pace([runner.progress(study) for study in runner.studies(data)[-STUDIES_TIMED:]])
+
+
+def watts() -> float:
+    """The power that one busy core is assumed to draw, in W."""
+    return state.get("search_assumed", WATTS)
+
+
+def _hindrance(chosen: Chosen) -> str:
+    if chosen.plan is None:
+        return "These choices make no search."
+    asked = {"energy", "footprint"} & {*chosen.setup.objectives, *(key for key, _, _ in chosen.setup.bounds)}
+    if asked and averages(chosen.plan.setting).kwh is None:
+        return "The lens's scope is not known in this space."
+    return ""
+
+
+def _expected(plan: Plan) -> None:
+    """What the study will take, against the trainings it stands for."""
+    average, lens = averages(plan.setting), plan.setting.lens
+    told = figures.outlook(plan, average, speed(bench().data), state.search_watts)
+    count = len(plan.algorithms)
+    less = f"{figures.times(told.times_less)} as much" if told.times_less else "unknown in this scope"
+    html.facts(
+        [
+            ("Trials", format_quantity(told.trials, digits=None),
+             f"{count} algorithm{'s' * (count > 1)}, {len(plan.seeds)} each"),
+            ("Evaluations", format_quantity(told.evaluations, digits=None), "in all, at most"),
+            ("The search takes", figures.duration(told.seconds), "about, on this machine"),
+            ("and of energy", figures.energy(told.search_kwh, lens), f"an estimate: {state.search_watts:g} W a core"),
+            ("Training them for real", figures.energy(told.training, lens), less),
+            ("one after the other", figures.duration(told.training_s), "of a GPU's or TPU's time"),
+        ]
+    )  # fmt: skip
+    if average.kwh is None:
+        st.warning(
+            f"The scope {lens.scope} of the lens is not known in {plan.setting.space}: its surrogate predicts facility "
+            "energy. Choose Facility or IT in the lens, or another space.",
+            icon=":material/info:",
+        )
+
+
+def _choices(setup: SetUp) -> None:
+    """Everything that can be chosen."""
+    what, how = st.columns(2, gap="large")
+    with what:
+        st.multiselect("Algorithms", OFFERED, key="search_algorithms", placeholder="Choose one or several",
+                       help="Each makes the same number of trials. Regularised evolution has one objective: see the "
+                       "command `search` for it.")  # fmt: skip
+        for name in setup.algorithms:
+            st.caption(f"**{name}** {SENTENCES[name]}")
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.segmented_control("Space", list(SPACES), key="search_space", required=True,
+                                 help="4V: 91 cells, 5V: 2 532, 7V: 423 624, 26 000 of them with a published accuracy. "
+                                 "Each has an energy scale of its own.")  # fmt: skip
+            st.segmented_control("Epochs", [*EPOCHS, ALL_BUDGETS], key="search_epochs", required=True,
+                                 format_func=lambda epochs: str(epochs or "All"),
+                                 help="The training budget of every evaluation. All: the search chooses one for each "
+                                 "cell, and the front has several.")  # fmt: skip
+        st.multiselect("Objectives", OBJECTIVES, key="search_objectives", max_selections=MOST_OBJECTIVES,
+                       format_func=lambda key: metric(key, state.lens).axis,
+                       help="Two or three, all minimised; the first two are the axes of the picture.")  # fmt: skip
+    with how:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            st.number_input("Evaluations", 1, MOST_EVALUATIONS, step=100, key="search_evaluations", width=128,
+                            help="How many trainings each trial may ask the benchmark for.")  # fmt: skip
+            st.number_input("Trials", 1, MOST_TRIALS, step=1, key="search_trials", width=104,
+                            help="How often each algorithm starts afresh, with another seed: chance shows in their "
+                            "spread.")  # fmt: skip
+            st.number_input("Seed", 0, 2**31 - 1 - MOST_TRIALS, step=1, key="search_seed", width=104,
+                            help="Of the first trial; the others have the next ones. The same seed gives the same "
+                            "search.")  # fmt: skip
+            with st.popover("By algorithm", icon=":material/tune:"):
+                st.caption("Evaluations of a trial of an algorithm that shall have a number of its own.")
+                for name in OFFERED:
+                    st.number_input(name, 1, MOST_EVALUATIONS, step=10, key=f"search_own_{name}",
+                                    placeholder=str(setup.evaluations))  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            _choice("Charged", "charging",
+                    "New questions: invalid graphs, and a cell at a budget that the trial asked for before, are free. "
+                    "Every question: they count as well, as in the paper.")  # fmt: skip
+            _choice("Drawn at random", "sampling",
+                    "Cells alike: every cell of the space has the same chance. As the paper: every bit has, so many "
+                    "graphs are invalid and large cells are rare.")  # fmt: skip
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            _choice("Accuracy", "accuracy",
+                    "Published: NAS-Bench-101's alone; a cell without one is infeasible. Also predicted: what you "
+                    "measured and what the accuracy model predicts count too, marked as such.")  # fmt: skip
+            _bounds()
+        st.toggle("Let artefacts of the surrogate in", key="search_artefacts",
+                  help="11 cells of 7V have an energy that no training can have, two of them below zero. One of "
+                  "them is the paper's least energy r0.")  # fmt: skip
+        state.search_assumed = st.number_input("Assumed power of a busy core (W)", 1.0, 100.0, step=5.0, width=240,
+                                               key="search_watts", help="For the estimate of the search's own energy; "
+                                               "nothing is measured. A server core takes 5 to 20 W.")  # fmt: skip
+
+
+def _choice(label: str, name: str, told: str) -> None:
+    st.segmented_control(label, list(CHOICES[name]), format_func=CHOICES[name].get, key=f"search_{name}", required=True,
+                         help=told)  # fmt: skip
+
+
+def _bounds() -> None:
+    """Ranges that cells have to lie in."""
+    bounded = state.search_bounded
+    with st.popover(f"Bounds ({len(bounded)})" if bounded else "Bounds", icon=":material/filter_alt:"):
+        st.caption("Cells outside are infeasible: asked for, charged, and never on the front.")
+        st.multiselect("Bounded", METRICS, format_func=lambda key: metric(key, state.lens).axis, key="search_bounded",
+                       placeholder="Choose what to bound")  # fmt: skip
+        for key in state.search_bounded:
+            least, most = st.columns(2)
+            name = metric(key, state.lens).axis
+            least.number_input(f"{name}, at least", value=None, key=f"search_least_{key}", format="%g")
+            most.number_input("at most", value=None, key=f"search_most_{key}", format="%g")
+
+
+def python(plan: Plan, name: str = "") -> str:
+    """The source that carries out the same study."""
+    default, setting = Setting(), plan.setting
+    changed = [
+        f"    {each.name}={getattr(setting, each.name)!r},"
+        for each in fields(Setting)
+        if getattr(setting, each.name) != getattr(default, each.name)
+    ]
+    imports = ["from math import inf"] * bool(setting.bounds)
+    return "\n".join(
+        [
+            *imports,
+            "from ecnas_core import Benchmark",
+            *(["from ecnas_core.carbon import Lens"] * (setting.lens != default.lens)),
+            "from ecnas_core.search import Setting, lab, runner",
+            "from ecnas_core.search.study import Plan",
+            "",
+            "setting = Setting(",
+            *changed,
+            ")",
+            f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
+            'if __name__ == "__main__":  # its workers import this file',
+            f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
+            "    print(lab.trials(study))",
+        ]
+    )
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    row = range(seeds[0], seeds[0] + len(seeds))
+    return f"tuple({row!r})" if seeds == tuple(row) else repr(seeds)
+
+
+def command(plan: Plan, name: str = "") -> tuple[str, list[str]]:
+    """The command that carries out the same study, and what it cannot be told."""
+    setting, default = plan.setting, Setting()
+    parts = [
+        *(f"--algorithm {each}" for each in plan.algorithms),
+        f"--space {setting.space}",
+        f"--epochs {setting.epochs or 'all'}",
+        f"--evaluations {max(plan.evaluations.values())}",
+        f"--trials {len(plan.seeds)}",
+        *([f"--seed {plan.seeds[0]}"] * (plan.seeds[0] != 0)),
+        *([f"--charge {setting.charging}"] * (setting.charging != default.charging)),
+        *([f"--sampling {setting.sampling}"] * (setting.sampling != default.sampling)),
+        *([f"--accuracy {setting.accuracy}"] * (setting.accuracy != default.accuracy)),
+        *([f"--name {shlex.quote(name)}"] * bool(name)),
+    ]
+    lacking = [
+        told
+        for told, differs in (
+            ("numbers of evaluations by algorithm", len(set(plan.evaluations.values())) > 1),
+            ("objectives", setting.objectives != default.objectives),
+            ("bounds", bool(setting.bounds)),
+            ("artefacts", setting.artefacts),
+            ("lens", setting.lens != default.lens),
+        )
+        if differs
+    ]
+    return " ".join(["python -m ecnas_core search", *parts]), lacking
