@@ -22,6 +22,7 @@ from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, tri
 
 _CREATING = ".lock"
 _LOG = "log"
+_TELL_EVERY_S = 0.2
 
 
 class NameTaken(StudyError):
@@ -160,7 +161,7 @@ def run(
     *,
     processes: int | None = None,
     scheduler: str | None = None,
-    tell: Callable[[StudyProgress], object] = lambda _: None,
+    tell: Callable[[StudyProgress], object] | None = None,
     bundled: Path = BUNDLED,
 ) -> Study:
     """Carry out a study here, and return when it has ended.
@@ -250,7 +251,7 @@ def carry_out(
     folder: Path,
     processes: int | None,
     scheduler: str | None,
-    tell: Callable[[StudyProgress], object] = lambda _: None,
+    tell: Callable[[StudyProgress], object] | None = None,
     bundled: Path = BUNDLED,
 ) -> None:
     """Run the missing trials of a study whose lock is held, and write down how it ended.
@@ -359,7 +360,7 @@ def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
 
 
 def _carry_out(
-    folder: Path, processes: int, scheduler: str | None, tell: Callable[[StudyProgress], object], bundled: Path
+    folder: Path, processes: int, scheduler: str | None, tell: Callable[[StudyProgress], object] | None, bundled: Path
 ) -> None:
     study = studies_.read(folder)
     pending = [task for task in study.plan.tasks if not _is_finished(study, task)]
@@ -393,10 +394,11 @@ def _carry_out(
                     board.take(message)
             if (folder / studies_.CANCEL).exists():
                 raise StudyCancelled(f"{study.name} was cancelled; its finished trials are kept, resume it to go on")
-            if time.monotonic() - told_at > 0.2:
+            if tell is not None and time.monotonic() - told_at >= _TELL_EVERY_S:
                 told_at = time.monotonic()
                 tell(progress(study))
-    tell(progress(studies_.read(folder)))
+    if tell is not None:
+        tell(progress(study))
 
 
 def _is_finished(study: Study, task: Task) -> bool:

@@ -219,7 +219,7 @@ class TestBackground:
         assert {task: stamp for task, stamp in stamps(again).items() if task in before} == before
 
     def test_killed_goes_on_with_the_missing_trials_only(self, data: Path) -> None:
-        plan = Plan(LONG.setting, {"RS": 100, "MS-EHVI": 150}, (3, 4))
+        plan = Plan(LONG.setting, {"RS": 100, "MS-EHVI": 110}, (3, 4))
         study = runner.start(plan, data, "killed", processes=2)
         half_done(study)
         process = process_of(study)
@@ -239,7 +239,7 @@ class TestBackground:
         assert_as_alone(study)
 
     def test_a_trial_whose_process_is_killed_is_run_again(self, data: Path) -> None:
-        plan = Plan.of(Setting(space="5V"), ("MS-EHVI",), 150, 2)
+        plan = Plan.of(Setting(space="5V"), ("MS-EHVI",), 110, 2)
         study = runner.start(plan, data, processes=2)
         until(lambda: any(each.evaluations for each in runner.progress(study).trials))
         searching = [each for each in process_of(study).children() if "spawn_main" in " ".join(each.cmdline())]
