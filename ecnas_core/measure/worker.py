@@ -21,16 +21,17 @@ from typing import Any
 from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import nvml, protocol, record, tracker
-from ecnas_core.measure.counters import Counter, Meter, cpu_counters, cpu_name, gpu_counter
+from ecnas_core.measure.counters import Counter, Meter, Unavailable, cpu_counters, cpu_name, gpu_counter
 from ecnas_core.measure.nvml import Gpu, Sample
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Surroundings
-from ecnas_core.measure.states import DeviceBusy, DeviceLocked, InvalidSettings, MeasureError, NoDriver
+from ecnas_core.measure.states import DeviceBusy, DeviceLocked, InvalidSettings, MeasureError, NoDriver, StandsStill
 
 BUSY = 0.1
 _SAMPLE_EVERY_S = 0.5
 _LOOKS = 5
 _LOOK_EVERY_S = 0.1
+_STILL_S = 0.1
 
 
 class Lines:
@@ -242,10 +243,18 @@ class _Tracked:
 
 
 def _cpu_counters(emit: Lines) -> list[Counter]:
+    """The CPU's counters but for those of a component that stands still, as on some virtual machines."""
     counters, missing = cpu_counters()
+    before = [counter.read() for counter in counters]
+    time.sleep(_STILL_S)
+    still = {each.component: each.name for each, was in zip(counters, before, strict=True) if each.read() == was}
+    missing += [
+        Unavailable(component, StandsStill.state, f"the counter {name} stands still; this machine does not feed it")
+        for component, name in still.items()
+    ]
     for each in missing:
         emit({"event": "no counter", **asdict(each)})
-    return counters
+    return [counter for counter in counters if counter.component not in still]
 
 
 def _meters(counters: Sequence[Counter]) -> list[Meter]:

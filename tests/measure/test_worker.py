@@ -408,10 +408,21 @@ class TestOnCpu:
         document = worker.measure(TINY, Settings(device="cpu", effort="quick", repeats=5), Lines(lambda line: None))
         assert document["estimate"] is None
 
-    def test_counter_of_zero(self, monkeypatch):
-        still = Growing("rapl:package-0")
+    def test_a_counter_that_was_never_fed_is_left_out_with_all_of_its_component(self, monkeypatch):
+        still = Growing("rapl:package-1")
         still.read = lambda: 7.0  # type: ignore[method-assign]
-        monkeypatch.setattr(worker, "cpu_counters", lambda: ([still], []))
+        monkeypatch.setattr(worker, "cpu_counters", lambda: ([Growing("rapl:package-0"), still], []))
+        found, events = measure(Settings(device="cpu", effort="quick"))
+        [told] = [each for each in events if each["event"] == "no counter"]
+        assert (told["component"], told["state"]) == ("cpu", "stands_still")
+        assert "rapl:package-1 stands still" in told["reason"]
+        assert (found.cpu_energy_j_per_step, found.cpu_counter) == (None, None)
+
+    def test_a_counter_that_stops_later_ends_the_measurement(self, monkeypatch):
+        stops = Growing("rapl:package-0")
+        moments = iter([1.0, 2.0, 3.0])
+        stops.read = lambda: next(moments, 4.0)  # type: ignore[method-assign]
+        monkeypatch.setattr(worker, "cpu_counters", lambda: ([stops], []))
         monkeypatch.setattr(counters, "_TICK_PATIENCE_S", 0.05)
         with pytest.raises(StandsStill, match="rapl:package-0"):
             measure(Settings(device="cpu", effort="quick"))
