@@ -17,8 +17,11 @@ NAMES = tuple(operation.split("-")[0] for operation in OPERATIONS)
 CONVOLUTIONS = NAMES[:2]
 COSTS = {"trainable_parameters": CONVOLUTIONS, "multiply_adds": CONVOLUTIONS, "memory_traffic_bytes": NAMES}
 """The costs of a network, each with the operations that have it: pooling has no weights and multiplies nothing."""
+WIRING = ("projections", "additions", "sums", "forks", "residual", "branches")
 _INPUT, _OUTPUT = len(OPERATIONS), len(OPERATIONS) + 1
 _KINDS = (*NAMES, INPUT, OUTPUT)
+_PAPER_CODES = (3, 2, 4, 1, 5)
+"""By place in ``_KINDS``."""
 
 
 def costs(table: CellTable) -> dict[str, Ints]:
@@ -42,7 +45,7 @@ def features(table: CellTable) -> dict[str, Ints]:
     """The features of cells, in whole numbers.
 
     Two numberings of one cell have the same, but that NAS-Bench-101 gives the remainder of a division of channels to
-    the first vertices: channels and costs differ by it, by less than 1 %.
+    the first vertices: channels and costs differ by it, by up to 5 % where a single vertex has the operation.
 
     A convolution is a 3x3 or 1x1 one; the projections of the cell's input are no vertices of their own, and their costs
     stand in ``*_fixed``.
@@ -66,6 +69,67 @@ def features(table: CellTable) -> dict[str, Ints]:
     at_vertex = _kinds_at_vertices(table.vertices, kinds)
     found["convolutions_in_line"] = _convolutions_in_line(edges, at_vertex)
     return found | _edges_by_kinds(edges, at_vertex)
+
+
+def composition(table: CellTable) -> dict[str, Ints]:
+    """What a cell is put together of, in whole numbers that no numbering of its vertices changes.
+
+    All interior vertices of a cell have the same channels but for the remainder of a division: those of its output by
+    ``branches``. So these few counts fix what each step of the network works on, whatever the cell's shape.
+
+    Args:
+        table: pruned cells.
+
+    Returns:
+        By name, one number a cell: ``n_conv3x3``, ``n_conv1x1``, ``n_maxpool3x3``;
+        ``projections``: edges from the input to interior vertices, a 1x1 convolution each;
+        ``additions``: edges between interior vertices and from the input, beyond the first into each interior vertex;
+        ``sums``: interior vertices with more than one edge in;
+        ``forks``: interior vertices with more than one edge out;
+        ``residual``: 1 where an edge leads from input to output;
+        ``branches``: interior vertices that feed the output.
+    """
+    pairs, of_row = table.graphs()
+    kinds = table.operations()
+    found: dict[str, Ints] = {f"n_{name}": (kinds == number).sum(axis=0) for number, name in enumerate(NAMES)}
+    by_graph = np.array([_wiring(*pair) for pair in pairs], np.int64).reshape(len(pairs), len(WIRING))
+    return found | {name: by_graph[of_row, column] for column, name in enumerate(WIRING)}
+
+
+def encoding(table: CellTable) -> NDArray[np.float64]:
+    """The 36 features of the paper's energy surrogate (EC-NAS, section 2.1), as its authors' code lays them out.
+
+    Unlike the others they hang on the numbering of the vertices.
+
+    Args:
+        table: pruned cells.
+
+    Returns:
+        Shape (cells, 36): the upper triangle of the 7 x 7 adjacency matrix with its diagonal, row by row; the seven
+        vertices' operations (1 input, 2 conv1x1, 3 conv3x3, 4 maxpool3x3, 5 output, 0 past a cell's last); the
+        trainable parameters in millions.
+    """
+    pairs, of_row = table.graphs()
+    rows, columns = np.triu_indices(MAX_VERTICES)
+    edges = np.array([_padded(*pair)[rows, columns] for pair in pairs], np.float64).reshape(len(pairs), len(rows))
+    codes = np.array([*_PAPER_CODES, 0])[_kinds_at_vertices(table.vertices, table.operations())]
+    parameters = table.describe()["trainable_parameters"] / 1e6
+    return np.column_stack([edges[of_row], codes.T, parameters])
+
+
+def _wiring(vertices: int, edge_bits: int) -> tuple[int, ...]:
+    """The counts of ``WIRING`` of a graph."""
+    edges = np.array(adjacency(vertices, edge_bits), np.int64)
+    into, out_of = edges[:, 1:-1].sum(axis=0), edges[1:-1].sum(axis=1)
+    counted = (
+        edges[0, 1:-1].sum(),
+        (into - 1).sum(),
+        (into > 1).sum(),
+        (out_of > 1).sum(),
+        edges[0, -1],
+        edges[1:-1, -1].sum(),
+    )
+    return tuple(int(count) for count in counted)
 
 
 def _costs_by_operation(pairs: list[tuple[int, int]], of_row: Ints, kinds: NDArray[np.int16]) -> dict[str, Ints]:

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ecnas_core.analysis import hardware
-from ecnas_core.benchmark.store import Benchmark, UnknownCell, check_space
+from ecnas_core.benchmark.store import Benchmark, check_space
 from ecnas_core.cells import CellTable
 from ecnas_core.surrogates.features import CONVOLUTIONS, NAMES, Ints, costs
+from ecnas_core.surrogates.lookup import look_up
 from ecnas_core.surrogates.transfer_model import Prior
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class Reference:
         found = self.cells.take(np.maximum(rows, 0))
         foreign = np.flatnonzero(rows < 0)
         if len(foreign):
-            table = _look_up(bench, [hashes[place] for place in foreign.tolist()])
+            _, table = look_up(bench, [hashes[place] for place in foreign.tolist()])
             found.regressors[foreign], found.deviation[foreign] = self._predicted(table)
         return found
 
@@ -246,19 +247,6 @@ def _released(bench: Benchmark, stamp: object) -> tuple[list[str], list[str], Fl
     shown = np.ix_(order, columns)
     hashes = compared.cells["hash"].iloc[order].tolist()
     return hashes, [compared.devices[place] for place in columns], compared.energy_kwh[shown], compared.outliers[shown]
-
-
-def _look_up(bench: Benchmark, hashes: list[str]) -> CellTable:
-    frame = bench.frame(
-        "select hash, vertices, edge_bits, ops from cells where hash in (select unnest(?))", [hashes]
-    ).set_index("hash")
-    missing = [digest for digest in hashes if digest not in frame.index]
-    if missing:
-        raise UnknownCell(
-            f"{len(missing)} of the hashes are none of NAS-Bench-101's, the first is {missing[0]!r}; check the digits"
-        )
-    frame = frame.loc[hashes]
-    return CellTable.from_digits(frame["vertices"], frame["edge_bits"], frame["ops"].tolist())
 
 
 def _regressors(found: dict[str, Ints], log_energies: Floats, additive: Floats) -> Floats:

@@ -100,6 +100,6 @@ def test_the_numbering_of_vertices_does_not_matter(data):
     before, after = one(cell), one(other)
     for name, value in before.items():
         if name.startswith(("trainable", "multiply", "memory", "channels")):
-            assert after[name] == pytest.approx(value, rel=0.02), name
+            assert after[name] == pytest.approx(value, rel=0.03), name
         else:
             assert after[name] == value, name

@@ -1,0 +1,190 @@
+"""An exact Gaussian process over counts, of which many cells share a row: quick, smooth and with a variance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ecnas_core.surrogates.training import Cancel, Epoch, Progress, tell
+
+Floats = npt.NDArray[np.float64]
+
+STEPS = 40
+LEARNING_RATE = 0.1
+MOST_ROWS = 900
+"""Different rows by which the likelihood is maximised; all of them count in the prediction."""
+_TYPICAL_SCALE = 2.0
+"""Median of the prior of a length scale, in standard deviations of its input; its logarithm has variance 2."""
+_RIDGE = 1e-4
+_JITTER = 1e-8
+_ARRAYS = ("inputs", "counts", "residuals", "slopes", "scales")
+
+
+@dataclass(frozen=True, eq=False)
+class GaussianProcess:
+    """A line plus a Matérn process of smoothness 3/2, its length scales one an input, and noise.
+
+    Attributes:
+        inputs: shape (rows, d), the different rows that values are known of.
+        counts: shape (rows,), how many values each has.
+        residuals: shape (rows,), their means less the line.
+        slopes: shape (1 + d,), the line, the constant first.
+        scales: shape (d,), length scales in units of the inputs; infinite where an input never varied.
+        variance: of the process.
+        noise: variance of a single value around it.
+    """
+
+    inputs: Floats
+    counts: Floats
+    residuals: Floats
+    slopes: Floats
+    scales: Floats
+    variance: float
+    noise: float
+
+    def predict(self, inputs: Floats) -> tuple[Floats, Floats]:
+        """The posterior of a new value, noise included.
+
+        Args:
+            inputs: shape (n, d); rows that occur often are computed once.
+
+        Returns:
+            Shape (n,) means and shape (n,) standard deviations.
+        """
+        from scipy.linalg import solve_triangular
+
+        rows, of_input = np.unique(inputs, axis=0, return_inverse=True)
+        correlation = self._correlate(rows, self.inputs)
+        mean: Floats = self._line(rows) + correlation @ self._solved
+        explained = (solve_triangular(self._factor, correlation.T, lower=True) ** 2).sum(axis=0)
+        deviation = np.sqrt(np.maximum(self.variance - explained, 0) + self.noise)
+        return mean[of_input.ravel()], deviation[of_input.ravel()]
+
+    def given(self, inputs: Floats, values: Floats) -> GaussianProcess:
+        """The same process, its scales and variances kept, that knows other values.
+
+        Args:
+            inputs: shape (n, d).
+            values: shape (n,).
+        """
+        rows, counts, means, _ = _grouped(inputs, values)
+        slopes = _least_squares(inputs, values)
+        residuals = means - slopes[0] - rows @ slopes[1:]
+        return GaussianProcess(rows, counts, residuals, slopes, self.scales, self.variance, self.noise)
+
+    def to_arrays(self) -> dict[str, Floats]:
+        """Everything that ``from_arrays`` needs, to be saved."""
+        of_process = {"variances": np.array([self.variance, self.noise])}
+        return of_process | {name: getattr(self, name) for name in _ARRAYS}
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> GaussianProcess:
+        """The process whose arrays these are."""
+        variance, noise = arrays["variances"].tolist()
+        return cls(**{name: arrays[name] for name in _ARRAYS}, variance=variance, noise=noise)
+
+    @cached_property
+    def _factor(self) -> Floats:
+        own = self._correlate(self.inputs, self.inputs)
+        own[np.diag_indices(len(own))] += self.noise / self.counts + _JITTER * self.variance
+        factor: Floats = np.linalg.cholesky(own).astype(np.float64)
+        return factor
+
+    @cached_property
+    def _solved(self) -> Floats:
+        from scipy.linalg import cho_solve
+
+        solved: Floats = cho_solve((self._factor, True), self.residuals)
+        return solved
+
+    def _line(self, rows: Floats) -> Floats:
+        line: Floats = self.slopes[0] + rows @ self.slopes[1:]
+        return line
+
+    def _correlate(self, first: Floats, second: Floats) -> Floats:
+        first, second = first / self.scales, second / self.scales
+        squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
+        apart = np.sqrt(3 * squares.clip(min=0))
+        correlation: Floats = self.variance * (1 + apart) * np.exp(-apart)
+        return correlation
+
+
+def fit(
+    inputs: Floats, values: Floats, seed: int, part: str, progress: Progress = None, cancel: Cancel = None
+) -> GaussianProcess:
+    """Fit by the largest marginal likelihood, with a weak prior on the length scales.
+
+    Args:
+        inputs: shape (n, d), n at least 2.
+        values: shape (n,), not all equal.
+        seed: draws the rows of the likelihood where there are more than ``MOST_ROWS``.
+        part: what is fitted, for ``progress``.
+        progress: given each step; its loss is the negative log posterior by the number of values.
+        cancel: polled after each step.
+
+    Raises:
+        TrainingCancelled: it was to stop.
+    """
+    import torch
+
+    rows, counts, means, within = _grouped(inputs, values)
+    slopes = _least_squares(inputs, values)
+    residuals = means - slopes[0] - rows @ slopes[1:]
+    spread = float(np.sqrt((np.sum(counts * residuals**2) + within) / len(values)))
+    deviations = inputs.std(axis=0)
+    units = np.where(deviations > 0, deviations, np.inf)
+    drawn = np.sort(np.random.default_rng(seed).permutation(len(rows))[:MOST_ROWS])
+
+    z = torch.from_numpy(rows[drawn] / units)
+    y = torch.from_numpy(residuals[drawn] / spread)
+    n = torch.from_numpy(counts[drawn])
+    squares_within = within / spread**2 * float(n.sum()) / len(values)
+    log_scales = torch.full((rows.shape[1],), np.log(_TYPICAL_SCALE), dtype=torch.float64, requires_grad=True)
+    log_variance = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    log_noise = torch.tensor(np.log(0.1), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([log_scales, log_variance, log_noise], lr=LEARNING_RATE)
+    for step in range(STEPS):
+        scaled = z / log_scales.exp()
+        squares = (scaled**2).sum(1)[:, None] + (scaled**2).sum(1) - 2 * scaled @ scaled.T
+        apart = (3 * squares.clamp_min(1e-12)).sqrt()
+        covariance = log_variance.exp() * (1 + apart) * (-apart).exp()
+        factor = torch.linalg.cholesky(covariance + torch.diag(log_noise.exp() / n + _JITTER))
+        whitened = torch.linalg.solve_triangular(factor, y[:, None], upper=False)
+        loss = (whitened**2).sum() / 2 + factor.diagonal().log().sum()
+        loss = loss + ((n.sum() - len(n)) * log_noise + squares_within / log_noise.exp()) / 2
+        loss = loss + ((log_scales - np.log(_TYPICAL_SCALE)) ** 2).sum() / 4
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        tell(progress, cancel, Epoch(part, step + 1, STEPS, float(loss.detach()) / float(n.sum())))
+    return GaussianProcess(
+        rows,
+        counts,
+        residuals,
+        slopes,
+        units * log_scales.detach().exp().numpy(),
+        float(log_variance.detach().exp()) * spread**2,
+        float(log_noise.detach().exp()) * spread**2,
+    )
+
+
+def _grouped(inputs: Floats, values: Floats) -> tuple[Floats, Floats, Floats, float]:
+    """The different rows, how many values each has, their means, and the sum of squares within rows."""
+    rows, of_value, counts = np.unique(inputs, axis=0, return_inverse=True, return_counts=True)
+    means = np.bincount(of_value.ravel(), values) / counts
+    within = float(((values - means[of_value.ravel()]) ** 2).sum())
+    return rows.astype(np.float64), counts.astype(np.float64), means, within
+
+
+def _least_squares(inputs: Floats, values: Floats) -> Floats:
+    """The constant and slopes of a line, slightly shrunk so that inputs may depend on one another."""
+    centre, deviations = inputs.mean(axis=0), inputs.std(axis=0)
+    units = np.where(deviations > 0, deviations, np.inf)
+    standard = (inputs - centre) / units
+    squares = standard.T @ standard + _RIDGE * len(values) * np.eye(standard.shape[1])
+    slopes = np.linalg.solve(squares, standard.T @ (values - values.mean())) / units
+    return np.concatenate([[values.mean() - centre @ slopes], slopes])

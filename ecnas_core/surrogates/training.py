@@ -1,0 +1,56 @@
+"""What every training of a surrogate has: its progress, to draw it live, and a way to stop it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ecnas_core.errors import EcnasError
+
+
+class TrainingCancelled(EcnasError):
+    """A training was stopped before its end."""
+
+    exit_status = 1
+
+
+class TooFewResults(EcnasError):
+    """There are fewer results than a surrogate can be trained and judged by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """A moment in a training.
+
+    Attributes:
+        part: what is being trained, for people.
+        number: of the epoch or step that is done, from 1.
+        of: how many this part has.
+        loss: of training, in the unit of the part.
+    """
+
+    part: str
+    number: int
+    of: int
+    loss: float
+
+
+Progress = Callable[[Epoch], None] | None
+Cancel = Callable[[], bool] | None
+
+
+def tell(progress: Progress, cancel: Cancel, epoch: Epoch) -> None:
+    """Report an epoch that is done.
+
+    Args:
+        progress: is given the epoch.
+        cancel: polled; True stops the training.
+        epoch: the epoch.
+
+    Raises:
+        TrainingCancelled: it was to stop.
+    """
+    if progress is not None:
+        progress(epoch)
+    if cancel is not None and cancel():
+        raise TrainingCancelled(f"the training was stopped after {epoch.number} of {epoch.of}; start it again")
