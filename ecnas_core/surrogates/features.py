@@ -66,7 +66,7 @@ def features(table: CellTable) -> dict[str, Ints]:
     found["paths"] = np.array([_paths(*pair) for pair in pairs], np.int64)[of_row]
     found["shortest_path"] = np.array([_shortest_path(*pair) for pair in pairs], np.int64)[of_row]
     edges = np.array([_padded(*pair) for pair in pairs], bool)[of_row]
-    at_vertex = _kinds_at_vertices(table.vertices, kinds)
+    at_vertex = kinds_at_vertices(table.vertices, kinds)
     found["convolutions_in_line"] = _convolutions_in_line(edges, at_vertex)
     return found | _edges_by_kinds(edges, at_vertex)
 
@@ -112,7 +112,7 @@ def encoding(table: CellTable) -> NDArray[np.float64]:
     pairs, of_row = table.graphs()
     rows, columns = np.triu_indices(MAX_VERTICES)
     edges = np.array([_padded(*pair)[rows, columns] for pair in pairs], np.float64).reshape(len(pairs), len(rows))
-    codes = np.array([*_PAPER_CODES, 0])[_kinds_at_vertices(table.vertices, table.operations())]
+    codes = np.array([*_PAPER_CODES, 0])[kinds_at_vertices(table.vertices, table.operations())]
     parameters = table.describe()["trainable_parameters"] / 1e6
     return np.column_stack([edges[of_row], codes.T, parameters])
 
@@ -183,7 +183,7 @@ def _padded(vertices: int, edge_bits: int) -> NDArray[np.bool_]:
     return matrix
 
 
-def _kinds_at_vertices(vertices: NDArray[np.int8], kinds: NDArray[np.int16]) -> NDArray[np.int16]:
+def kinds_at_vertices(vertices: NDArray[np.int8], kinds: NDArray[np.int16]) -> NDArray[np.int16]:
     """The kind of every vertex, shape (7, cells), by its place in ``_KINDS``; -1 past a cell's last."""
     at_vertex = np.full((MAX_VERTICES, len(vertices)), -1, np.int16)
     at_vertex[0] = _INPUT
