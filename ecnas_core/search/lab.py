@@ -254,7 +254,13 @@ def delete(study: Study) -> None:
 def removed(data: Path) -> dict[str, str]:
     """The studies that were deleted and can come back: their names by their ids, the one deleted last at the end."""
     folders = sorted((data / studies_.FOLDER / REMOVED).glob("*"), key=lambda folder: folder.stat().st_ctime_ns)
-    return {folder.name: studies_.read(folder).name for folder in folders}
+    names = {}
+    for folder in folders:
+        try:
+            names[folder.name] = studies_.read(folder).name
+        except StudyError:
+            names[folder.name] = folder.name
+    return names
 
 
 def restore(study_id: str, data: Path) -> Study:

@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -185,7 +185,7 @@ def run(
         EcnasError: a trial cannot be run; the finished ones are kept.
     """
     data = data.expanduser().resolve()
-    known = next((study for study in studies(data) if study.name == name), None)
+    known = next((study for study in studies(data) if name is not None and study.name == name.strip()), None)
     with _writing(data):
         if known is None:
             with _created(plan, data, name) as (folder, _):
@@ -242,9 +242,7 @@ def progress(study: Study) -> StudyProgress:
         if document is not None:
             told[task] = document
     figures = _document(study.folder / studies_.FIGURES)
-    return StudyProgress(
-        _figures(figures) if figures else None, tuple(_trial(study, task, told.get(task)) for task in study.plan.tasks)
-    )
+    return StudyProgress(_figures(figures), tuple(_trial(study, task, told.get(task)) for task in study.plan.tasks))
 
 
 def carry_out(
@@ -373,7 +371,7 @@ def _carry_out(
             study.plan.evaluations[task.algorithm],
             study.plan.setting,
             study.data,
-            bundled,
+            None if bundled == BUNDLED else bundled,
         )
         for task in pending
     ]
@@ -439,10 +437,10 @@ class _Board:
 
     def _compare(self, figures: Figures) -> None:
         path = self._study.folder / studies_.FIGURES
-        document = _document(path)
-        if document is None:
+        known = _figures(_document(path))
+        if known is None:
             background.write_json(path, asdict(figures))
-        elif document["fingerprint"] != figures.fingerprint:
+        elif known.fingerprint != figures.fingerprint:
             raise FiguresChanged(
                 "the benchmark's figures are not those that this study began with; start a new one, or undo the change"
             )
@@ -472,8 +470,12 @@ def _trial(study: Study, task: Task, told: Mapping[str, Any] | None) -> TrialPro
     )
 
 
-def _figures(document: Mapping[str, Any]) -> Figures:
-    return Figures(**{**document, "reference": tuple(document["reference"])})
+def _figures(document: Mapping[str, Any] | None) -> Figures | None:
+    known = {field.name for field in fields(Figures)}
+    if document is None or not known <= document.keys():
+        return None
+    values = {name: document[name] for name in known}
+    return Figures(**{**values, "reference": tuple(values["reference"])})
 
 
 def _progress_path(folder: Path, task: Task) -> Path:
@@ -481,11 +483,12 @@ def _progress_path(folder: Path, task: Task) -> Path:
 
 
 def _document(path: Path) -> dict[str, Any] | None:
+    """What a file of this module tells; None if there is none, or it is damaged."""
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
         return None
-    return found
+    return found if isinstance(found, dict) else None
 
 
 def _read_all(data: Path) -> tuple[list[Study], dict[Path, str]]:
@@ -519,7 +522,7 @@ def _created(plan: Plan, data: Path, name: str | None) -> Iterator[tuple[Path, I
 
 
 def _launch(folder: Path, lock: IO[str], processes: int | None, scheduler: str | None, bundled: Path) -> None:
-    request = {"processes": processes, "scheduler": scheduler, "bundled": str(bundled)}
+    request = {"processes": processes, "scheduler": scheduler, "bundled": str(bundled.resolve())}
     background.launch("ecnas_core.search.study_worker", [str(folder), json.dumps(request)], lock, folder / _LOG)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, Literal, NamedTuple, Self, get_args
 
 from ecnas_core.benchmark import background
 from ecnas_core.carbon import Lens
@@ -267,7 +267,8 @@ def _state(folder: Path, held: bool) -> tuple[State, str | None]:
         return "running", None
     try:
         ended = json.loads((folder / ENDED).read_text(encoding="utf-8"))
-        return ended["state"], ended["error"]
+        if ended["state"] in get_args(State):
+            return ended["state"], ended["error"]
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         pass
     if (folder / CANCEL).exists():

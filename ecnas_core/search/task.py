@@ -45,7 +45,7 @@ class Order:
         evaluations: how many it makes.
         setting: what is searched for.
         data: the user's folder.
-        bundled: folder of the bundled figures.
+        bundled: folder of the bundled figures; None for those beside the worker's own code.
     """
 
     study: str
@@ -54,7 +54,7 @@ class Order:
     evaluations: int
     setting: Setting
     data: Path
-    bundled: Path
+    bundled: Path | None
 
 
 @dataclass(frozen=True)
@@ -168,7 +168,7 @@ def carry_out(
     return Finished(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), last)
 
 
-def figures_of(setting: Setting, data: Path, bundled: Path) -> Figures:
+def figures_of(setting: Setting, data: Path, bundled: Path | None) -> Figures:
     """The figures that this machine has for a setting.
 
     Raises:
@@ -212,7 +212,7 @@ def trial_schema(setting: Setting) -> pa.Schema:
 
 
 @lru_cache(maxsize=2)
-def _problem(data: Path, bundled: Path, setting: Setting, stamp: object) -> tuple[Problem, Figures]:
+def _problem(data: Path, bundled: Path | None, setting: Setting, stamp: object) -> tuple[Problem, Figures]:
     """The problem, built once a process while the figures stay the same."""
     problem = Problem(Benchmark.open(data, bundled=bundled), setting)
     digest = hashlib.sha256(problem.values.tobytes())
@@ -248,7 +248,7 @@ class _Teller:
     def hear(self, progress: Progress) -> None:
         """Take a generation in; tell if it is time."""
         self._latest = progress
-        if progress.front is not None and progress.front is not self._front:
+        if progress.front is not None and not self._knows(progress.front):
             self._front = progress.front
             reached = volume(progress.front.values, self._reference)
             if reached > self._hypervolume:
@@ -257,6 +257,9 @@ class _Teller:
         if time.perf_counter() - self._told_at >= TELL_EVERY_S or progress.generation == 0:
             self._tell(self.beat())
             self._told_at = time.perf_counter()
+
+    def _knows(self, front: Answers) -> bool:
+        return self._front is not None and np.array_equal(front.values, self._front.values)
 
     def beat(self) -> Beat:
         """How far the trial is."""

@@ -386,3 +386,21 @@ class TestPlan:
         assert again == plan
         assert again.tasks == plan.tasks
         assert len(plan.tasks) == len(evaluations) * len(seeds)
+
+
+@pytest.mark.parametrize("name", ["figures.json", "ended.json", "progress/RS.0.json"])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"state": "odd"}'])
+def test_damaged_notes_of_a_study_hide_nothing_that_is_stored(quick: Study, name: str, text: str) -> None:
+    path = quick.folder / name
+    before = path.read_text()
+    path.write_text(text)
+    try:
+        study = now(quick)
+        assert study.state == ("died" if name == "ended.json" else "done")
+        assert study.missing == ()
+        told = runner.progress(study)
+        assert told.finished == 4
+        assert (told.figures is None) == (name == "figures.json")
+        assert len(lab.document(study)["trials"]) == 4
+    finally:
+        path.write_text(before)
