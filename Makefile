@@ -21,7 +21,7 @@ $(RUNTIME): requirements.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
 
-$(DEVELOPMENT): requirements.txt requirements-dev.txt | $(BIN)/python
+$(DEVELOPMENT): requirements.txt requirements-cluster.txt requirements-dev.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	@touch $(RUNTIME) $@
 
