@@ -12,7 +12,7 @@ from ecnas_core.analysis.view import InvalidView
 from ecnas_core.cells import SPACES
 from ecnas_core.search import lab, runner
 from ecnas_core.search.study import Study, StudyError, UnknownStudy
-from pages.widgets import page, session, study_list, study_live, study_setup
+from pages.widgets import page, session, study_list, study_live, study_results, study_setup
 from pages.widgets.sql_box import sentence
 from pages.widgets.study_setup import SetUp
 
@@ -67,13 +67,17 @@ def others_running() -> None:
                       args=([study.id],))  # fmt: skip
 
 
-def study_section() -> None:
-    """One study: which, what is beside it, live or what came of it."""
+def study_section() -> dict[str, str]:
+    """One study: which, what is beside it, live or what came of it.
+
+    Returns:
+        URL parameters of what is chosen about its results.
+    """
     own = {study.id: study for study in reversed(runner.studies(session.bench().data))}
     first = next(iter(state.search_shown), next(iter(own), "published-7V"))
     if first not in own and first not in PUBLISHED:
         unknown(first)
-        return
+        return {}
     names = {study.id: study.name for study in own.values()} | {
         name: f"Published searches, {space}" for name, space in PUBLISHED.items()
     }
@@ -83,8 +87,11 @@ def study_section() -> None:
         st.selectbox("Study", list(names), format_func=names.__getitem__, key="search_first", width=280,
                      on_change=open_first)  # fmt: skip
         if study is not None:
-            beside(study, own)
+            others = [] if study.running else beside(study, own)
             study_list.menu(study)
+    if not own:
+        st.info("No study of your own yet: start one under Set up. Shown are the authors' published searches.",
+                icon=":material/info:")  # fmt: skip
     if study is None:
         study_live.published(PUBLISHED[first])
     elif study.running:
@@ -92,9 +99,9 @@ def study_section() -> None:
     else:
         study_live.ended(study)
         if study.finished:
-            study_live.pictures(study, runner.progress(study))
-        else:
-            st.caption("No trial has finished, so there is nothing to show yet.")
+            return study_results.show(study, others)
+        st.caption("No trial has finished, so there is nothing to show yet.")
+    return {}
 
 
 def open_first() -> None:
@@ -186,20 +193,20 @@ def main() -> None:
                                    label_visibility="collapsed")  # fmt: skip
     if "search_problem" in state:
         st.error(sentence(state.pop("search_problem")), icon=":material/error:")
-    view = replace(view, section=section)
+    view, results = replace(view, section=section), {}
     try:
         if section == "setup":
             view = replace(view, setup=study_setup.show(view.setup))
             others_running()
         elif section == "study":
-            study_section()
+            results = study_section()
         else:
             study_list.show()
     except StudyError as error:
         st.error(sentence(str(error)), icon=":material/error:")
     state.search = replace(view, studies=tuple(state.search_shown))
     explained()
-    session.publish(state.search.to_params())
+    session.publish(state.search.to_params() | results)
 
 
 main()

@@ -7,7 +7,7 @@ import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -48,12 +48,6 @@ PUBLISHED_OBJECTIVES: Final = ("energy", "validation_error")
 PUBLISHED_REFERENCE: Final = (1.0, 0.2)
 _FRONT, _GROWTH = 380, 380
 _UNLIKE: Final = 5
-_QUANTITIES: Final = {
-    "training_time_s": "Training time (s)",
-    "validation_accuracy": "Validation accuracy",
-    "energy_kwh": "Energy (kWh)",
-    "log10_parameters": "Parameters (log₁₀)",
-}
 _BAND: Final = 0.16
 _EARLY: Final = 0.02
 _BANDS = ["algorithm", "evaluation", "trials", *QUANTILES]
@@ -234,8 +228,8 @@ def bands(progress: StudyProgress) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=_BANDS)
 
 
-def published(bench: Benchmark, space: Space) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The authors' published searches of a space, as ``points`` and ``bands`` have them.
+def published(bench: Benchmark, space: Space) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, list[float]]]:
+    """The authors' published searches of a space, as ``points``, ``bands`` and ``reached`` have them.
 
     Energies are as EC-NAS stores them, hypervolumes below 1 kWh and an error of 0.2. The hash of a cell that is not
     identified is missing.
@@ -249,7 +243,8 @@ def published(bench: Benchmark, space: Space) -> tuple[pd.DataFrame, pd.DataFram
         )
         for each in split
     ]
-    return pd.concat(fronts, ignore_index=True), spread.assign(evaluation=spread["evaluation"] + 1)
+    ends = convergence.reached(split, PUBLISHED_REFERENCE).groupby("algorithm", sort=False)["hypervolume"].apply(list)
+    return pd.concat(fronts, ignore_index=True), spread.assign(evaluation=spread["evaluation"] + 1), ends.to_dict()
 
 
 def _by_algorithm(trials: Sequence[TrialProgress]) -> dict[str, list[TrialProgress]]:
@@ -269,21 +264,31 @@ def _steps(trial: TrialProgress, grid: np.ndarray[tuple[int], np.dtype[np.int64]
     return np.where(grid <= trial.evaluations, reached[np.searchsorted(counts, grid, side="right")], np.nan)
 
 
-def headline(spread: pd.DataFrame, whole: float | None) -> str:
+def reached(progress: StudyProgress) -> dict[str, list[float]]:
+    """The hypervolumes of each algorithm's finished trials, or where none has finished of those that run."""
+    found = {}
+    for name, members in _by_algorithm(progress.trials).items():
+        finished = [each.hypervolume for each in members if each.state == "finished"]
+        found[name] = finished or [each.hypervolume for each in members]
+    return found
+
+
+def headline(volumes: Mapping[str, Sequence[float]], whole: float | None) -> str:
     """Which algorithm is ahead, in plain words.
 
     Args:
-        spread: as ``bands`` gives it.
+        volumes: hypervolumes of each algorithm's trials, as ``reached`` gives them.
         whole: hypervolume of the true front; None where it is not known.
     """
-    if spread.empty:
+    if not volumes:
         return "Nothing is found yet"
-    last = spread.groupby("algorithm", sort=False).last().sort_values("median", ascending=False)
-    (leader, height), *others = [(str(name), _height(each, whole)) for name, each in last["median"].items()]
-    count = int(last["trials"].iloc[0])
-    what = "of the true front's hypervolume" if whole else "of hypervolume"
+    medians = {name: statistics.median(each) for name, each in volumes.items()}
+    leader, *others = sorted(medians, key=lambda name: -medians[name])
+    told = {name: _height(height, whole) for name, height in medians.items()}
+    count = len(volumes[leader])
     median = f" (median of {count} trials)" if count > 1 else ""
-    return f"{leader} has {height} {what}{median}" + "".join(f", {name} {told}" for name, told in others)
+    has = f"has {told[leader]} of the true front's hypervolume" if whole else f"reaches a hypervolume of {told[leader]}"
+    return f"{leader} {has}{median}" + "".join(f", {name} {told[name]}" for name in others)
 
 
 def _height(height: float, whole: float | None) -> str:
@@ -339,9 +344,8 @@ def front(found: pd.DataFrame, metrics: Sequence[Metric], shape: Provenance, dar
 def _surface(name: str, members: pd.DataFrame, x: Metric, y: Metric, own: str) -> go.Scatter:
     trials = [one[[x.key, y.key]].to_numpy(np.float64) for _, one in members.groupby("trial")]
     corners = surface(trials, math.ceil(len(trials) / 2))
-    label = f"{name}, median of {len(trials)}" if len(trials) > 1 else name
     return go.Scatter(
-        x=corners[:, 0], y=corners[:, 1], mode="lines", name=label, legendgroup=name, hoverinfo="skip",
+        x=corners[:, 0], y=corners[:, 1], mode="lines", name=name, legendgroup=name, hoverinfo="skip",
         line={"color": own, "width": 2, "shape": "hv"},
     )  # fmt: skip
 
@@ -382,7 +386,8 @@ def growth(spread: pd.DataFrame, whole: float | None, planned: Mapping[str, int]
     pad = 0.04 * max(top - low, 0.01)
     most = max(planned.values())
     unlike = most >= _UNLIKE * min(planned.values())
-    across_range = [0, math.log10(1.1 * most)] if unlike else [0, 1.02 * most]
+    least = float(spread["evaluation"].min()) if len(spread) else 1.0
+    across_range = [math.log10(least / 1.1), math.log10(1.1 * most)] if unlike else [0, 1.02 * most]
     title = "Hypervolume, share of the true front's" if whole else "Hypervolume"
     figure.update_layout(
         margin={"l": 64, "r": 12, "t": 34, "b": 44},
@@ -435,14 +440,3 @@ def duration(seconds: float | None) -> str:
         if seconds is not None and seconds >= 2 * length:
             return format_quantity(seconds / length, unit, 2 if seconds / length < 9.95 else 3)
     return format_quantity(seconds, "s", 2)
-
-
-def table_row(row: Mapping[str, Any], *, printed: bool) -> list[str]:
-    """A row of ``table1.as_text`` for the eye.
-
-    Args:
-        row: of one algorithm, point and metric.
-        printed: whether the paper's numbers and the verdict are to stand beside.
-    """
-    told = [f"{row['algorithm']}, {row['point']}", _QUANTITIES[row["metric"]], str(row["trials"]), row["here"]]
-    return told + ([row["paper"] or UNKNOWN, row["verdict"]] if printed else [])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
@@ -13,14 +12,14 @@ from ecnas_core.analysis.metrics import metric
 from ecnas_core.search import lab, runner
 from ecnas_core.search.lab import Summary
 from ecnas_core.search.study import Study
-from pages.widgets import study_setup
+from pages.widgets import study_results, study_setup
 from pages.widgets.session import bench
 from pages.widgets.sql_box import sentence
 
 COMPARED_AT_MOST = 4
 ROWS_SEEN = 12
 ROW_HEIGHT = 36
-STATES = {"running": "running", "done": "done", "failed": "failed", "cancelled": "cancelled", "died": "died"}
+POLL_S = 1.0
 state = st.session_state
 
 
@@ -28,14 +27,23 @@ def show() -> None:
     """Show all studies; chosen ones are opened, compared, taken along or deleted."""
     found = lab.listing(bench())
     own = [each for each in found if not each.published]
-    chosen = [each for each in found if each.id in state.search_shown]
+    by_id = {each.id: each for each in found}
+    chosen = [by_id[each] for each in state.search_shown if each in by_id]
     _toolbar(own, chosen)
+    if any(each.running for each in runner.studies(bench().data)):
+        st.fragment(_follow, run_every=POLL_S)([(each.id, each.finished, each.state) for each in found])
     if not own:
         st.info("No study of your own yet: start one under Set up. Below are the authors' published searches.",
                 icon=":material/route:")  # fmt: skip
     _table(found, chosen)
     for folder, reason in runner.problems(bench().data).items():
         st.warning(f"**`{folder.name}` is left out.** {sentence(reason)}", icon=":material/warning:")
+
+
+def _follow(known: list[tuple[str, int, str]]) -> None:
+    """Run the page again as soon as the list is another."""
+    if [(each.id, each.finished, each.state) for each in lab.listing(bench())] != known:
+        st.rerun()
 
 
 def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
@@ -52,11 +60,13 @@ def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
                   help="Cancel it first." if running else None if mine else "Choose a study of yours in the table.",
                   on_click=study_setup.attempt, args=(_delete, [each.id for each in mine]))  # fmt: skip
         undo()
+    if len(mine) == 1 and mine[0].finished:
+        study_results.take_along(runner.find(mine[0].id, bench().data))
 
 
 def _opens(chosen: list[Summary]) -> tuple[str, str]:
     """What the button to open says, and why it cannot be pressed."""
-    label = f"Compare {len(chosen)}" if len(chosen) > 1 else "Open"
+    label = f"Compare {len(chosen)}" if len(chosen) > 1 else "Open the study"
     if not chosen:
         return label, "Choose one to four studies in the table."
     if len(chosen) > COMPARED_AT_MOST:
@@ -106,7 +116,7 @@ def _table(found: list[Summary], chosen: list[Summary]) -> None:
             "State": [each.state for each in found],
             "Space": [each.space for each in found],
             "Algorithms": [", ".join(each.algorithms) for each in found],
-            "Objectives": [", ".join(metric(key, state.lens).label for key in each.objectives) for each in found],
+            "Objectives": [_minimised(each) for each in found],
             "Trials": [f"{each.finished} of {each.trials}" for each in found],
             "Evaluations": [each.evaluations for each in found],
             "Begun (UTC)": pd.to_datetime(pd.Series([each.created for each in found], dtype=float), unit="s"),
@@ -121,7 +131,7 @@ def _table(found: list[Summary], chosen: list[Summary]) -> None:
         rows,
         hide_index=True,
         row_height=ROW_HEIGHT,
-        height=ROW_HEIGHT * min(len(rows), ROWS_SEEN) + 40,
+        height=ROW_HEIGHT * min(len(rows), ROWS_SEEN) + 38,
         column_config={
             "Name": st.column_config.TextColumn(width="medium"),
             "Evaluations": st.column_config.NumberColumn(format="localized"),
@@ -136,41 +146,34 @@ def _table(found: list[Summary], chosen: list[Summary]) -> None:
     )
 
 
+def _minimised(summary: Summary) -> str:
+    return ", ".join(metric(key, state.lens).label for key in summary.objectives).capitalize()
+
+
 def menu(study: Study) -> None:
-    """What can be done with one study: rename, take along, link to, repeat, delete."""
-    with st.popover("Rename", icon=":material/edit:", type="tertiary"):
-        key = f"search_rename_{study.id}"
-        state.setdefault(key, study.name)
-        st.text_input("Name", key=key)
-        st.button("Rename", key="search_rename", on_click=study_setup.attempt, args=(_rename, study, key))
-    with st.popover("Export", icon=":material/download:", type="tertiary"):
-        _exports(study)
-    with st.popover("Link", icon=":material/link:", type="tertiary"):
-        st.caption("It opens this study in this app, whatever the study is called.")
+    """What can be done with one study: link to it, repeat, rename and delete it."""
+    with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
+        st.caption("Link, which holds whatever the study is called")
         parts = urlsplit(st.context.url or "http://127.0.0.1:8501/search")
         query = urlencode({"section": "study", "study": study.id})
         st.code(urlunsplit((parts.scheme, parts.netloc, parts.path, query, "")), language=None, wrap_lines=True)
-    with st.popover("Repeat", icon=":material/code:", type="tertiary"):
+        st.caption("The same study in Python and as a command")
         study_setup.copies(study.plan, study.name)
-    st.button("Delete", key="search_delete", icon=":material/delete:", type="tertiary", disabled=study.running,
-              help="Cancel it first." if study.running else None,
-              on_click=study_setup.attempt, args=(_delete, [study.id]))  # fmt: skip
+    with st.popover("Manage", icon=":material/edit:", type="tertiary"):
+        key = f"search_name_{study.id}"
+        state.setdefault(key, study.name)
+        st.text_input("Name", key=key)
+        st.button("Rename", key="search_rename", on_click=study_setup.attempt, args=(_rename, study, key))
+        st.button("Delete", key="search_delete", icon=":material/delete:", disabled=study.running,
+                  help="Cancel it first." if study.running else "It can be brought back.",
+                  on_click=study_setup.attempt, args=(_forget, study))  # fmt: skip
+
+
+def _forget(study: Study) -> None:
+    """Delete the study that is shown, and turn to the list, where it can be brought back."""
+    _delete([study.id])
+    state.search_section = "studies"
 
 
 def _rename(study: Study, key: str) -> None:
     lab.rename(study, state[key])
-
-
-def _exports(study: Study) -> None:
-    forms = {
-        "Parquet": (".parquet", "application/vnd.apache.parquet", lambda: lab.to_parquet(study),
-                    "Every question of the finished trials, one row each"),
-        "JSON": (".json", "application/json", lambda: json.dumps(lab.document(study), indent=1),
-                 "The plan, each trial's front with its ends and knee, and means, as the command search prints it"),
-    }  # fmt: skip
-    for label, (ending, mime, content, told) in forms.items():
-        st.download_button(label, content, f"{study.id}{ending}", mime, key=f"search_export{ending}", help=told,
-                           icon=":material/download:", type="tertiary", on_click="ignore",
-                           disabled=not study.finished)  # fmt: skip
-    if not study.finished:
-        st.caption("There is something to take along as soon as the first trial has finished.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
+from pathlib import Path
+from typing import Any
 
-import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis.table1 import as_text, table_1
+from ecnas_core.analysis.table1 import table_1
 from ecnas_core.cells import Space
 from ecnas_core.figures import search_live as figures
+from ecnas_core.figures.search import table_rows
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import StudyProgress, TrialProgress
@@ -26,7 +29,7 @@ _STYLE = """\
   font-size: .85rem; font-variant-numeric: tabular-nums}
 .trials ol {display: flex; flex-wrap: wrap; gap: 3px; list-style: none; margin: 0; padding: 0}
 .trials li {flex: 1 1 1.1rem; margin: 0; min-width: .5rem}
-.trials .numbered li {min-width: 2.6rem}
+.trials .numbered li {min-width: 1.8rem}
 .trials .bar {display: block; height: 6px; border-radius: 3px; background: rgba(128, 128, 128, .25); overflow: hidden}
 .trials .bar i {display: block; height: 100%}
 .trials small {font-size: .75rem; opacity: .72; white-space: nowrap}
@@ -50,10 +53,9 @@ def _watch(study_id: str) -> None:
 
 
 def _live(study: Study, progress: StudyProgress) -> None:
-    spread = figures.bands(progress)
     whole = progress.figures.hypervolume if progress.figures else None
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{figures.headline(spread, whole)}**", width="stretch")
+        st.markdown(f"**{figures.headline(figures.reached(progress), whole)}**", width="stretch")
         st.button("Cancel", key="search_cancel", icon=":material/close:", disabled=study.cancelling,
                   on_click=study_setup.attempt, args=(runner.cancel, study),
                   help="It stops within half a second; finished trials are kept.")  # fmt: skip
@@ -75,9 +77,9 @@ def _facts(study: Study, progress: StudyProgress) -> None:
             ("Evaluations a second", format_quantity(a_second, digits=2), "of the trials that run now"),
             ("Time left", "cancelling" if study.cancelling else figures.duration(max(left, 1.0)), "about"),
             ("The search so far", figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
-             f"an estimate: {study_setup.watts():g} W a core"),
+             f"assuming {study_setup.watts():g} W a core"),
             ("Training them for real", figures.energy(None if mean is None else mean * progress.evaluations, lens),
-             "the mean cell's, each evaluation"),
+             "evaluations × mean cell"),
         ]
     )  # fmt: skip
 
@@ -124,7 +126,7 @@ def _bar(trial: TrialProgress, numbered: bool) -> str:
     if trial.evaluations:
         told += f": {trial.evaluations} evaluations in {trial.seconds:.1f} s"
     color = figures.color(trial.task.algorithm, dark())
-    label = f"<small>{trial.evaluations or trial.state}</small>" if numbered else ""
+    label = f"<small>{trial.evaluations or '&nbsp;'}</small>" if numbered else ""
     return (
         f"<li title='{told}'><span class='bar' role='img' aria-label='{told}'>"
         f"<i style='width: {share:.1%}; background: {color}'></i></span>{label}</li>"
@@ -134,6 +136,18 @@ def _bar(trial: TrialProgress, numbered: bool) -> str:
 def ended(study: Study) -> None:
     """Say why a study ended before its end or what is wrong with its files, and offer to run what is missing."""
     broken = lab.file_problems(study)
+    number = len(study.missing) + len(broken)
+    if not number and study.state == "done":
+        return
+    with st.container(horizontal=True, vertical_alignment="top", gap="small"):
+        with st.container(width="stretch"):
+            _why(study, broken)
+        if number:
+            st.button(f"Resume: run the other {number}", key="search_resume", icon=":material/play_arrow:",
+                      type="primary", on_click=study_setup.attempt, args=(runner.resume, study))  # fmt: skip
+
+
+def _why(study: Study, broken: Mapping[Path, str]) -> None:
     told = f"{len(study.finished)} of {len(study.plan.tasks)} trials have finished"
     if study.state == "cancelled":
         st.info(f"**Cancelled.** {told} and are kept.", icon=":material/cancel:")
@@ -142,25 +156,25 @@ def ended(study: Study) -> None:
         st.error(f"**{name}.** {sentence(study.error or '')} {told}.", icon=":material/error:")
     elif study.missing:
         st.warning(f"**Files are missing.** {told}; the files of the others are gone.", icon=":material/warning:")
-    for reason in broken.values():
-        st.warning(sentence(reason), icon=":material/warning:")
-    number = len(study.missing) + len(broken)
-    if number:
-        st.button(f"Resume: run the other {number}", key="search_resume", icon=":material/play_arrow:",
-                  type="primary", on_click=study_setup.attempt, args=(runner.resume, study))  # fmt: skip
+    if broken:
+        st.warning(f"**{len(broken)} files cannot be read.** Resume runs their trials again.",
+                   icon=":material/warning:")  # fmt: skip
+    if len(broken) == len(study.finished):  # else the results name them
+        for reason in broken.values():
+            st.caption(sentence(reason))
 
 
 @st.cache_data(max_entries=3, show_spinner="Reading the published searches")
-def _published(stamp: object, space: Space) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:  # stamp: of the data
+def _published(stamp: object, space: Space) -> tuple[Any, ...]:  # stamp changes with the data
     return *figures.published(bench(), space), table_1(bench(), space)
 
 
 def published(space: Space) -> None:
     """Show the authors' searches of a space."""
-    found, spread, table = _published(bench().stamp, space)
+    found, spread, volumes, table = _published(bench().stamp, space)
     setting = Setting(space, epochs=None)
     counts = spread.groupby("algorithm", sort=False)["evaluation"].max().to_dict()
-    st.markdown(f"**{figures.headline(spread, None)}**")
+    st.markdown(f"**{figures.headline(volumes, None)}**")
     st.caption("The authors' own searches, all budgets, energies as EC-NAS stores them, whatever the lens says. "
                "Hypervolume below 1 kWh and an error of 0.2; SEMOA's evaluations count every question to its "
                "archive.")  # fmt: skip
@@ -177,6 +191,4 @@ def published(space: Space) -> None:
                         config=config("ec-nas-published-hypervolume"), key="search_growth",
                         alt="Hypervolume of the published searches by evaluations")  # fmt: skip
     st.markdown("**Ends and knee of the fronts**, mean ± standard deviation over the trials, as in the paper's Table 1")
-    rows = as_text(table)
-    head = ["Algorithm, point", "Quantity", "Trials", "Here", *(["Paper", "Verdict"] if space == "7V" else [])]
-    html.quantities(head, [figures.table_row(row, printed=space == "7V") for row in rows])
+    html.quantities(*table_rows(table.assign(name=table["algorithm"])))

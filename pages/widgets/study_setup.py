@@ -202,9 +202,12 @@ def attempt(change: Callable[..., Any], *arguments: Any) -> None:
         state.search_problem = str(error)
 
 
-def start(plan: Plan, name: str) -> None:
-    """Begin a study in the background and turn to it."""
-    study = runner.start(plan, bench().data, name.strip() or None)
+def _start(initial: SetUp) -> None:
+    """Begin what the form says at this moment, and turn to it."""
+    chosen = _chosen(initial)
+    if chosen.plan is None:
+        raise InvalidPlan(chosen.problem)
+    study = runner.start(chosen.plan, bench().data, state.search_name.strip() or None)
     state.search_section = "study"
     state.search_shown = [study.id]
     state.search_name = ""
@@ -221,7 +224,7 @@ def show(initial: SetUp) -> SetUp:
     """
     state.setdefault("search_watts", watts())
     chosen = _chosen(initial)
-    _head(chosen)
+    _head(chosen, initial)
     if chosen.plan is None:
         st.error(sentence(chosen.problem), icon=":material/error:")
     else:
@@ -295,16 +298,16 @@ def _apply_preset() -> None:
         state[f"search_least_{key}"] = state[f"search_most_{key}"] = None
 
 
-def _head(chosen: Chosen) -> None:
+def _head(chosen: Chosen, initial: SetUp) -> None:
     """The preset, the name and the button."""
     state.search_preset = next((name for name, preset in PRESETS.items() if preset == chosen.setup), None)
     hindrance = _hindrance(chosen)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_head"):
         st.segmented_control("Preset", list(PRESETS), key="search_preset", on_change=_apply_preset)
-        name = st.text_input("Name", key="search_name", placeholder="from its algorithms and space", width=240,
+        st.text_input("Name", key="search_name", placeholder="from its algorithms and space", width=240,
                              help="Under this name, and under its link, the study is found again.")  # fmt: skip
         st.button("Start the search", key="search_start", type="primary", icon=":material/play_arrow:",
-                  disabled=bool(hindrance), on_click=attempt, args=(start, chosen.plan, name),
+                  disabled=bool(hindrance), on_click=attempt, args=(_start, initial),
                   help=hindrance or "It runs in the background: leave the page or close the tab, and it goes "
                   "on.")  # fmt: skip
     st.caption(TOLD.get(state.search_preset, OWN))
@@ -351,10 +354,10 @@ def _expected(plan: Plan) -> None:
             ("Trials", format_quantity(told.trials, digits=None),
              f"{count} algorithm{'s' * (count > 1)}, {len(plan.seeds)} each"),
             ("Evaluations", format_quantity(told.evaluations, digits=None), "in all, at most"),
-            ("The search takes", figures.duration(told.seconds), "about, on this machine"),
-            ("and of energy", figures.energy(told.search_kwh, lens), f"an estimate: {state.search_watts:g} W a core"),
+            ("The search's time", figures.duration(told.seconds), "about, on this machine"),
+            ("The search's energy", figures.energy(told.search_kwh, lens), f"assuming {state.search_watts:g} W a core"),
             ("Training them for real", figures.energy(told.training, lens), less),
-            ("one after the other", figures.duration(told.training_s), "of a GPU's or TPU's time"),
+            ("Time of that", figures.duration(told.training_s), "one training after the other"),
         ]
     )  # fmt: skip
     if average.kwh is None:
@@ -367,13 +370,12 @@ def _expected(plan: Plan) -> None:
 
 def _choices(setup: SetUp) -> None:
     """Everything that can be chosen."""
-    what, how = st.columns(2, gap="large")
+    what, how = st.columns([5, 6], gap="large")
     with what:
         st.multiselect("Algorithms", OFFERED, key="search_algorithms", placeholder="Choose one or several",
                        help="Each makes the same number of trials. Regularised evolution has one objective: see the "
                        "command `search` for it.")  # fmt: skip
-        for name in setup.algorithms:
-            st.caption(f"**{name}** {SENTENCES[name]}")
+        st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             st.segmented_control("Space", list(SPACES), key="search_space", required=True,
                                  help="4V: 91 cells, 5V: 2 532, 7V: 423 624, 26 000 of them with a published accuracy. "
@@ -387,12 +389,12 @@ def _choices(setup: SetUp) -> None:
                        help="Two or three, all minimised; the first two are the axes of the picture.")  # fmt: skip
     with how:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.number_input("Evaluations", 1, MOST_EVALUATIONS, step=100, key="search_evaluations", width=128,
+            st.number_input("Evaluations", 1, MOST_EVALUATIONS, step=100, key="search_evaluations", width=116,
                             help="How many trainings each trial may ask the benchmark for.")  # fmt: skip
-            st.number_input("Trials", 1, MOST_TRIALS, step=1, key="search_trials", width=104,
+            st.number_input("Trials", 1, MOST_TRIALS, step=1, key="search_trials", width=92,
                             help="How often each algorithm starts afresh, with another seed: chance shows in their "
                             "spread.")  # fmt: skip
-            st.number_input("Seed", 0, 2**31 - 1 - MOST_TRIALS, step=1, key="search_seed", width=104,
+            st.number_input("Seed", 0, 2**31 - 1 - MOST_TRIALS, step=1, key="search_seed", width=92,
                             help="Of the first trial; the others have the next ones. The same seed gives the same "
                             "search.")  # fmt: skip
             with st.popover("By algorithm", icon=":material/tune:"):
@@ -413,11 +415,11 @@ def _choices(setup: SetUp) -> None:
                     "measured and what the accuracy model predicts count too, marked as such.")  # fmt: skip
             _bounds()
         st.toggle("Let artefacts of the surrogate in", key="search_artefacts",
-                  help="11 cells of 7V have an energy that no training can have, two of them below zero. One of "
+                  help="9 cells of 7V have an energy that no training can have, two of them below zero. One of "
                   "them is the paper's least energy r0.")  # fmt: skip
-        state.search_assumed = st.number_input("Assumed power of a busy core (W)", 1.0, 100.0, step=5.0, width=240,
-                                               key="search_watts", help="For the estimate of the search's own energy; "
-                                               "nothing is measured. A server core takes 5 to 20 W.")  # fmt: skip
+        told = "For the estimate of the search's own energy; nothing is measured. A server core takes 5 to 20 W."
+        state.search_assumed = st.number_input("Assumed power of a busy core (W)", 1.0, 100.0, step=5.0, format="%g",
+                                               width=240, key="search_watts", help=told)  # fmt: skip
 
 
 def _choice(label: str, name: str, told: str) -> None:

@@ -1,0 +1,544 @@
+"""The Search page without a browser: set-up, a study in every state, the list, the published searches."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import moocore
+import pytest
+
+from ecnas_core import Benchmark
+from ecnas_core.benchmark import background
+from ecnas_core.carbon import Lens
+from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import study as studies_
+from ecnas_core.search.study import Plan, Study
+from ecnas_core.search.task import Beat, Figures
+from tests.stand_in import ROOT, until
+
+FOUR = Setting(space="4V")
+PLAN = Plan.of(FOUR, ("RS", "SEMOA-L"), 20, 2)
+NAME = "Chance against evolution"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of the user's for one test alone."""
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.setenv("ECNAS_DATA", str(folder))
+    yield folder
+    for study in runner.studies(folder):
+        runner.cancel(study)
+    until(lambda: not any(study.running for study in runner.studies(folder)))
+
+
+@pytest.fixture(scope="module")
+def carried_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with one finished study."""
+    folder = tmp_path_factory.mktemp("studies")
+    study = runner.start(PLAN, folder, NAME, processes=1)
+    until(lambda: not runner.find(study.id, folder).running)
+    return folder
+
+
+@pytest.fixture
+def finished(data: Path, carried_out: Path) -> Study:
+    shutil.copytree(carried_out, data, dirs_exist_ok=True)
+    return runner.find(NAME, data)
+
+
+def by_hand(data: Path, name: str = "By hand", plan: Plan = PLAN, **ended: object) -> Study:
+    """The folder of a study that nobody carries out: died, unless told how it ended."""
+    folder = data / studies_.FOLDER / studies_.slug(name)
+    (folder / studies_.PROGRESS).mkdir(parents=True)
+    studies_.write(folder, name, plan, time.time())
+    if ended:
+        background.write_json(folder / studies_.ENDED, ended)
+    return studies_.read(folder)
+
+
+@pytest.fixture
+def running(data: Path) -> Iterator[Study]:
+    """A study whose lock is held, with one trial of each algorithm half-way."""
+    study = by_hand(data)
+    background.write_json(study.folder / studies_.FIGURES, asdict(Figures("f", (1.0, 0.2), 0.12, 14, 91, 91)))
+    for task, height in zip(PLAN.tasks[:2], (0.06, 0.09), strict=True):
+        beat = Beat(1, 10, 10, height, ((4, 0.03), (8, height)), ((0.2, 0.1), (0.4, 0.07)), ("a" * 32, "b" * 32),
+                    (108, 108), 0.5)  # fmt: skip
+        background.write_json(study.folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json", asdict(beat))
+    lock = background.take_lock(study.folder / studies_.LOCK)
+    assert lock is not None
+    with lock:
+        yield study
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Plan, Path, str | None]]:
+    """What was asked to be carried out; no process begins."""
+    calls: list[tuple[Plan, Path, str | None]] = []
+
+    def start(plan: Plan, data: Path, name: str | None = None) -> SimpleNamespace:
+        calls.append((plan, data, name))
+        return SimpleNamespace(id="started")
+
+    monkeypatch.setattr(runner, "start", start)
+    return calls
+
+
+@pytest.fixture
+def resumed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    monkeypatch.setattr(runner, "resume", lambda study: calls.append(study.id))
+    return calls
+
+
+def text(page) -> str:
+    """Everything that is said on the page."""
+    kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
+    said = [part for kind in kinds for part in page.texts(kind)] + [block.value for block in page.app.get("html")]
+    return " ".join(said).replace("\u00a0", " ").replace("\u202f", " ")
+
+
+def button(page, key: str):
+    return next(each for each in page.app.button if each.key == key)
+
+
+def keys(page) -> set[str]:
+    return {each.key for each in page.app.button}
+
+
+def choose(page, *ids: str):
+    """Choose studies as in the table."""
+    page.app.session_state["search_shown"] = list(ids)
+    page.app.run()
+    return page.works()
+
+
+def rename(page, study: Study, name: str):
+    page.app.text_input(key=f"search_name_{study.id}").set_value(name)
+    return page.press("search_rename").works()
+
+
+class TestSetUp:
+    def test_one_press_starts_something_good(self, open_page, data, started):
+        page = open_page("search").works()
+        assert page.params == {}
+        page.press("search_start").works()
+        assert started == [(Plan.of(Setting(space="5V"), ("SEMOA-L",), 1000, 5), data, None)]
+        assert page.params == {"section": "study", "study": "started"}
+
+    def test_says_what_it_will_take_against_real_trainings(self, open_page, data, truth, as_number):
+        page = open_page("search", space="4V", evaluations="40", algorithms="RS~SEMOA-L", trials="10").works()
+        cells = truth.cells("4V")
+        assert as_number(page.facts["Evaluations"][0]) == 800
+        assert as_number(page.facts["Training them for real"][0]) == pytest.approx(
+            800 * cells["energy"].mean(), rel=0.05
+        )
+        days = 800 * cells["training_time"].mean() / 86_400
+        assert as_number(page.facts["Time of that"][0]) == pytest.approx(days, rel=0.05)
+        before = as_number(page.facts["The search's energy"][0])
+        page.set("search_watts", 30.0).works()
+        assert as_number(page.facts["The search's energy"][0]) == pytest.approx(2 * before, rel=0.1)
+        assert "assuming 30 W a core" in page.facts["The search's energy"][1]
+
+    def test_the_estimate_follows_the_lens(self, open_page, data, truth, as_number):
+        page = open_page("search", space="4V", evaluations="40", trials="10", scope="IT", grid="500", unit="kgCO2eq")
+        expected = 400 * truth.cells("4V")["energy"].mean() / 1.59 * 500 / 1000
+        figure = page.works().facts["Training them for real"][0]
+        assert figure.endswith("kgCO2eq")
+        assert as_number(figure) == pytest.approx(expected, rel=0.05)
+
+    def test_the_papers_setting_has_its_numbers(self, open_page, data, started):
+        page = open_page("search").set("search_preset", "The paper's setting").works()
+        page.press("search_start").works()
+        [(plan, _, _)] = started
+        assert plan.setting == Setting(space="7V", epochs=None, charging="all", sampling="matrix")
+        assert plan.evaluations == {"SEMOA": 1010, "SH-EMOA": 143, "MS-EHVI": 110, "RS": 1000}
+        assert plan.seeds == tuple(range(10))
+
+    def test_a_change_leaves_the_preset(self, open_page, data):
+        page = open_page("search").set("search_preset", "Class demo").works()
+        assert page.control("search_algorithms").value == ["RS", "SEMOA-L"]
+        assert "91 cells" in text(page)
+        page.set("search_trials", 3).works()
+        assert page.control("search_preset").value is None
+        assert "Your own choice of settings." in page.texts("caption")
+        page.set("search_preset", "Quick").works()
+        assert page.params == {}
+
+    def test_a_link_carries_every_choice(self, open_page, data, started):
+        link = {
+            "algorithms": "RS~NSGA-II", "space": "7V", "objectives": "parameters~test_error~energy", "epochs": "0",
+            "evaluations": "50", "own": "RS:70", "trials": "2", "seed": "9", "charging": "all", "sampling": "matrix",
+            "accuracy": "any", "artefacts": "1", "bounds": "parameters:1.0:inf",
+        }  # fmt: skip
+        page = open_page("search", **link).works()
+        assert page.params == link
+        page.app.text_input(key="search_name").set_value("  Mine ")
+        page.press("search_start").works()
+        setting = Setting(
+            space="7V", objectives=("parameters", "test_error", "energy"), bounds=(("parameters", 1.0, float("inf")),),
+            epochs=None, accuracy="any", artefacts=True, sampling="matrix", charging="all",
+        )  # fmt: skip
+        assert started == [(Plan(setting, {"RS": 70, "NSGA-II": 50}, (9, 10)), data, "Mine")]
+
+    @pytest.mark.parametrize(
+        "wrong",
+        [{"algorithms": "XYZ"}, {"algorithms": "RE"}, {"space": "6V"}, {"objectives": "energy"}, {"epochs": "5"},
+         {"evaluations": "many"}, {"evaluations": "0"}, {"trials": "1000"}, {"seed": "-1"}, {"own": "RS"},
+         {"charging": "none"}, {"bounds": "energy:2:1"}, {"section": "x"}, {"artefacts": "yes"}],
+    )  # fmt: skip
+    def test_a_broken_link_opens_the_default_and_says_so(self, open_page, data, wrong):
+        page = open_page("search", **wrong).works()
+        assert any(warning.startswith("The link could not be opened as it is") for warning in page.texts("warning"))
+        assert page.params == {}
+
+    @pytest.mark.parametrize(
+        ("key", "value", "reason"),
+        [
+            ("objectives", ["energy"], "A front needs two objectives; choose two or three."),
+            ("algorithms", [], "No algorithm given; take some of"),
+        ],
+    )
+    def test_what_makes_no_search_cannot_be_started(self, open_page, data, key, value, reason):
+        page = open_page("search").set(f"search_{key}", value).works()
+        assert any(error.startswith(reason) for error in page.texts("error"))
+        assert button(page, "search_start").disabled
+        assert "copies" not in keys(page)
+
+    def test_ms_ehvi_and_three_objectives_do_not_go_together(self, open_page, data):
+        page = open_page("search", objectives="energy~validation_error~parameters").works()
+        page.set("search_algorithms", ["MS-EHVI"]).works()
+        assert page.texts("error") == ["MS-EHVI has two objectives; choose two, or leave it out."]
+
+    def test_a_scope_that_the_space_does_not_know_is_said(self, open_page, data):
+        page = open_page("search", space="7V", scope="GPU").works()
+        assert "The scope GPU of the lens is not known in 7V" in text(page)
+        assert button(page, "search_start").disabled
+        assert page.facts["Training them for real"][0] == "–"
+        assert not button(page.set("search_space", "5V").works(), "search_start").disabled
+
+    def test_bounds_are_set_in_the_popover(self, open_page, data):
+        page = open_page("search").set("search_bounded", ["energy"]).works()
+        page.set("search_most_energy", 0.5).works()
+        assert page.params == {"bounds": "energy:-inf:0.5"}
+
+    def test_each_algorithm_is_explained(self, open_page, data):
+        page = open_page("search", algorithms="SEMOA-L~SEMOA~SH-EMOA~MS-EHVI~RS~NSGA-II~SMS-EMOA").works()
+        said = next(caption for caption in page.texts("caption") if "**SEMOA-L**" in caption)
+        assert len(said.split("  \n")) == 7
+
+    def test_python_and_command_are_the_same_study(self, open_page, data):
+        page = open_page("search", algorithms="RS~SEMOA", space="4V", seed="3", charging="all", epochs="0",
+                         evaluations="8", trials="1").works()  # fmt: skip
+        source, line = [each.value for each in page.app.code[:2]]
+        names: dict[str, object] = {"__name__": "copied"}
+        exec(source, names)
+        expected = Plan.of(Setting(space="4V", epochs=None, charging="all"), ("RS", "SEMOA"), 8, 1, 3)
+        assert names["plan"] == expected
+        subprocess.run([sys.executable, *shlex.split(line)[1:]], check=True, capture_output=True, cwd=ROOT)
+        [study] = runner.studies(data)
+        assert study.plan == expected
+        assert "The command cannot be told" not in text(page)
+
+    def test_python_has_bounds_and_lens_and_the_command_says_what_it_lacks(self, open_page, data):
+        page = open_page(
+            "search", bounds="parameters:1:inf", own="SEMOA-L:50", unit="Wh", objectives="energy~parameters"
+        )
+        names: dict[str, object] = {"__name__": "copied"}
+        exec(page.works().app.code[0].value, names)
+        setting = Setting(space="5V", objectives=("energy", "parameters"), bounds=(("parameters", 1.0, float("inf")),),
+                          lens=Lens(unit="Wh"))  # fmt: skip
+        assert names["plan"] == Plan(setting, {"SEMOA-L": 50}, (0, 1, 2, 3, 4))
+        assert "The command cannot be told the objectives, bounds, lens: use Python for that." in page.texts("caption")
+
+    def test_what_runs_elsewhere_is_said_and_can_be_watched(self, open_page, running):
+        page = open_page("search").works()
+        assert "**By hand** is running." in text(page)
+        assert not button(page, "search_start").disabled
+        page.press(f"search_watch_{running.id}").works()
+        assert page.params == {"section": "study", "study": running.id}
+
+    def test_a_name_that_is_taken_is_refused(self, open_page, finished):
+        page = open_page("search").works()
+        page.app.text_input(key="search_name").set_value(NAME)
+        page.press("search_start").works()
+        [error] = page.texts("error")
+        assert error.startswith(f"There is a study '{NAME}' already")
+        assert len(runner.studies(finished.data)) == 1
+
+
+class TestLive:
+    def test_shows_front_hypervolume_trials_and_figures(self, open_page, running, as_number):
+        page = open_page("search", study=running.id).works()
+        said = text(page)
+        assert "**SEMOA-L has 75.00 % of the true front's hypervolume, RS 50.00 %**" in said
+        assert page.facts["Evaluations"] == ("20", "of 80")
+        assert page.facts["Trials"] == ("0 of 4", "finished")
+        assert page.facts["Evaluations a second"][0] == "40"
+        mean = figures_mean()
+        assert as_number(page.facts["Training them for real"][0]) == pytest.approx(20 * mean, rel=0.05)
+        assert "Trial 1, running: 10 evaluations in 0.5 s" in said
+        assert "Trial 2, waiting" in said
+        lines = {trace["name"]: trace for trace in page.figure("search_front")["data"] if trace["mode"] == "lines"}
+        assert lines["RS"]["x"] == [0.2, 0.4]
+        assert lines["RS"]["y"] == [0.1, 0.07]
+        growth = {trace["name"]: trace for trace in page.figure("search_growth")["data"]}
+        assert growth["SEMOA-L"]["y"] == pytest.approx([0.25, 0.75, 0.75])
+        assert page.params == {"section": "study", "study": running.id}
+
+    def test_cancel_asks_it_to_stop_once(self, open_page, running):
+        page = open_page("search", study=running.id).press("search_cancel").works()
+        assert (running.folder / studies_.CANCEL).exists()
+        assert button(page, "search_cancel").disabled
+        assert page.facts["Time left"][0] == "cancelling"
+
+    def test_a_study_that_runs_can_be_renamed_but_not_deleted(self, open_page, running):
+        page = open_page("search", study=running.id).works()
+        assert button(page, "search_delete").disabled
+        rename(page, running, "Another")
+        assert runner.find(running.id, running.data).name == "Another"
+
+    def test_many_trials_are_bars_without_numbers(self, open_page, data):
+        study = by_hand(data, plan=Plan.of(FOUR, ("RS",), 20, 60))
+        with background.take_lock(study.folder / studies_.LOCK):
+            page = open_page("search", study=study.id).works()
+        assert text(page).count("class='bar'") == 60
+        assert "class='numbered'" not in text(page)
+        assert "**Nothing is found yet**" in text(page)
+
+
+def figures_mean() -> float:
+    """Mean energy of 4V at 108 epochs."""
+    [row] = Benchmark.open().rows("select avg(energy_kwh) as mean from benchmark where space = '4V' and epochs = 108")
+    return row["mean"]
+
+
+class TestEnded:
+    def test_a_real_study_from_the_button_to_its_results(self, open_page, data):
+        page = open_page("search", space="4V", evaluations="15", trials="2", algorithms="RS").works()
+        page.press("search_start").works()
+        [study] = runner.studies(data)
+        assert page.params["study"] == study.id
+        until(lambda: not runner.find(study.id, data).running)
+        page.app.run()
+        assert runner.find(study.id, data).state == "done"
+        assert "results_whole.json" in {each.key for each in page.works().app.get("download_button")}
+        assert "search_cancel" not in keys(page)
+        assert "search_resume" not in keys(page)
+
+    @pytest.mark.parametrize(
+        ("ended", "told"),
+        [
+            ({"state": "cancelled", "error": None}, "**Cancelled.** 0 of 4 trials have finished and are kept."),
+            ({"state": "failed", "error": "no cell has an answer; widen the bounds"},
+             "**The search failed.** No cell has an answer; widen the bounds. 0 of 4 trials have finished."),
+            ({}, "**The search died.** Its process was ended from outside"),
+        ],
+    )  # fmt: skip
+    def test_how_it_ended_is_said_and_the_rest_can_be_run(self, open_page, data, resumed, ended, told):
+        study = by_hand(data, **ended)
+        page = open_page("search", study=study.id).works()
+        assert told in text(page)
+        assert "nothing to show yet" in text(page)
+        assert button(page, "search_resume").label == "Resume: run the other 4"
+        page.press("search_resume").works()
+        assert resumed == [study.id]
+
+    def test_a_cancelled_study_shows_what_has_finished(self, open_page, finished):
+        finished.files[PLAN.tasks[0]].unlink()
+        background.write_json(finished.folder / studies_.ENDED, {"state": "cancelled", "error": None})
+        page = open_page("search", study=finished.id).works()
+        assert "**Cancelled.** 3 of 4 trials have finished and are kept." in text(page)
+        assert button(page, "search_resume").label == "Resume: run the other 1"
+        assert page.app.get("plotly_chart")
+
+    def test_files_that_are_gone_or_broken_are_said(self, open_page, finished):
+        finished.files[PLAN.tasks[0]].unlink()
+        page = open_page("search", study=finished.id).works()
+        assert "**Files are missing.** 3 of 4 trials have finished" in text(page)
+        finished.files[PLAN.tasks[1]].write_bytes(b"no parquet")
+        page = open_page("search", study=finished.id).works()
+        assert "**1 files cannot be read.**" in text(page)
+        assert button(page, "search_resume").label == "Resume: run the other 2"
+
+    def test_nothing_but_broken_files_names_them(self, open_page, finished):
+        for path in finished.files.values():
+            path.write_bytes(b"no parquet")
+        page = open_page("search", study=finished.id).works()
+        assert "**4 files cannot be read.**" in text(page)
+        assert text(page).count("is not a readable Parquet file") >= 4
+
+    def test_an_impossible_search_fails_with_its_reason(self, open_page, data):
+        page = open_page("search", space="4V", trials="1", bounds="parameters:900:inf").press("search_start").works()
+        [study] = runner.studies(data)
+        until(lambda: not runner.find(study.id, data).running)
+        page.app.run()
+        assert "**The search failed.** No cell of 4V has an answer within the bounds; widen them." in text(page.works())
+
+
+class TestStudies:
+    def test_nothing_of_ones_own_yet(self, open_page, data):
+        page = open_page("search", section="studies").works()
+        assert "No study of your own yet" in text(page)
+        table = page.app.dataframe[0].value
+        assert list(table["Name"]) == ["Published runs, 4V", "Published runs, 5V", "Published runs, 7V"]
+        assert list(table["Trials"]) == ["40 of 40", "40 of 40", "37 of 37"]
+        assert button(page, "search_open").disabled
+
+    def test_the_latest_is_first_and_opens(self, open_page, finished):
+        other = by_hand(finished.data, "Later", state="cancelled", error=None)
+        page = open_page("search", section="studies").works()
+        table = page.app.dataframe[0].value
+        assert list(table["Name"][:2]) == ["Later", NAME]
+        assert list(table["State"][:2]) == ["cancelled", "done"]
+        assert list(table["Evaluations"][:2]) == [0, 80]
+        choose(page, finished.id)
+        assert page.params == {"section": "studies", "study": finished.id}
+        assert "results_whole.parquet" in {each.key for each in page.app.get("download_button")}
+        page.press("search_open").works()
+        assert page.params["section"] == "study"
+        assert page.control("search_first").value == finished.id
+        assert other.id in page.control("search_first").proto.options or "Later" in page.control("search_first").options
+
+    def test_a_pair_is_compared(self, open_page, finished):
+        other = copy_of(finished, "The other")
+        page = choose(open_page("search", section="studies"), finished.id, other.id)
+        assert button(page, "search_open").label == "Compare 2"
+        page.press("search_open").works()
+        assert page.params["study"] == f"{finished.id}~{other.id}"
+        assert page.control("search_beside").value == [other.id]
+        page.set("search_beside", []).works()
+        assert page.params["study"] == finished.id
+
+    def test_a_link_to_several_opens_the_comparison(self, open_page, finished):
+        other = copy_of(finished, "The other")
+        page = open_page("search", study=f"{other.id}~{finished.id}").works()
+        assert page.control("search_first").value == other.id
+        assert page.control("search_beside").value == [finished.id]
+
+    @pytest.mark.parametrize(
+        ("with_", "reason"),
+        [("published-4V", "The published searches stand beside every study"), ("wide", "These have other spaces")],
+    )
+    def test_what_cannot_be_compared_says_why(self, open_page, finished, with_, reason):
+        by_hand(finished.data, "Wide", Plan.of(Setting(space="5V"), ("RS",), 5, 1))
+        page = choose(open_page("search", section="studies"), finished.id, with_)
+        assert button(page, "search_open").disabled
+        assert button(page, "search_open").help.startswith(reason)
+
+    def test_four_at_most(self, open_page, data):
+        ids = [by_hand(data, f"Study {number}").id for number in range(5)]
+        page = choose(open_page("search", section="studies"), *ids)
+        assert button(page, "search_open").help == "Choose 4 at most."
+        assert button(page, "search_delete").label == "Delete 5"
+
+    def test_deleted_and_brought_back(self, open_page, finished):
+        page = choose(open_page("search", section="studies"), finished.id)
+        page.press("search_delete").works()
+        assert runner.studies(finished.data) == []
+        assert "No study of your own yet" in text(page)
+        assert button(page, "search_restore").label == "Undo: bring back 1 study"
+        page.press("search_restore").works()
+        [back] = runner.studies(finished.data)
+        assert back == finished
+        assert page.params["study"] == finished.id
+
+    def test_deleted_while_it_is_looked_at(self, open_page, finished):
+        page = open_page("search", study=finished.id).press("search_delete").works()
+        assert page.params == {"section": "studies"}
+        page.press("search_restore").works()
+        assert runner.find(finished.id, finished.data).finished == finished.finished
+
+    def test_renamed_and_a_taken_name_refused(self, open_page, finished):
+        other = copy_of(finished, "The other")
+        page = rename(open_page("search", study=finished.id), finished, "Renamed")
+        assert runner.find(finished.id, finished.data).name == "Renamed"
+        assert "Renamed" in page.control("search_first").options
+        rename(page, finished, other.name)
+        assert any("there is a study" in error.lower() for error in page.texts("error"))
+        rename(page, finished, " ")
+        assert any("is no name" in error for error in page.texts("error"))
+        assert runner.find(finished.id, finished.data).name == "Renamed"
+
+    def test_a_running_one_is_not_deleted(self, open_page, running):
+        page = choose(open_page("search", section="studies"), running.id)
+        assert button(page, "search_delete").disabled
+        assert button(page, "search_delete").help == "Cancel it first."
+
+    def test_a_broken_study_is_reported_and_the_others_are_listed(self, open_page, finished):
+        broken = by_hand(finished.data, "Broken")
+        (broken.folder / "study.json").write_text("{", encoding="utf-8")
+        (finished.data / studies_.FOLDER / "not ours").mkdir()
+        page = open_page("search", section="studies").works()
+        assert "**`broken` is left out.**" in text(page)
+        assert page.app.dataframe[0].value["Name"][0] == NAME
+        page = open_page("search", study="broken").works()
+        assert any("cannot be read as a study" in error for error in page.texts("error"))
+
+    def test_an_unknown_one_says_so_and_leads_to_the_list(self, open_page, data):
+        page = open_page("search", study="nowhere-1").works()
+        assert any(error.startswith("There is no study 'nowhere-1'") for error in page.texts("error"))
+        page.press("search_all").works()
+        assert page.params == {"section": "studies"}
+
+    def test_a_link_to_a_deleted_one_brings_it_back(self, open_page, finished):
+        lab.delete(finished)
+        page = open_page("search", study=finished.id).press("search_restore").works()
+        assert page.control("search_first").value == finished.id
+
+
+class TestPublished:
+    def test_stands_where_there_is_nothing_else(self, open_page, data):
+        page = open_page("search", section="study").works()
+        assert "No study of your own yet" in text(page)
+        assert page.control("search_first").value == "published-7V"
+
+    def test_front_hypervolume_and_table_1(self, open_page, data):
+        page = open_page("search", study="published-7V").works()
+        rows = lab.published(Benchmark.open(), "7V")
+        semoa = rows[(rows["algorithm"] == "RS") & rows["valid"]].assign(error=1 - rows["validation_accuracy"])
+        volumes = sorted(
+            moocore.hypervolume(each[["energy_kwh", "error"]].to_numpy(float), ref=[1.0, 0.2])
+            for _, each in semoa.groupby("trial")
+        )
+        median = (volumes[4] + volumes[5]) / 2
+        assert f"RS {median:.4g}"[:8] in text(page)
+        [table] = page.tables
+        assert any(row[0] == "RS rk" and row[2].replace("\u202f", "").startswith("310.93") for row in table)
+        assert len(page.figure("search_front")["data"]) == 8
+        assert page.params["study"] == "published-7V"
+
+
+def copy_of(study: Study, name: str) -> Study:
+    """The same study once more, under another name."""
+    target = study.folder.with_name(studies_.slug(name))
+    shutil.copytree(study.folder, target)
+    document = json.loads((target / "study.json").read_text(encoding="utf-8"))
+    background.write_json(target / "study.json", document | {"name": name})
+    copied = studies_.read(target)
+    for task, path in study.files.items():
+        shutil.copy(path, copied.files[task])
+        relabel(copied.files[task], copied.id)
+    return studies_.read(target)
+
+
+def relabel(path: Path, study_id: str) -> None:
+    """Make the file of a trial that of another study."""
+    import pyarrow.parquet as pq
+
+    from ecnas_core.search.task import METADATA
+
+    table = pq.read_table(path)
+    told = json.loads(table.schema.metadata[METADATA]) | {"study": study_id}
+    pq.write_table(table.replace_schema_metadata({METADATA: json.dumps(told).encode()}), path)
