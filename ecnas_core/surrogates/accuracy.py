@@ -43,6 +43,7 @@ LONGEST = 108
 KIND = "accuracy"
 ACCURACY_DECIMALS = 4
 TIME_DIGITS = 4
+_ARRAYS = ("laws", "worst", "offsets")
 _PUBLISHED = """
     select hash, vertices, edge_bits, ops, epochs, source, validation_accuracy, training_time_s
     from results join cells using (hash) where source in (?, ?) order by hash
@@ -128,6 +129,7 @@ class AccuracyModel:
         laws: shape (4, 2), for each budget a and b of its time in s, a + b x that of 108 epochs.
         errors: for each budget the intervals of the log error, by its prediction.
         times: for each budget the intervals of the log time, by its prediction.
+        worst: shape (4,), the largest log errors that were learned from: none is predicted to be larger.
         offsets: shape (4,), by how much the random sample lies above the scale of the predictions.
         cells: number of cells that it was fitted to, those for calibration included.
     """
@@ -136,6 +138,7 @@ class AccuracyModel:
     laws: Floats
     errors: tuple[Binned, ...]
     times: tuple[Binned, ...]
+    worst: Floats
     offsets: Floats
     cells: int
 
@@ -168,7 +171,7 @@ class AccuracyModel:
         Raises:
             UnwritableModel: the folder cannot be written to.
         """
-        arrays: dict[str, npt.NDArray[Any]] = {"laws": self.laws, "offsets": self.offsets}
+        arrays: dict[str, npt.NDArray[Any]] = {name: getattr(self, name) for name in _ARRAYS}
         for member, network in enumerate(self.networks):
             arrays |= {f"network_{member}.{name}": values for name, values in network.parameters.items()}
         for name in ("errors", "times"):
@@ -180,14 +183,14 @@ class AccuracyModel:
     def _at(self, logs: Floats, place: int) -> pd.DataFrame:
         import pandas as pd
 
-        error, time = logs[:, place], np.log(_times(logs[:, -1], self.laws[place]))
+        error, time = np.minimum(logs[:, place], self.worst[place]), np.log(_times(logs[:, -1], self.laws[place]))
         (least_error, most_error), (least, most) = (
             self.errors[place].interval(error),
             self.times[place].interval(time),
         )
         return pd.DataFrame(
             {
-                "validation_accuracy": 1 - np.exp(error).clip(max=1),
+                "validation_accuracy": 1 - np.exp(error),
                 "low": 1 - np.exp(most_error).clip(max=1),
                 "high": 1 - np.exp(least_error).clip(max=1),
                 "training_time_s": np.exp(time),
@@ -284,7 +287,15 @@ def fit_to(
         timed = ~np.isnan(calibrating.time_s[:, place])
         predicted = np.log(_times(logs[timed, -1], laws[place]))
         times.append(conformal.binned(predicted, np.log(calibrating.time_s[timed, place]), BINS))
-    return AccuracyModel(networks, laws, tuple(errors), tuple(times), found.offsets, len(found.hashes))
+    return AccuracyModel(
+        networks,
+        laws,
+        tuple(errors),
+        tuple(times),
+        np.nanmax(targets[:, : len(EPOCHS)], axis=0),
+        found.offsets,
+        len(found.hashes),
+    )
 
 
 def predict(
@@ -353,7 +364,9 @@ def load(path: Path) -> AccuracyModel:
         parts.setdefault(owner, {})[part] = values
     errors, times = (tuple(Binned(**parts[f"{name}_{epochs}"]) for epochs in EPOCHS) for name in ("errors", "times"))
     networks = tuple(GraphNetwork(parts[f"network_{member}"]) for member in range(facts["members"]))
-    return AccuracyModel(networks, arrays["laws"], errors, times, arrays["offsets"], facts["cells"])
+    return AccuracyModel(
+        networks=networks, errors=errors, times=times, cells=facts["cells"], **{name: arrays[name] for name in _ARRAYS}
+    )
 
 
 def _mean(networks: tuple[GraphNetwork, ...], table: CellTable) -> Floats:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
-from ecnas_core.surrogates import energy
+from ecnas_core.surrogates import accuracy, energy
 from ecnas_core.surrogates.lookup import table_of, take
 from ecnas_core.surrogates.training import Cancel, Progress, TooFewResults
 
@@ -182,4 +183,81 @@ def learning_curve(
         for number, fitted in enumerate(models):
             judgement = figures(values[judged] * _WH, *(fitted.predict(unseen).to_numpy().T * _WH))
             rows.append({"cells": size, "initialisation": number, "tau": judgement["tau"], "mae": judgement["mae"]})
+    return pd.DataFrame(rows)
+
+
+def accuracy_held_out(
+    bench: Benchmark,
+    seed: int = 0,
+    members: int = accuracy.MEMBERS,
+    progress: Progress = None,
+    cancel: Cancel = None,
+) -> pd.DataFrame:
+    """Predict a fifth of the cells with published accuracies by networks that learned from the others.
+
+    Args:
+        bench: the benchmark.
+        seed: of the split and of the networks.
+        members: how many networks.
+        progress: as ``accuracy.fit`` reports it.
+        cancel: polled as there.
+
+    Returns:
+        One row a cell that was held out and budget: ``hash``, ``vertices``, ``epochs``, ``sampled`` (whether it is of
+        the random sample), ``validation_accuracy`` (published, on the scale of the mean of three trainings),
+        ``predicted``, ``low``, ``high``; ``training_time_s``, ``time_predicted``, ``time_low``, ``time_high``; what is
+        not published is NaN.
+
+    Raises:
+        TooFewResults, TrainingCancelled: as ``accuracy.fit``.
+    """
+    import pandas as pd
+
+    found = accuracy.published(bench)
+    learned, judged = split(len(found.hashes), seed)
+    fitted = accuracy.fit(bench, seed, found.hashes[learned], members, progress, cancel)
+    unseen = found.take(judged)
+    renamed = {"validation_accuracy": "predicted", "training_time_s": "time_predicted"}
+    parts = []
+    for place, (epochs, predicted) in enumerate(fitted.predict_all(unseen.table).items()):
+        rows = {
+            "hash": unseen.hashes,
+            "vertices": unseen.table.vertices,
+            "epochs": epochs,
+            "sampled": unseen.sampled,
+            "validation_accuracy": unseen.accuracy[:, place],
+            "training_time_s": unseen.time_s[:, place],
+        }
+        parts.append(pd.DataFrame(rows).join(predicted.rename(columns=renamed)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def accuracy_figures(held_out: pd.DataFrame) -> pd.DataFrame:
+    """Judge predictions of accuracy and time.
+
+    Args:
+        held_out: as ``accuracy_held_out`` makes it, of one split or several.
+
+    Returns:
+        One row a budget, quantity and group of cells: ``epochs``, ``quantity`` (validation_accuracy in [0, 1], or
+        training_time_s), ``cells`` (all or 7 vertices), ``judged`` and ``figures``. Accuracies are judged on the random
+        sample alone, as the other source is chosen by searches; times on both.
+    """
+    import pandas as pd
+
+    columns = {
+        "validation_accuracy": ["validation_accuracy", "predicted", "low", "high"],
+        "training_time_s": ["training_time_s", "time_predicted", "time_low", "time_high"],
+    }
+    rows: list[dict[str, Any]] = []
+    for quantity, names in columns.items():
+        fair = held_out["sampled"] | (quantity != "validation_accuracy")
+        for epochs in EPOCHS:
+            for group, chosen in (("all", True), ("7 vertices", held_out["vertices"] == 7)):
+                known = held_out[fair & chosen & (held_out["epochs"] == epochs)][names].dropna()
+                if len(known) > 1:
+                    judgement = figures(*known.to_numpy(np.float64).T)
+                    rows.append(
+                        {"epochs": epochs, "quantity": quantity, "cells": group, "judged": len(known), **judgement}
+                    )
     return pd.DataFrame(rows)

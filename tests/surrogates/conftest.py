@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pandas as pd
 import pytest
 
 from ecnas_core import Benchmark
+from ecnas_core.surrogates import graph_network
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +26,13 @@ def energies(bench: Benchmark) -> dict[str, pd.Series]:
         ).set_index("hash")["energy_kwh"]
         for space in ("4V", "5V", "7V")
     }
+
+
+@pytest.fixture(scope="module")
+def small_networks() -> Iterator[None]:
+    """Graph networks of a size that trains in a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(graph_network, "WIDTH", 24)
+        patch.setattr(graph_network, "LAYERS", 3)
+        patch.setattr(graph_network, "BATCH", 64)
+        yield

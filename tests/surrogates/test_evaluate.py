@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecnas_core.surrogates import energy, evaluate
+from ecnas_core.surrogates import accuracy, energy, evaluate
 from ecnas_core.surrogates.energy import UnknownModel
 from ecnas_core.surrogates.training import TooFewResults
 
@@ -18,8 +19,6 @@ class Line:
     name, cells = "best", 1
 
     def predict(self, table):
-        import pandas as pd
-
         return pd.DataFrame({"energy_kwh": 0.015, "low": 0.01, "high": 0.02}, index=range(len(table)))
 
 
@@ -88,3 +87,58 @@ def test_sizes_and_models_that_there_are_not(bench):
         evaluate.learning_curve(bench, sizes=[2829])
     with pytest.raises(UnknownModel):
         evaluate.learning_curve(bench, "worst")
+
+
+class Constant:
+    """Networks that know nothing: every cell the same."""
+
+    def predict_all(self, table):
+        frame = pd.DataFrame(
+            {"validation_accuracy": 0.9, "low": 0.85, "high": 0.92, "training_time_s": 100.0, "time_low": 90.0,
+             "time_high": 200.0},
+            index=range(len(table)),
+        )  # fmt: skip
+        return dict.fromkeys((4, 12, 36, 108), frame)
+
+
+def test_no_cell_whose_accuracy_is_judged_was_learned_from(bench, monkeypatch):
+    learned = []
+
+    def fit(bench, seed, cells, members, progress, cancel):
+        learned.append(set(cells))
+        return Constant()
+
+    monkeypatch.setattr(accuracy, "fit", fit)
+    every = accuracy.published(bench)
+    for seed in range(2):
+        found = evaluate.accuracy_held_out(bench, seed)
+        judged = set(found["hash"])
+        assert judged.isdisjoint(learned[seed])
+        assert judged | learned[seed] == set(every.hashes)
+        assert len(judged) == 25_959 // 5
+        assert len(found) == 4 * len(judged)
+    assert learned[0] != learned[1]
+
+
+def test_held_out_accuracies_are_those_that_are_published(bench, monkeypatch):
+    monkeypatch.setattr(accuracy, "fit", lambda *_: Constant())
+    every = accuracy.published(bench)
+    found = evaluate.accuracy_held_out(bench)
+    rows = np.searchsorted(every.hashes.astype(str), found["hash"].to_numpy(str))
+    places = found["epochs"].map({4: 0, 12: 1, 36: 2, 108: 3}).to_numpy()
+    assert np.array_equal(found["validation_accuracy"], every.accuracy[rows, places], equal_nan=True)
+    assert np.array_equal(found["training_time_s"], every.time_s[rows, places], equal_nan=True)
+    assert np.array_equal(found["sampled"], every.sampled[rows])
+    assert np.array_equal(found["vertices"], every.table.vertices[rows])
+    judged = evaluate.accuracy_figures(found).set_index(["quantity", "epochs", "cells"])
+    sampled = found[found["sampled"] & (found["epochs"] == 108)]
+    row = judged.loc[("validation_accuracy", 108, "all")]
+    assert row["judged"] == len(sampled)
+    assert row["mae"] == pytest.approx((sampled["validation_accuracy"] - 0.9).abs().mean())
+    assert row["coverage"] == pytest.approx(sampled["validation_accuracy"].between(0.85, 0.92).mean())
+    row = judged.loc[("validation_accuracy", 36, "7 vertices")]
+    assert row["judged"] == (sampled["vertices"] == 7).sum()
+    timed = found[(found["epochs"] == 12) & found["training_time_s"].notna()]
+    row = judged.loc[("training_time_s", 12, "all")]
+    assert row["median_relative_error"] == pytest.approx((100 / timed["training_time_s"] - 1).abs().median())
+    assert ("training_time_s", 12, "7 vertices") not in judged.index
