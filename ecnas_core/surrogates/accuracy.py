@@ -43,6 +43,7 @@ LONGEST = 108
 KIND = "accuracy"
 ACCURACY_DECIMALS = 4
 TIME_DIGITS = 4
+_ROWS_AT_ONCE = 32_768
 _ARRAYS = ("laws", "worst", "offsets")
 _PUBLISHED = """
     select hash, vertices, edge_bits, ops, epochs, source, validation_accuracy, training_time_s
@@ -370,9 +371,12 @@ def load(path: Path) -> AccuracyModel:
 
 
 def _mean(networks: tuple[GraphNetwork, ...], table: CellTable) -> Floats:
-    encoded = graphs(table)
-    total: Floats = np.sum([network.predict(encoded) for network in networks], axis=0) / len(networks)
-    return total
+    """The mean of the networks' targets, shape (cells, 5), computed in parts that fit into little memory."""
+    parts = []
+    for rows in np.array_split(np.arange(len(table)), len(table) // _ROWS_AT_ONCE + 1):
+        encoded = graphs(take(table, rows))
+        parts.append(np.mean([network.predict(encoded) for network in networks], axis=0))
+    return np.concatenate(parts)
 
 
 def _times(log_longest: Floats, law: Floats) -> Floats:

@@ -123,6 +123,13 @@ class TestRecovery:
         )
 
 
+    def test_in_parts(self, made_up, fitted, monkeypatch):
+        whole = fitted.predict(made_up.table)
+        monkeypatch.setattr(accuracy, "_ROWS_AT_ONCE", 100)
+        pd.testing.assert_frame_equal(fitted.predict(made_up.table), whole, rtol=1e-4)
+        assert fitted.predict(take(made_up.table, np.arange(0))).empty
+
+
 class TestTraining:
     def test_no_network_sees_the_cells_that_calibrate(self, made_up, monkeypatch):
         learned, calibrated = [], []
