@@ -84,7 +84,7 @@ def study_section() -> dict[str, str]:
     study = own.get(first)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_bar"):
         state.search_first = first
-        st.selectbox("Study", list(names), format_func=names.__getitem__, key="search_first", width=280,
+        st.selectbox("Study", list(names), format_func=names.__getitem__, key="search_first", width=320,
                      on_change=open_first)  # fmt: skip
         if study is not None:
             others = [] if study.running else beside(study, own)

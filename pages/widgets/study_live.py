@@ -53,9 +53,12 @@ def _watch(study_id: str) -> None:
 
 
 def _live(study: Study, progress: StudyProgress) -> None:
-    whole = progress.figures.hypervolume if progress.figures else None
+    if progress.figures is None:
+        told = "Starting: the workers read the benchmark"
+    else:
+        told = figures.headline(figures.reached(progress), progress.figures.hypervolume)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(f"**{figures.headline(figures.reached(progress), whole)}**", width="stretch")
+        st.markdown(f"**{told}**", width="stretch")
         st.button("Cancel", key="search_cancel", icon=":material/close:", disabled=study.cancelling,
                   on_click=study_setup.attempt, args=(runner.cancel, study),
                   help="It stops within half a second; finished trials are kept.")  # fmt: skip

@@ -30,11 +30,10 @@ MOST_TRIALS, MOST_EVALUATIONS = 100, 100_000
 WATTS = 15.0
 STUDIES_TIMED = 6
 SENTENCES = {
-    "SEMOA-L": "this project's default: children of good cells, each one new, each a valid cell.",
-    "SEMOA": "the paper's own: mutates the cells that add most to the front, and never forgets a good one.",
+    "SEMOA-L": "children of good cells, each one new and valid; this project's default.",
+    "SEMOA": "mutates the cells that add most to the front and forgets no good one; the paper's own.",
     "SH-EMOA": "tries many cells with short trainings and gives only the better half longer ones.",
-    "MS-EHVI": "models the expensive objective and asks where the front is expected to gain most; slow, with few "
-    "evaluations.",
+    "MS-EHVI": "models the expensive objective and asks where the front should gain most; slow, for few evaluations.",
     "RS": "takes cells at random: what every other has to beat.",
     "NSGA-II": "the classic: ranks by domination and keeps the cells apart from each other.",
     "SMS-EMOA": "keeps the cells that cover the most hypervolume.",
@@ -238,7 +237,7 @@ def show(initial: SetUp) -> SetUp:
 
 def copies(plan: Plan, name: str = "") -> None:
     """The same study as Python and as a command."""
-    st.code(python(plan, name), language="python")
+    st.code(python(plan, name), language="python", wrap_lines=True)
     line, lacking = command(plan, name)
     st.code(line, language="bash", wrap_lines=True)
     if lacking:
@@ -372,9 +371,9 @@ def _choices(setup: SetUp) -> None:
     """Everything that can be chosen."""
     what, how = st.columns([5, 6], gap="large")
     with what:
-        st.multiselect("Algorithms", OFFERED, key="search_algorithms", placeholder="Choose one or several",
-                       help="Each makes the same number of trials. Regularised evolution has one objective: see the "
-                       "command `search` for it.")  # fmt: skip
+        st.pills("Algorithms", OFFERED, selection_mode="multi", key="search_algorithms",
+                 help="One or several; each makes the same number of trials. Regularised evolution, for one objective, "
+                 "is to be had in Python.")  # fmt: skip
         st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             st.segmented_control("Space", list(SPACES), key="search_space", required=True,

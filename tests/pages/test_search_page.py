@@ -315,7 +315,7 @@ class TestLive:
             page = open_page("search", study=study.id).works()
         assert text(page).count("class='bar'") == 60
         assert "class='numbered'" not in text(page)
-        assert "**Nothing is found yet**" in text(page)
+        assert "**Starting: the workers read the benchmark**" in text(page)
 
 
 def figures_mean() -> float:
