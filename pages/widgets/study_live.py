@@ -153,7 +153,7 @@ def ended(study: Study) -> None:
 def _why(study: Study, broken: Mapping[Path, str]) -> None:
     told = f"{len(study.finished)} of {len(study.plan.tasks)} trials have finished"
     if study.state == "cancelled":
-        st.info(f"**Cancelled.** {told} and are kept.", icon=":material/cancel:")
+        st.info(f"**Cancelled.** {told}; these are kept.", icon=":material/cancel:")
     elif study.state != "done":
         name = "The search died" if study.state == "died" else "The search failed"
         st.error(f"**{name}.** {sentence(study.error or '')} {told}.", icon=":material/error:")

@@ -369,12 +369,12 @@ def _expected(plan: Plan) -> None:
 
 def _choices(setup: SetUp) -> None:
     """Everything that can be chosen."""
+    st.pills("Algorithms", OFFERED, selection_mode="multi", key="search_algorithms",
+             help="One or several; each makes the same number of trials. Regularised evolution, for one objective, is "
+             "to be had in Python.")  # fmt: skip
+    st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
     what, how = st.columns([5, 6], gap="large")
     with what:
-        st.pills("Algorithms", OFFERED, selection_mode="multi", key="search_algorithms",
-                 help="One or several; each makes the same number of trials. Regularised evolution, for one objective, "
-                 "is to be had in Python.")  # fmt: skip
-        st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
             st.segmented_control("Space", list(SPACES), key="search_space", required=True,
                                  help="4V: 91 cells, 5V: 2 532, 7V: 423 624, 26 000 of them with a published accuracy. "

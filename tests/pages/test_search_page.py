@@ -340,7 +340,7 @@ class TestEnded:
     @pytest.mark.parametrize(
         ("ended", "told"),
         [
-            ({"state": "cancelled", "error": None}, "**Cancelled.** 0 of 4 trials have finished and are kept."),
+            ({"state": "cancelled", "error": None}, "**Cancelled.** 0 of 4 trials have finished; these are kept."),
             ({"state": "failed", "error": "no cell has an answer; widen the bounds"},
              "**The search failed.** No cell has an answer; widen the bounds. 0 of 4 trials have finished."),
             ({}, "**The search died.** Its process was ended from outside"),
@@ -359,7 +359,7 @@ class TestEnded:
         finished.files[PLAN.tasks[0]].unlink()
         background.write_json(finished.folder / studies_.ENDED, {"state": "cancelled", "error": None})
         page = open_page("search", study=finished.id).works()
-        assert "**Cancelled.** 3 of 4 trials have finished and are kept." in text(page)
+        assert "**Cancelled.** 3 of 4 trials have finished; these are kept." in text(page)
         assert button(page, "search_resume").label == "Resume: run the other 1"
         assert page.app.get("plotly_chart")
 
