@@ -17,15 +17,13 @@ from ecnas_core.analysis.metrics import Metric, metric
 from ecnas_core.analysis.radar import AXES
 from ecnas_core.analysis.table1 import METRICS
 from ecnas_core.analysis.trials import Trial, reference_point
-from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane, value
-from ecnas_core.figures.search_live import color, energy
+from ecnas_core.figures.search_live import color
 from ecnas_core.figures.theme import (
     EXTREMES,
     KNEE,
     SELECTION,
-    SYMBOLS,
     UNKNOWN,
     axis,
     format_fixed,
@@ -61,6 +59,8 @@ SIGNIFICANT: Final = 0.05
 _DASHES: Final = ("solid", "dot", "dashdot", "longdashdot")
 _WEAKEST_LAST: Final = ("measured", "published", "scaled", "surrogate", "predicted")
 _PLANE, _LOW, _RADAR, _STRIP = 440, 380, 360, 34
+_SETTLED: Final = 0.2
+_TARGETS: Final = (0.99, 0.98, 0.95, 0.9, 0.8, 0.5)
 _BAND: Final = 0.18
 _STEPS: Final = 5
 _MARGIN: Final = {"l": 64, "r": 16, "t": 40, "b": 44}
@@ -123,7 +123,7 @@ def standing_rows(found: Results) -> tuple[list[str], list[list[str]]]:
 
 def pair_rows(pairs: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     """The heads and the rows of a table of comparisons, all text; the last column is the verdict."""
-    return ["", "Medians", "A12", "Effect", "p", "p, all pairs", "Verdict"], [
+    return ["", "Medians", "A12", "Effect", "p", "p, all pairs", ""], [
         [
             f"{row.a}, {row.b}",
             f"{format_quantity(row.median_a, digits=4)}, {format_quantity(row.median_b, digits=4)}",
@@ -198,21 +198,17 @@ def plane(
         )
     )  # fmt: skip
     hashes: dict[int, tuple[str, ...]] = {}
-    shapes = [SYMBOLS[each] for each in weakest(front, (x, y))]
-    plain = front["role"] == ""
-    for rows, colors, size, name in (
-        (front[plain], palette(dark).text, 7, f"front found ({len(front)})"),
-        (front[~plain], [KNEE if "rk" in role else EXTREMES for role in front.loc[~plain, "role"]], 13, "marks"),
-    ):  # fmt: skip
+    provenances = np.array(weakest(front, (x, y)), object)
+    plain = (front["role"] == "").to_numpy(bool)
+    hues = np.array([KNEE if "rk" in role else EXTREMES if role else palette(dark).text for role in front["role"]])
+    for chosen_, size, name in ((plain, 7, f"front found ({len(front)})"), (~plain, 13, "marks")):
+        rows = front[chosen_]
         if rows.empty:
             continue
         hashes[len(traces)] = tuple(rows["hash"])
         trace = go.Scatter(
             x=rows[x.key], y=rows[y.key], mode="markers", name=name, showlegend=bool(size < 10),
-            marker={
-                "symbol": [shapes[place] for place in rows.index], "size": size, "color": colors,
-                "line": {"color": palette(dark).paper, "width": 1},
-            },
+            marker=_markers(provenances[chosen_], hues[chosen_], size, dark),
             hovertext=hover(rows, found.metrics), hovertemplate="%{hovertext}<extra></extra>",
             unselected={"marker": {"opacity": 1}, "textfont": {"color": palette(dark).text}}, cliponaxis=False,
         )  # fmt: skip
@@ -233,6 +229,29 @@ def plane(
     return Plane(figure, hashes)
 
 
+def growth_headline(found: Results) -> str:
+    """How soon each algorithm's median reaches a share of the true front's hypervolume that the best one reaches."""
+    medians = {each.name: convergence.bands(each.trials, found.truth.reference) for each in found.own}
+    best = medians[found.ranking[0]]["median"].iloc[-1] / found.truth.hypervolume
+    target = next((share for share in _TARGETS if share <= best), None)
+    if target is None:
+        return f"{found.ranking[0]} reaches {format_percent(best)} of the true front's hypervolume, the most of all."
+    there = {}
+    for name in found.ranking:
+        rows = medians[name]
+        made = rows.loc[rows["median"] >= target * found.truth.hypervolume, "evaluation"] + 1
+        there[name] = int(made.iloc[0]) if len(made) else None
+    (first, soonest), *others = sorted(there.items(), key=lambda item: (item[1] is None, item[1] or 0))
+    told = [
+        f"{name} never does" if count is None else f"{name} after {format_quantity(count, digits=None)}"
+        for name, count in others
+    ]
+    return (
+        f"{first}'s median trial has {format_percent(target, 0)} of the true front's hypervolume after "
+        f"{format_quantity(soonest, digits=None)} evaluations{''.join(f', {each}' for each in told)}."
+    )
+
+
 def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -> go.Figure:
     """The hypervolume after each evaluation, as a share of the true front's: medians, and quartiles as bands."""
     series = [found.named(name) for name in chosen]
@@ -249,7 +268,7 @@ def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -
                     x=made, y=spread[level] / whole, mode="lines", line={"width": 0, "shape": "hv"}, fill=fill,
                     fillcolor=_faint(own), hoverinfo="skip", showlegend=False, legendgroup=each.name,
                 )  # fmt: skip
-            early = spread[made >= 0.1 * end]
+            early = spread[made >= _SETTLED * end]
             lowest = min(lowest, float((early if len(early) else spread)["first_quartile"].iloc[0]) / whole)
         figure.add_scatter(
             x=made, y=spread["median"] / whole, mode="lines", name=each.name, legendgroup=each.name,
@@ -269,7 +288,7 @@ def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -
 
 def reached(found: Results, volumes: Mapping[str, npt.NDArray[np.float64]], dark: bool) -> go.Figure:
     """The hypervolume that each trial reached, a dot a trial and a bar at the median, as shares of the true front's."""
-    figure = go.Figure(layout=layout(dark, 70 + _STRIP * len(volumes)) | {"margin": {**_MARGIN, "l": 8, "t": 8}})
+    figure = go.Figure(layout=layout(dark, max(_LOW, 70 + _STRIP * len(volumes))) | {"margin": {**_MARGIN, "l": 8}})
     for name, reached_ in volumes.items():
         each = found.named(name)
         shares = reached_ / found.truth.hypervolume
@@ -325,13 +344,13 @@ def difference(found: Results, a: str, b: str, pair: Sequence[str], dark: bool) 
                 continue
             figure.add_scatter(
                 **_rectangles(chosen), mode="lines", fill="toself", line={"width": 0}, hoverinfo="skip",
-                fillcolor=_faint(hue, 0.9 * (step + 1) / _STEPS), showlegend=False,
+                fillcolor=_faint(hue, 0.1 + 0.8 * (step + 1) / _STEPS), showlegend=False,
                 name=f"{each.name} by {step * 100 // _STEPS} to {(step + 1) * 100 // _STEPS} %",
             )  # fmt: skip
     for each, hue, own in zip(both, hues, lines, strict=True):
         figure.add_scatter(
             **_level(own, "median"), mode="lines", hoverinfo="skip", name=f"{each.name}, median",
-            line={"color": mix(hue, palette(dark).text, 0.6), "width": 2.5},
+            line={"color": hue, "width": 2.5},
         )  # fmt: skip
     figure.update_layout(
         xaxis={**axis(x.label, x.unit, x.log), "showgrid": False},
@@ -450,32 +469,39 @@ def radar(lengths: pd.DataFrame, names: Sequence[str], metrics: Sequence[Metric]
         dark: whether the figure stands on the dark background.
     """
     told = role_names(metrics)
+    hues = {"r0": mix(EXTREMES, palette(dark).paper, 0.55), "rk": KNEE, "r1": EXTREMES, "r2": palette(dark).muted}
     figure = make_subplots(
-        cols=len(names), specs=[[{"type": "polar"}] * len(names)], subplot_titles=names, horizontal_spacing=0.22
-    )
-    for column, name in enumerate(names, 1):
+        rows=len(names), specs=[[{"type": "polar"}]] * len(names), subplot_titles=names if len(names) > 1 else None,
+        vertical_spacing=0.24,
+    )  # fmt: skip
+    for row, name in enumerate(names, 1):
         own = lengths[lengths["name"] == name]
-        for point, rows in own.groupby("point", sort=True):
-            hue = KNEE if point == "rk" else mix(EXTREMES, palette(dark).paper, 1.0 if point == "r1" else 0.55)
+        for point, rows in sorted(own.groupby("point"), key=lambda group: list(told).index(str(group[0]))):
+            hue = hues[str(point)]
             closed = pd.concat([rows, rows.iloc[:1]])
             figure.add_scatterpolar(
-                r=closed["length"], theta=[AXES[key].replace(" (", "<br>(") for key in closed["metric"]],
+                r=closed["length"], theta=[_axis_name(key) for key in closed["metric"]],
                 mode="lines+markers", name=f"{point} {told[str(point)]}", legendgroup=str(point),
-                showlegend=column == 1,
+                showlegend=row == 1,
                 line={"color": hue, "width": 2, "dash": "dot" if point == "r0" else "solid"}, marker={"size": 6},
                 customdata=closed["mean"], hovertemplate=f"{point}: %{{theta}} %{{customdata:.4g}}<extra></extra>",
-                row=1, col=column,
+                row=row, col=1,
             )  # fmt: skip
-    figure.update_layout(layout(dark, _RADAR) | {"margin": {"l": 70, "r": 70, "t": 92, "b": 40}})
+    figure.update_layout(layout(dark, _RADAR * len(names)) | {"margin": {"l": 70, "r": 70, "t": 112, "b": 36}})
     figure.update_polars(
         bgcolor="rgba(0,0,0,0)",
         radialaxis={"range": [0, 1.02], "tickvals": [0.5, 1], "showticklabels": False, "gridcolor": palette(dark).grid,
                     "showline": False, "ticks": ""},
-        angularaxis={"rotation": 90, "direction": "clockwise", "gridcolor": palette(dark).grid,
+        angularaxis={"rotation": 90, "direction": "clockwise",
+                     "categoryarray": [_axis_name(key) for key in AXES], "gridcolor": palette(dark).grid,
                      "linecolor": palette(dark).muted, "tickfont": {"size": 12, "color": palette(dark).text}},
     )  # fmt: skip
-    figure.update_annotations(yshift=26, font={"size": 14})
+    figure.update_annotations(yshift=34, font={"size": 14})
     return figure
+
+
+def _axis_name(key: str) -> str:
+    return AXES[key].replace(" (", "<br>(").replace("validation ", "validation<br>")
 
 
 def radar_headline(table: pd.DataFrame, name: str) -> str:
@@ -505,18 +531,24 @@ def table_rows(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     Returns:
         The heads and the rows, all text.
     """
-    head = ["", "Trials", *(METRIC_HEADS[key] for key in METRICS), "Artefacts"]
+    marked = bool(table["artefacts"].any())
+    head = ["", "Trials", *(METRIC_HEADS[key] for key in METRICS), *["Artefacts"] * marked]
     rows = []
     for (name, point), members in table.groupby(["name", "point"], sort=False):
         cells = {row["metric"]: row for row in members.to_dict("records")}
         first = cells["energy_kwh"]
         rows.append(
             [f"{name} {point}", str(first["trials"]), *(_spread(cells[key], "mean", "std", key) for key in METRICS),
-             str(first["artefacts"]) if first["artefacts"] else ""]
+             *[str(first["artefacts"] or "")] * marked]
         )  # fmt: skip
         if first["printed_mean"] == first["printed_mean"]:
             rows.append(
-                ["  in the paper", "", *(_spread(cells[key], "printed_mean", "printed_std", "") for key in METRICS), ""]
+                [
+                    "  in the paper",
+                    "",
+                    *(_spread(cells[key], "printed_mean", "printed_std", "") for key in METRICS),
+                    *[""] * marked,
+                ]
             )
     return head, rows
 
@@ -528,7 +560,14 @@ def _spread(cell: Mapping[str, Any], mean: str, std: str, metric: str) -> str:
     return f"{format_fixed(cell[mean], digits)} ± {format_fixed(cell[std], digits)}"
 
 
-def energy_bars(search_kwh: float | None, training_kwh: float, lens: Lens, dark: bool) -> go.Figure:
+def amount(kwh: float | None) -> str:
+    """An energy for the eye in kWh, a small one in Wh; never with a prefix that mWh and MWh could be mixed up by."""
+    if kwh is None or kwh >= 0.1:
+        return format_quantity(kwh, "kWh")
+    return format_quantity(1000 * kwh, "Wh")
+
+
+def energy_bars(search_kwh: float | None, training_kwh: float, dark: bool) -> go.Figure:
     """What the search took beside what the trainings would take, on a logarithmic axis."""
     bars = [("Training for real", training_kwh, EXTREMES)]
     if search_kwh:
@@ -537,7 +576,7 @@ def energy_bars(search_kwh: float | None, training_kwh: float, lens: Lens, dark:
     for name, kwh, hue in bars:
         figure.add_bar(
             x=[kwh], y=[name], orientation="h", marker={"color": hue, "line": {"width": 0}}, showlegend=False,
-            name=name, text=[energy(kwh, lens)], textposition="outside", cliponaxis=False, hoverinfo="skip",
+            name=name, text=[amount(kwh)], textposition="outside", cliponaxis=False, hoverinfo="skip",
         )  # fmt: skip
     low = min(kwh for _, kwh, _ in bars)
     figure.update_layout(
@@ -551,9 +590,9 @@ def energy_bars(search_kwh: float | None, training_kwh: float, lens: Lens, dark:
     return figure
 
 
-def energy_headline(search_kwh: float | None, training_kwh: float, lens: Lens) -> str:
+def energy_headline(search_kwh: float | None, training_kwh: float) -> str:
     """How many times the search goes into the training of what it asked for."""
-    whole = energy(training_kwh, lens)
+    whole = amount(training_kwh)
     if not search_kwh:
         return (
             f"Training for real what this study asked for would take {whole}; what the search took is not known here."
@@ -614,9 +653,11 @@ def table_note(found: Results, table: pd.DataFrame) -> str:
         )
         if found.setting.epochs is not None:
             told.append(
-                f"The paper pools all budgets; this study takes {found.setting.epochs} epochs alone, so its numbers "
-                "are of other trainings."
+                f"The paper pools all budgets and this study takes {found.setting.epochs} epochs alone, so that the "
+                "paper's numbers stand beside the published runs only."
             )
+    if table["mean"].isna().any():
+        told.append("A dash stands where a trial's point has no known value.")
     marked = table[table["artefacts"] > 0].drop_duplicates(["name", "point"])
     if len(marked):
         told.append(
@@ -743,6 +784,16 @@ def _rectangles(areas: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
         name: np.column_stack([*(areas[column].to_numpy(np.float64) for column in columns), gap]).ravel()
         for name, columns in corners.items()
     }
+
+
+def _markers(provenances: npt.NDArray[np.object_], hues: npt.NDArray[np.str_], size: int, dark: bool) -> dict[str, Any]:
+    """Markers whose shapes tell where points are from, as ``theme.marker`` draws one of them."""
+    each = [marker(provenance, str(hue), dark, size) for provenance, hue in zip(provenances, hues, strict=True)]
+    lines = [one["line"] for one in each]
+    return {
+        "symbol": [one["symbol"] for one in each], "color": [one["color"] for one in each], "size": size,
+        "line": {"color": [line["color"] for line in lines], "width": [line["width"] for line in lines]},
+    }  # fmt: skip
 
 
 def _ring(x: pd.Series, y: pd.Series, name: str) -> go.Scatter:

@@ -18,7 +18,7 @@ from ecnas_core.cells import Cell
 from ecnas_core.figures import search as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import duration, energy
+from ecnas_core.figures.search_live import duration
 from ecnas_core.figures.theme import format_quantity
 from ecnas_core.search import lab, reproduce
 from ecnas_core.search.results import Results, marked_front
@@ -122,7 +122,7 @@ def table_1(found: Results, bench: Benchmark) -> pd.DataFrame:
     own = found.frame[(found.frame["study"] != table1.PUBLISHED).to_numpy(bool)]
     summed = table1.summarise(own, found.setting.objectives, table1.artefacts(bench, found.setting.space))
     as_printed = found.setting.objectives == ("energy", "validation_error")
-    parts = [table1.beside_printed(summed, found.setting.space if as_printed else "")]
+    parts = [table1.beside_printed(summed, found.setting.space if as_printed and found.setting.epochs is None else "")]
     if as_printed:
         parts.append(table1.table_1(bench, found.setting.space))
     table = pd.concat(parts, ignore_index=True)
@@ -168,12 +168,13 @@ def _when(found: Results) -> str:
 
 def _cell(row: pd.Series, found: Results) -> str:
     cell = Cell.from_bits(row["vertices"], row["edge_bits"], row["ops"])
-    rows = []
+    rows: list[list[str]] = []
     for each in figures.card_metrics(found):
         source = row[each.provenance] if each.provenance else None
-        rows.append([each.label, value(each, row[each.key]), source if isinstance(source, str) else ""])
+        known = isinstance(source, str) and row[each.key] == row[each.key]
+        rows.append([each.label, value(each, row[each.key]), str(source) if known else ""])
     return (
-        f"<div><p><b>{escape(row['role'])}</b> {escape(row['hash'])}, {row['epochs']} epochs</p>"
+        f"<div><p><b>{escape(row['role'])}</b> {escape(row['hash'])}, {int(row['epochs'])} epochs</p>"
         f"{cell_svg(cell, False, width=330, height=150)}{_table(['', '', ''], rows)}</div>"
     )
 
@@ -185,7 +186,7 @@ def _energy(found: Results, bench: Benchmark) -> str:
     seconds = float(lab.trials(study)["seconds"].sum())
     return (
         f"Training for real the {format_quantity(needed.trainings, digits=None)} cells and budgets that the study "
-        f"asked for would take {energy(needed.energy_kwh, lens)} ({lens.describe()}) and "
+        f"asked for would take {figures.amount(needed.energy_kwh)} ({lens.describe()}) and "
         f"{duration(needed.training_time_s)} on one GPU; the trials took {duration(seconds)}."
     )
 

@@ -359,8 +359,8 @@ def _evaluations(study: Study, setting: Setting, bench: Benchmark) -> pd.DataFra
 def _published(setting: Setting, bench: Benchmark) -> tuple[pd.DataFrame, int]:
     """The published runs valued as the setting values cells, and how many evaluations are of no known cell."""
     frame = lab.published(bench, setting.space)
-    frame = frame[frame["epochs"].isin(setting.budgets).to_numpy(bool) | ~frame["valid"].to_numpy(bool)].copy()
     frame["epochs"] = frame["epochs"].astype("float64")
+    frame["valid"] &= frame["epochs"].isin(setting.budgets)
     unidentified = int((frame["valid"] & frame["hash"].isna()).sum())
     bounded = [key for key, _, _ in setting.bounds if key not in setting.objectives]
     prices = _priced(frame, setting, (*setting.objectives, *bounded), bench)

@@ -19,7 +19,7 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures import study_report
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import duration, energy
+from ecnas_core.figures.search_live import duration
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.measure.tracker import TrackerFailed
 from ecnas_core.search import Setting, lab, runner
@@ -38,7 +38,7 @@ SECTIONS = {
     "guess": "Find the knee",
     "energy": "Energy",
 }
-SHOWN_AT_FIRST = 4
+SHOWN_AT_FIRST = 5
 PUBLISHED_AT_FIRST = 3
 EXPLANATION = """\
 **Attainment surface**: the median is the border of what at least half of an algorithm's trials have found or
@@ -85,7 +85,7 @@ def show(study: Study, others: Sequence[Study] = ()) -> dict[str, str]:
         "front": front, "hypervolume": hypervolume, "difference": difference, "table": table, "knee": knee,
         "replay": replayed, "guess": guess, "energy": energy_section,
     }[section](found)  # fmt: skip
-    notes(found)
+    notes(found, section)
     take_along(study)
     if state.cell:
         st.divider()
@@ -236,7 +236,7 @@ def standing(found: Results) -> None:
 def hypervolume(found: Results) -> None:
     """How quickly the hypervolume grew, and what each trial reached."""
     pairs = found.pairs
-    headline = figures.headline(found)
+    headline = figures.growth_headline(found)
     st.markdown(f"**{headline}**")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = algorithms(found)
@@ -310,24 +310,31 @@ def table(found: Results) -> None:
         )
         rest = ["nothing", *(name for name in names if name != first)]
         second = picked("radar_beside", lambda key: st.selectbox("beside", rest, key=key, width=220), rest, "nothing")
-    st.markdown(f"**{figures.radar_headline(whole, first)}**")
+    headline = figures.radar_headline(whole, first)
+    st.markdown(f"**{headline}**")
     drawn = [first, *([second] if second != "nothing" else [])]
-    figure = figures.radar(radar(whole[whole["name"].isin(drawn)]), drawn, found.metrics, session.dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-search-radar"), key="search_radar",
-                    alt=figures.radar_headline(whole, first))  # fmt: skip
-    st.caption(figures.radar_axes(radar(whole[whole["name"].isin(drawn)])))
-    st.subheader("Table 1 for this study", anchor=False)
-    head, rows = figures.table_rows(whole)
-    html.quantities(head, rows)
+    lengths = radar(whole[whole["name"].isin(drawn)])
+    left, right = st.columns([5, 9], gap="medium")
+    with left:
+        figure = figures.radar(lengths, drawn, found.metrics, session.dark())
+        st.plotly_chart(figure, theme=None, config=config("ec-nas-search-radar"), key="search_radar", alt=headline)
+        st.caption(figures.radar_axes(lengths))
+    with right:
+        html.quantities(*figures.table_rows(whole))
+        st.caption(figures.table_note(found, whole))
     downloads.row(name_of(found, "table-1"), lambda: whole, figure,
                   python(found, "table = table1.summarise(found.frame, found.setting.objectives)", analysis="table1"),
                   "One row an algorithm, point and metric, beside the paper's")  # fmt: skip
-    st.caption(figures.table_note(found, whole))
 
 
 def table_of(found: Results) -> pd.DataFrame:
     """Table 1 for the study and for the published runs of the space, each with its name."""
-    return _table_of(found, (found.study.id, tuple(each.name for each in found.series), len(found.frame)))
+    return _table_of(found, stamp_of(found))
+
+
+def stamp_of(found: Results) -> tuple[object, ...]:
+    """What tells results apart."""
+    return (found.study.id, tuple(each.name for each in found.series), len(found.frame))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -359,12 +366,15 @@ def knee(found: Results) -> None:
 def small_card(role: str, row: pd.Series, found: Results) -> None:
     """One cell: its drawing, what it costs and gives, and from where that is known."""
     cell = Cell.from_bits(row["vertices"], row["edge_bits"], row["ops"])
-    st.markdown(f"**{role}** {figures.role_names(found.metrics)[role]}: `{row['hash'][:8]}`, {row['epochs']} epochs")
+    st.markdown(
+        f"**{role}** {figures.role_names(found.metrics)[role]}: `{row['hash'][:8]}`, {int(row['epochs'])} epochs"
+    )
     html.drawing(cell_svg(cell, session.dark(), width=330, height=150))
     rows = []
     for each in figures.card_metrics(found):
         source = row[each.provenance] if each.provenance else None
-        rows.append([each.label, value(each, row[each.key]), source if isinstance(source, str) else ""])
+        known = isinstance(source, str) and not pd.isna(row[each.key])
+        rows.append([each.label, value(each, row[each.key]), source if known else ""])
     rows.append(["Found by", "", f"{row['algorithm']}, trial {row['trial'] + 1}, evaluation {row['evaluation'] + 1}"])
     html.quantities(["Quantity", "Value", ""], rows, notes=True)
     if row["artefact"]:
@@ -397,14 +407,12 @@ def guess(found: Results) -> None:
 
 def energy_section(found: Results) -> None:
     """What the search took, against training for real what it asked for."""
-    study, lens = found.study, found.setting.lens
-    own = found.frame[(found.frame["study"] == study.id).to_numpy(bool)]
-    needed = lab.training(own, found.setting.space, lens, session.bench())
-    seconds = float(lab.trials(study)["seconds"].sum())
+    lens = found.setting.lens
+    needed, seconds = _needed(found, stamp_of(found))
     pue = lens.pue if lens.scope == "facility" else 1.0
     taken, told = None, ""
     try:
-        bound = lab.own_energy(seconds)
+        bound = _own_energy(seconds)
         taken = bound.energy_kwh * pue
         told = (
             f"The search is not measured: at most its trials' {duration(seconds)} × the {bound.power_w:.0f} W that "
@@ -412,19 +420,20 @@ def energy_section(found: Results) -> None:
         )
     except TrackerFailed as error:
         told = f"What the search took is not known: {error}. "
-    headline = figures.energy_headline(taken, needed.energy_kwh, lens)
+    headline = figures.energy_headline(taken, needed.energy_kwh)
     st.markdown(f"**{headline}**")
-    figure = figures.energy_bars(taken, needed.energy_kwh, lens, session.dark())
+    figure = figures.energy_bars(taken, needed.energy_kwh, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-search-energy"), key="search_energy", alt=headline)
     html.facts(
         [
             ("Trainings", format_quantity(needed.trainings, digits=None),
              f"of {format_quantity(needed.cells, digits=None)} different cells, each once a budget"),
-            ("Training them for real", energy(needed.energy_kwh, lens), f"{duration(needed.training_time_s)} on one GPU"
+            ("Training them for real", figures.amount(needed.energy_kwh),
+             f"{duration(needed.training_time_s)} on one GPU"
              + (f", the time of {needed.untimed} is not known" if needed.untimed else "")),
-            ("The search", energy(taken, lens) if taken is not None else "–", f"{duration(seconds)} of trials"),
+            ("The search", figures.amount(taken), f"{duration(seconds)} of trials"),
             *([("As much as", f"{format_quantity(alike.count(needed.energy_kwh * lens.intensity / 1000), digits=2)} "
-                f"{alike.plural}", f"{energy(needed.energy_kwh, lens)} at {lens.intensity:.0f} gCO2eq/kWh")]
+                f"{alike.plural}", f"{figures.amount(needed.energy_kwh)} at {lens.intensity:.0f} gCO2eq/kWh")]
               if (alike := next(iter(telling(needed.energy_kwh * lens.intensity / 1000)), None)) else []),
         ]
     )  # fmt: skip
@@ -437,7 +446,20 @@ def energy_section(found: Results) -> None:
     )
 
 
-def notes(found: Results) -> None:
+@st.cache_resource(max_entries=8, show_spinner="Adding the trainings up")
+def _needed(_found: Results, stamp: tuple[object, ...]) -> tuple[lab.Training, float]:
+    """What training for real would take, and how long the trials took, in s."""
+    own = _found.frame[(_found.frame["study"] == _found.study.id).to_numpy(bool)]
+    needed = lab.training(own, _found.setting.space, _found.setting.lens, session.bench())
+    return needed, float(lab.trials(_found.study)["seconds"].sum())
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _own_energy(seconds: float) -> lab.OwnEnergy:
+    return lab.own_energy(seconds)
+
+
+def notes(found: Results, section: str) -> None:
     """What is not comparable, and what was left out."""
     for name, reason in found.left_out.items():
         st.info(f"{name} is left out: {reason}.", icon=":material/compare_arrows:")
@@ -455,7 +477,7 @@ def notes(found: Results) -> None:
     missing = len(found.study.missing)
     if missing:
         st.caption(f":material/hourglass_empty: {missing} of {len(found.study.plan.tasks)} trials have not finished.")
-    if found.unidentified:
+    if found.unidentified and section in ("front", "hypervolume", "difference"):
         st.caption(
             f"{format_quantity(found.unidentified, digits=None)} evaluations of published runs are left out: their "
             "cells are not identified."
