@@ -16,7 +16,7 @@ from ecnas_core.figures.search import table_rows
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import StudyProgress, TrialProgress
-from ecnas_core.search.study import Study, UnknownStudy
+from ecnas_core.search.study import FOLDER, Study, UnknownStudy, read
 from pages.widgets import downloads, html, study_setup
 from pages.widgets.session import bench, dark
 from pages.widgets.sql_box import sentence
@@ -39,20 +39,21 @@ state = st.session_state
 
 def show(study: Study) -> None:
     """Show a study that is carried out; when it has ended the page runs again."""
-    st.fragment(_watch, run_every=POLL_S)(study.id)
+    mean = study_setup.averages(study.plan.setting).kwh
+    st.fragment(_watch, run_every=POLL_S)(study.id, mean)
 
 
-def _watch(study_id: str) -> None:
+def _watch(study_id: str, mean_kwh: float | None) -> None:
     try:
-        study = runner.find(study_id, bench().data)
+        study = read(bench().data / FOLDER / study_id)
     except UnknownStudy:
         st.rerun()
     if not study.running:
         st.rerun()  # once, to end looking at it and because its trials are there now
-    _live(study, runner.progress(study))
+    _live(study, runner.progress(study), mean_kwh)
 
 
-def _live(study: Study, progress: StudyProgress) -> None:
+def _live(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None:
     if progress.figures is None:
         told = "Starting: the workers read the benchmark"
     else:
@@ -62,16 +63,16 @@ def _live(study: Study, progress: StudyProgress) -> None:
         st.button("Cancel", key="search_cancel", icon=":material/close:", disabled=study.cancelling,
                   on_click=study_setup.attempt, args=(runner.cancel, study),
                   help="It stops within half a second; finished trials are kept.")  # fmt: skip
-    _facts(study, progress)
+    _facts(study, progress, mean_kwh)
     pictures(study, progress)
     trials(progress)
 
 
-def _facts(study: Study, progress: StudyProgress) -> None:
+def _facts(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None:
     lens, count = study.plan.setting.lens, format_quantity(progress.evaluations, digits=None)
     a_second = figures.rate(progress)
     left = figures.seconds_left(progress, study_setup.speed(study.data))
-    mean = study_setup.averages(study.plan.setting).kwh
+    training = None if mean_kwh is None else mean_kwh * progress.evaluations
     busy = sum(trial.seconds for trial in progress.trials)
     html.facts(
         [
@@ -81,7 +82,7 @@ def _facts(study: Study, progress: StudyProgress) -> None:
             ("Time left", "cancelling" if study.cancelling else figures.duration(max(left, 1.0)), "about"),
             ("The search so far", figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
              f"assuming {study_setup.watts():g} W a core"),
-            ("Training them for real", figures.energy(None if mean is None else mean * progress.evaluations, lens),
+            ("Training them for real", figures.energy(training, lens),
              "evaluations × mean cell"),
         ]
     )  # fmt: skip
