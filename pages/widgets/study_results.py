@@ -180,10 +180,9 @@ def knee_rule(found: Results) -> tuple[str, tuple[float, ...]]:
                                                    help=f"{told}."), rules, "chord")  # fmt: skip
     if rule != results_.WEIGHTS:
         return rule, ()
-    steps = list(range(0, 101, 5))
     weights = [
-        picked(f"weight_{each.key}", lambda key, each=each: st.select_slider(
-            f"Weight of {each.label.lower()}", steps, key=key, width=160), steps, 50)
+        picked(f"weight_{each.key}", lambda key, each=each: st.slider(
+            f"Weight of {each.label.lower()}", 0, 100, step=5, key=key, width=180), range(101), 50)
         for each in found.metrics
     ]  # fmt: skip
     if not any(weights):
