@@ -31,8 +31,8 @@ upper bound. **Mean power** is energy by training time, in the scope GPU the rec
 divides by 4 × 40 000 images.
 
 **Your measurements**, marked own, are of training steps: (GPU + CPU joules a step) × 40 000 / batch size × 4
-epochs, PUE 1.59, the mean of several, thorough ones before quick ones; another precision than fp32 is a device of
-its own; evaluation and data loading are not in them. They are drawn half-tone:
+epochs, PUE 1.59, the mean of several, thorough ones before quick ones; another precision than fp32 and another batch
+size than 256 make a device of their own; evaluation and data loading are not in them. They are drawn half-tone:
 scaled.
 
 **Order by mean**: the mean logarithm over the devices, each device's level taken off, so that a missing device

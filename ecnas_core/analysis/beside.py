@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, SPACE, HardwareView, compare
+from ecnas_core.analysis.hardware import IMAGES_PER_EPOCH, OFFICIAL_DEVICES, SPACE, HardwareView, compare
 from ecnas_core.benchmark.store import Benchmark, check_epochs
 from ecnas_core.carbon import Lens
 from ecnas_core.carbon.lens import STORED_PUE
@@ -21,6 +21,8 @@ class Step(Protocol):
 
     @property
     def hash(self) -> str: ...  # noqa: D102
+    @property
+    def images_per_epoch(self) -> int: ...  # noqa: D102
     @property
     def mode(self) -> str: ...  # noqa: D102
     @property
@@ -44,6 +46,21 @@ def value(step: Step, lens: Lens, epochs: int) -> float | None:
     return lens.convert(step.facility_kwh(epochs, STORED_PUE), step.energy_j("gpu", epochs) or None)
 
 
+def comparable(step: Step, lens: Lens, epochs: int) -> float | None:
+    """The energy of ``value`` for epochs of 40,000 images, as the benchmark's are, whatever those of the measurement.
+
+    Args:
+        step: the measurement.
+        lens: scope, PUE, grid and unit.
+        epochs: of the training.
+
+    Returns:
+        The energy in the lens's unit; None as for ``value``.
+    """
+    own = value(step, lens, epochs)
+    return None if own is None else own * IMAGES_PER_EPOCH / step.images_per_epoch
+
+
 def entries(bench: Benchmark, step: Step, lens: Lens, epochs: int = 4) -> pd.DataFrame:
     """What the benchmark has for the cell of a measured training step.
 
@@ -55,7 +72,7 @@ def entries(bench: Benchmark, step: Step, lens: Lens, epochs: int = 4) -> pd.Dat
 
     Returns:
         One row an entry: ``name``, ``value`` in the lens's unit (NaN where the scope is not known), ``provenance`` and
-        ``ratio``, the measured energy by the entry's. A 4V cell has one row for each of the four released devices,
+        ``ratio``, the measured energy (``comparable``) by the entry's. A 4V cell has one row for each of the four released devices,
         their 4-epoch energies times epochs / 4 (as in the released files); each space that holds the cell has one
         more. A measurement of inference has none: the benchmark knows trainings alone.
 
@@ -71,7 +88,7 @@ def entries(bench: Benchmark, step: Step, lens: Lens, epochs: int = 4) -> pd.Dat
         if bench.query(step.hash, epochs).space == SPACE:
             rows += _devices(bench, step.hash, lens, epochs)
         rows += _spaces(bench, step.hash, lens, epochs)
-    own = value(step, lens, epochs)
+    own = comparable(step, lens, epochs)
     frame = pd.DataFrame(rows, columns=["name", "value", "provenance"]).astype({"value": float})
     return frame.assign(ratio=float("nan") if own is None else own / frame["value"])
 

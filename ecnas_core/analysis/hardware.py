@@ -30,6 +30,7 @@ SPACE = "4V"
 EPOCHS = 4
 IMAGES_PER_EPOCH = 40_000
 IMAGES = EPOCHS * IMAGES_PER_EPOCH
+BATCH_SIZE = 256
 SECTIONS = ("energy", "ranking", "regret")
 METRICS = ("energy", "time", "power", "energy_per_image", "gpu_share")
 OFFICIAL_DEVICES = ("Quadro RTX 6000", "Titan Xp", "RTX 3060", "RTX 3090")
@@ -234,8 +235,9 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     The released energies are those stored, of the training alone; only their GPU scope comes from the recorded
     joules, which cover the whole run with its start-up. The user's are extrapolated from a training step:
     (GPU J + CPU J) x 40,000 / batch size x 4 epochs, PUE 1.59; the mean where a cell was measured several times, of
-    thorough measurements where there are any. Another precision than fp32 is a device of its own. A
-    reading that is missing, negative or, for the CPU, 0 is unknown; 0 J for the GPU says that none took part.
+    thorough measurements where there are any. Another precision than fp32 and another batch size than the
+    benchmark's 256 make a device of their own. A reading that is missing, negative or, for the CPU, 0 is unknown;
+    0 J for the GPU says that none took part.
 
     An outlier is a record whose residual of a median polish of log energy (Tukey 1977: what neither its cell nor its
     device explains, what a cell costs being judged by the released devices) has a modified z-score, by the device's
@@ -523,14 +525,15 @@ _KNOWN = f"""
 with steps as (
     select
         hash, {IMAGES} / batch_size as steps, seconds_per_step as seconds,
-        device || ' (own' || if(coalesce(precision, 'fp32') = 'fp32', '', ', ' || precision) || ')' as device,
+        device || ' (own' || if(coalesce(precision, 'fp32') = 'fp32', '', ', ' || precision)
+            || if(batch_size = {BATCH_SIZE}, '', ', batch ' || batch_size) || ')' as device,
         if(isfinite(gpu_energy_j_per_step) and gpu_energy_j_per_step >= 0, gpu_energy_j_per_step, null) as gpu_j,
         if(isfinite(cpu_energy_j_per_step) and cpu_energy_j_per_step > 0, cpu_energy_j_per_step, null) as cpu_j
     from measurements
     where starts_with(lower(mode), 'train') and batch_size > 0 and isfinite(seconds_per_step) and seconds_per_step > 0
         and hash in (select hash from cells where space = '{SPACE}') and device is not null
     qualify coalesce(effort = 'quick', false) = bool_and(coalesce(effort = 'quick', false))
-        over (partition by hash, measurements.device, precision)
+        over (partition by hash, measurements.device, precision, batch_size)
 ),
 unscaled as (
     select

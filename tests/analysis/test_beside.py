@@ -25,12 +25,13 @@ class Step:
 
     hash: str = OF_4V
     mode: str = "train"
+    images_per_epoch: int = 40_000
     gpu_energy_j_per_step: float | None = 40.0
     cpu_energy_j_per_step: float | None = None
 
     def energy_j(self, component, epochs):
         joules = getattr(self, f"{component}_energy_j_per_step")
-        return None if joules is None else joules * 40_000 / 256 * epochs
+        return None if joules is None else joules * self.images_per_epoch / 256 * epochs
 
     def facility_kwh(self, epochs, pue):
         gpu, cpu = self.energy_j("gpu", epochs), self.energy_j("cpu", epochs)
@@ -89,6 +90,18 @@ def test_a_large_cell_has_the_surrogate_alone_and_no_gpu_share():
     gpu = beside.entries(bench, Step(hash=OF_7V), Lens(scope="GPU"))
     assert gpu["value"].isna().all()
     assert gpu["ratio"].isna().all()
+
+
+def test_epochs_of_another_size_are_brought_to_the_benchmarks():
+    large = Step(images_per_epoch=50_000, cpu_energy_j_per_step=10.0)
+    assert beside.value(large, Lens(), 4) == pytest.approx(50 * 50_000 / 256 * 4 / 3.6e6 * 1.59)
+    assert beside.comparable(large, Lens(), 4) == pytest.approx(50 * 156.25 * 4 / 3.6e6 * 1.59)
+    assert beside.comparable(Step(), Lens(), 4) is None
+    ratios = [
+        list(beside.entries(Benchmark.open(), step, Lens())["ratio"])
+        for step in (large, Step(cpu_energy_j_per_step=10.0))
+    ]
+    assert ratios[0] == pytest.approx(ratios[1])
 
 
 def test_an_unknown_scope_gives_entries_without_ratio():

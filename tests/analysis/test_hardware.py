@@ -367,15 +367,15 @@ class TestOwnMeasurements:
                              "cpu_energy_j_per_step": 10.0}])  # fmt: skip
         bench = Benchmark(tmp_path, Benchmark.open().bundled)
         compared = hardware.compare(bench, HardwareView(metric=metric, lens=Lens(scope=scope)))
-        found = wide(compared, compared.values)["RTX 4090 (own)"].dropna()
+        found = wide(compared, compared.values)["RTX 4090 (own, batch 200)"].dropna()
         assert dict(found) == {HOT: pytest.approx(expected)}
 
     def test_several_of_one_cell_are_averaged(self, tmp_path):
         measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}], "one")
-        measured(tmp_path, [{"hash": HOT, "batch_size": 128, "gpu_energy_j_per_step": 20.0,
+        measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 20.0,
                              "cpu_energy_j_per_step": 10.0}], "two")  # fmt: skip
         compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
-        joules = (40 * 40_000 / 256 + 30 * 40_000 / 128) / 2 * 4
+        joules = (40 + 30) / 2 * 40_000 / 256 * 4
         found = wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"]
         assert found == pytest.approx(joules / 3.6e6 * 1.59)
         record = compared.frame[compared.frame["own"]].iloc[0]
@@ -397,6 +397,13 @@ class TestOwnMeasurements:
         assert wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"] == pytest.approx(
             40 * 40_000 / 256 * 4 / 3.6e6
         )
+
+    def test_another_batch_size_is_a_device_of_its_own(self, tmp_path):
+        joules = {"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}
+        measured(tmp_path, [joules, joules | {"batch_size": 128}])
+        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        found = wide(compared, compared.values).loc[HOT]
+        assert found["RTX 4090 (own, batch 128)"] == pytest.approx(2 * found["RTX 4090 (own)"])
 
     def test_another_precision_is_a_device_of_its_own(self, tmp_path):
         joules = {"hash": HOT, "cpu_energy_j_per_step": 10.0}
