@@ -162,8 +162,8 @@ def head(findings: Mapping[str, Finding]) -> None:
     for name in ("gpu", "cpu"):
         found = findings[name]
         icon = "check_circle" if found.available else "info"
-        remedy = f" {sentence(found.remedy)}" if found.remedy else ""
-        lines.append(f":material/{icon}: **{name.upper()}** {sentence(found.detail)}{remedy}")
+        remedy = f" {html.plain(sentence(found.remedy))}" if found.remedy else ""
+        lines.append(f":material/{icon}: **{name.upper()}** {html.plain(sentence(found.detail))}{remedy}")
     st.caption("  \n".join(lines))
 
 
@@ -273,7 +273,7 @@ def measure(devices: list[Device]) -> tuple[Settings, int]:
     try:
         settings = controls(devices)
     except InvalidSettings as error:
-        st.error(sentence(str(error)), icon=":material/error:")
+        st.error(html.plain(sentence(str(error))), icon=":material/error:")
     run = measuring.latest()
     launch(cell, settings, run)
     if run is not None:
@@ -330,7 +330,7 @@ def main() -> None:
     if section == "measure":
         head(findings)
     if "measure_problem" in state:
-        st.error(sentence(state.pop("measure_problem")), icon=":material/error:")
+        st.error(html.plain(sentence(state.pop("measure_problem"))), icon=":material/error:")
     view = replace(view, section=section)
     if section == "measure":
         settings, epochs = measure(devices)

@@ -90,7 +90,7 @@ def _called(key: Key) -> str:
 def _propose(device: str, hashes: set[str]) -> None:
     st.subheader("Which cells tell most about this device", anchor=False)
     st.markdown(
-        f"These cells of {SPACE}, measured on your {device}, let the energies of all others be predicted best."
+        f"These cells of {SPACE}, measured on your {html.plain(device)}, let the energies of all others be predicted best."
         + (f" {len(hashes)} measured already count." if hashes else "")
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
@@ -126,7 +126,7 @@ def _calibrated(chosen: Key, measured: pd.DataFrame, lens: Lens) -> None:
     predicted = device.predict()
     agreement = figures.agreement(predicted, hardware.compare(bench(), HardwareView(lens=lens)).frame)
     headline = figures.device_headline(chosen[0], predicted, measured, agreement)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     if lens.scope != state.lens.scope:
         st.caption(f":material/info: The scope {figures.SCOPES[state.lens.scope]} is not known of these measurements. "
                    f"Shown is {figures.SCOPES[lens.scope]}.")  # fmt: skip

@@ -17,6 +17,7 @@ from ecnas_core.figures.cell import cell_svg, operations_legend
 from pages.widgets import html, tray
 from pages.widgets.session import bench, dark
 
+_LONGEST = 20_000
 _HERE = Path(__file__)
 _HTML = """\
 <div class="editor">
@@ -234,6 +235,10 @@ def _paste(key: str) -> None:
     text, failure, opened = (_part(key, name) for name in ("pasted", "failure", "paste"))
 
     def draw() -> None:
+        length = len(state[text])
+        if length > _LONGEST:
+            state[failure] = f"it is {length} characters long; a cell takes at most {_LONGEST}"
+            return
         try:
             _take(key, "draw", read(state[text]))
         except EcnasError as error:
@@ -247,18 +252,17 @@ def _paste(key: str) -> None:
             "JSON, text or a hash",
             key=text,
             height=110,
-            max_chars=20_000,
             placeholder='{"matrix": [[...]], "ops": [...]}\nor  1=conv3x3(0) 2=output(1)\nor  32 hexadecimal digits',
         )
         st.button("Draw it", key=_part(key, "Draw it"), on_click=draw)
         if state.get(failure):
-            st.error(f"This cannot be drawn: {state[failure]}.", icon=":material/error:")
+            st.error(f"This cannot be drawn: {html.plain(state[failure])}.", icon=":material/error:")
 
 
 def _answer(draft: Draft, verdict: Verdict) -> None:
     cell = verdict.cell
     if cell is None:
-        st.warning(f"Not a cell yet: {verdict.message}.", icon=":material/warning:")
+        st.warning(f"Not a cell yet: {html.plain(verdict.message)}.", icon=":material/warning:")
     else:
         st.markdown(f":green[:material/check_circle:] **A valid cell** of the space {cell.space}")
     vertices, edges = draft.vertices - len(verdict.dropped), len(draft.edges) - len(verdict.dropped_edges)

@@ -1,7 +1,8 @@
-"""Small pieces of HTML that Streamlit has no widget for: facts in a row, tables of quantities."""
+"""Small pieces of HTML that Streamlit has no widget for: facts in a row, tables of quantities; text that is not ours."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -25,6 +26,27 @@ _STYLE = """\
 .quantities .best {font-weight: 700}
 .scroll {overflow-x: auto}
 </style>"""
+_MARKED = re.compile(r"[\\`*\[\]<>$~&]|(?<![^\W_])_|_(?![^\W_])|^(?:[#+=-]|\d+(?=[.)](?: |$)))")
+_NAMED = re.compile(r":(?=[A-Za-z_+-]|\d+:)")
+_BLANK = re.compile(r"[ \t\n\r\f\v\x85\u2028\u2029]+")
+_JOINER = "\u2060"
+
+
+def plain(text: str) -> str:
+    """Text from a link, a file or a user for where Streamlit takes Markdown: shown as it is, on one line.
+
+    No image, link, formula, tag, icon or coloured word comes of it. An icon's name is taken from the text once Markdown
+    has been read, so no backslash protects it: an invisible joiner parts the colon from the name.
+
+    Args:
+        text: any.
+    """
+    escaped = _MARKED.sub(lambda found: _escaped(found[0]), _BLANK.sub(" ", text).strip(" "))
+    return _NAMED.sub(f":{_JOINER}", escaped)
+
+
+def _escaped(found: str) -> str:
+    return f"{found}{_JOINER}" if found.isdigit() else f"\\{found}"
 
 
 def facts(items: Sequence[tuple[str, str, str]]) -> None:

@@ -44,7 +44,7 @@ def card(measured: Measurement) -> None:
     lens = figures.seen_through(state.lens, measured)
     through = lens or state.lens
     entries = beside.entries(bench(), measured, through)
-    st.markdown(f"**{figures.headline(measured, entries, through)}**")
+    st.markdown(f"**{html.plain(figures.headline(measured, entries, through))}**")
     _facts(measured, through, known=lens is not None)
     note = figures.unknown_scope(measured, state.lens)
     if note:
@@ -104,8 +104,8 @@ def _estimate(measured: Measurement) -> None:
     if estimate:
         st.warning(
             f"**An estimate, not measured and not stored**: {format_prefixed(estimate['cpu_energy_j_per_step'], 'J')} "
-            f"a step, if the {estimate['cpu']} takes {format_quantity(estimate['cpu_power_w'], 'W')} meanwhile. The "
-            f"assumption is {estimate['assumption'].partition(';')[0]}.",
+            f"a step, if the {html.plain(estimate['cpu'])} takes {format_quantity(estimate['cpu_power_w'], 'W')} meanwhile. The "
+            f"assumption is {html.plain(estimate['assumption'].partition(';')[0])}.",
             icon=":material/straighten:",
         )
 
@@ -246,7 +246,7 @@ def results() -> tuple[str, ...]:
     else:
         one = shown[0] if shown else found[0]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.subheader(f"Cell {one.hash[:8]} on {one.device}", anchor=False, width="content")
+            st.subheader(f"Cell {one.hash[:8]} on {html.plain(one.device)}", anchor=False, width="content")
             if not shown:
                 st.caption("the latest; choose others in the table")
         card(one)

@@ -97,7 +97,7 @@ def _live(run: Run, progress: Progress) -> None:
     which = f"cell {progress.cell + 1} of {count}" if count > 1 else "the cell"
     with st.container(horizontal=True, vertical_alignment="center"):
         device = progress.device.get("name", run.settings.device)
-        told = f"**Measuring {which}** `{run.hashes[progress.cell][:8]}` on {device}: {_how(run.settings)}"
+        told = f"**Measuring {which}** `{run.hashes[progress.cell][:8]}` on {html.plain(device)}: {_how(run.settings)}"
         st.markdown(told, width="stretch")
         st.button("Cancel", key="measure_cancel", icon=":material/close:", disabled=run.cancelling,
                   on_click=runs.cancel, args=(run,))  # fmt: skip
@@ -124,7 +124,7 @@ def _live(run: Run, progress: Progress) -> None:
         st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measuring_repeats",
                         alt=f"{done} of {of} repeats, each a dot")  # fmt: skip
     for note in progress.notes:
-        st.caption(f":material/info: {sentence(note)}")
+        st.caption(f":material/info: {html.plain(sentence(note))}")
 
 
 def _doing(progress: Progress) -> list[tuple[str, str, str]]:
@@ -191,13 +191,15 @@ def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
         st.info("Cancelled: the device is free again, and what was measured before is kept.",
                 icon=":material/cancel:")  # fmt: skip
     elif run.state == "died":
-        st.error(f"**{FAILURES['died']}.** {sentence(run.error or '')}", icon=":material/error:")
+        st.error(f"**{FAILURES['died']}.** {html.plain(sentence(run.error or ''))}", icon=":material/error:")
     elif run.state == "failed" and not failed:
-        st.error(f"**The measurement could not begin.** {sentence(run.error or '')}", icon=":material/error:")
+        st.error(
+            f"**The measurement could not begin.** {html.plain(sentence(run.error or ''))}", icon=":material/error:"
+        )
     for each in failed:
         title = FAILURES.get(each["state"], "The measurement failed")
         which = f" Cell `{each['hash'][:8]}`:" if len(run.hashes) > 1 else ""
-        st.error(f"**{title}.**{which} {sentence(each['reason'])}", icon=":material/error:")
+        st.error(f"**{title}.**{which} {html.plain(sentence(each['reason']))}", icon=":material/error:")
 
 
 def _outcomes(outcomes: tuple[Mapping[str, Any], ...]) -> None:

@@ -13,6 +13,7 @@ from ecnas_core import Benchmark
 from ecnas_core.benchmark import UnknownCell
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
+from pages.widgets import html
 
 Shown = TypeVar("Shown")
 
@@ -53,7 +54,7 @@ def start() -> None:
         state.lens = Lens.from_params(params)
     except EcnasError as error:
         state.link = {}
-        state.notices.append(_BROKEN.format(error))
+        state.notices.append(_BROKEN.format(html.plain(str(error))))
     state.cell = _known(params.get("cell"))
     listed = dict.fromkeys(params.get("tray", "").split("~"))
     state.tray = [digest for digest in listed if _known(digest)][:PINNED_AT_MOST]
@@ -73,7 +74,7 @@ def from_link(key: str, parse: Callable[[Mapping[str, str]], Shown]) -> Shown:
             state[key] = parse(state.pop("link", {}))
         except EcnasError as error:
             state[key] = parse({})
-            st.warning(_BROKEN.format(error), icon=":material/link_off:")
+            st.warning(_BROKEN.format(html.plain(str(error))), icon=":material/link_off:")
     return state[key]
 
 
@@ -100,7 +101,7 @@ def _known(digest: str | None) -> str | None:
     try:
         return bench().query(digest, space="7V").hash
     except UnknownCell as error:
-        st.session_state.notices.append(f"A cell of the link is left out: {error}.")
+        st.session_state.notices.append(f"A cell of the link is left out: {html.plain(str(error))}.")
         return None
 
 

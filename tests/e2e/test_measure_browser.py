@@ -68,6 +68,21 @@ def test_a_cell_is_drawn_and_validated(open_own):
     expect(tab.page.get_by_role("button", name="Measure this cell")).to_be_enabled()
 
 
+def test_what_a_link_says_is_shown_as_it_was_written(open_own):
+    """No image is fetched, no formula set, no icon drawn; by the parser of the browser itself."""
+    tab = open_own()
+    asked: list[str] = []
+    tab.page.on("request", lambda request: asked.append(request.url))
+    hostile = "![a](http://127.0.0.1:9/x.png) $x$ :material/home: :red[b] <b>c</b> *d*"
+    tab.open("/measure", draw=hostile, cell=hostile)
+    for number in (0, 1):
+        notice = tab.page.get_by_test_id("stAlert").nth(number)
+        expect(notice).to_contain_text("of the link is left out" if number == 0 else "could not be opened")
+        assert notice.locator("img, .katex, em, b, strong, [data-testid=stMarkdownColoredText]").count() == 0
+        assert "![a](http://127.0.0.1:9/x.png) $x$" in notice.inner_text().replace("\u2060", "")
+    assert not [url for url in asked if ":9/" in url]
+
+
 def test_measured_on_the_cpu_seen_from_two_tabs_listed_and_deleted(open_own):
     tab = open_own().open("/measure", draw=CHAIN, **CPU)
     press(tab, "Measure this cell")

@@ -110,7 +110,7 @@ class TestBrokenLinks:
             ({"space": "9V"}, "there is no space '9V'; take one of 4V, 5V, 7V"),
             ({"epochs": "100"}, "no training budget of '100' epochs; take one of 4, 12, 36, 108"),
             ({"x": "energy", "y": "energy"}, "choose two different metrics"),
-            ({"range_energy": "x"}, "write it as LOW~HIGH"),
+            ({"range_energy": "x"}, r"write it as LOW\~HIGH"),
             ({"range_energy": "nan~nan"}, "the range of energy is empty"),
             ({"vertices": "-3~99"}, "give two of 0 to 7"),
             ({"energy_provenance": "guessed"}, "unknown provenance 'guessed'"),
@@ -173,3 +173,15 @@ class TestBrokenLinks:
         matching = page.matching if "Matching cells" in page.facts else 0
         page.set("explore_filters", True).works()
         assert (page.matching if "Matching cells" in page.facts else 0) == matching
+
+
+class TestHostileLinks:
+    """What a link says is shown as it was written: no image, formula or icon comes of it."""
+
+    @pytest.mark.parametrize("mark", ["![a](http://127.0.0.1:9/x.png)", "$x$", ":material/home:", "<b>", "**b**"])
+    @pytest.mark.parametrize(("page", "name"), [("explore", "cell"), ("explore", "grid"), ("measure", "draw")])
+    def test_is_told_without_being_read_as_markdown(self, open_page, page, name, mark):
+        shown = open_page(page, **{name: mark}).works()
+        (notice,) = shown.texts("warning")
+        assert mark not in notice
+        assert mark in notice.replace("\\", "").replace("\u2060", "")
