@@ -1,17 +1,18 @@
 """The energy of training any cell for 4 epochs, learned from the measured cells of 7V.
 
-``best`` is an exact Gaussian process over counts that fix what each step of the network works on
-(``features.composition``), on log energy, so that no prediction is negative. ``paper`` is the network of EC-NAS
+``best`` is a sum of what the steps of a training take, none negative (``features.works``), times an exact Gaussian
+process over the counts that fix what each step works on (``features.composition``). The sum says what cells beyond the
+measured ones need, the process what sums cannot; no prediction is negative. ``paper`` is the network of EC-NAS
 (section 2.1): 36 features, GELU, L1 loss. Both learn from measurements alone, never from the published surrogate.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,7 @@ from ecnas_core.benchmark.store import Benchmark, UnknownCell
 from ecnas_core.cells import CellTable, enumerate_cells
 from ecnas_core.errors import EcnasError
 from ecnas_core.surrogates import conformal, gaussian_process, multilayer_perceptron, weights
-from ecnas_core.surrogates.features import composition, encoding
+from ecnas_core.surrogates.features import composition, encoding, works
 from ecnas_core.surrogates.gaussian_process import GaussianProcess
 from ecnas_core.surrogates.lookup import look_up, table_of
 from ecnas_core.surrogates.multilayer_perceptron import Perceptron
@@ -84,17 +85,19 @@ class EnergyModel(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class BestEnergy:
-    """A Gaussian process over ``features.composition``; see ``EnergyModel``.
+    """A sum over ``features.works`` times a Gaussian process over ``features.composition``; see ``EnergyModel``.
 
     Its 90 % interval is conformal: as many predicted standard deviations of log energy as nine in ten of the measured
     cells lay within, each predicted without the tenth of the cells that it is in.
 
     Attributes:
-        process: of log energy in kWh.
+        summands: shape (works,), kWh for one unit of each of ``features.works``, none negative.
+        process: of log energy less the logarithm of the sum.
         width: half the interval in standard deviations.
         cells: number of cells.
     """
 
+    summands: Floats
     process: GaussianProcess
     width: float
     cells: int
@@ -104,7 +107,8 @@ class BestEnergy:
         """See ``EnergyModel``."""
         import pandas as pd
 
-        middle, deviation = self.process.predict(_composition(table))
+        beyond, deviation = self.process.predict(_columns(composition(table)))
+        middle = np.log(_columns(works(table)) @ self.summands) + beyond
         half = self.width * deviation
         logs = {"energy_kwh": middle, "low": middle - half, "high": middle + half}
         return pd.DataFrame({name: np.exp(values) for name, values in logs.items()})
@@ -115,7 +119,7 @@ class BestEnergy:
             path,
             f"energy {self.name}",
             _fingerprint(self.name),
-            self.process.to_arrays(),
+            {"summands": self.summands, **self.process.to_arrays()},
             {"width": self.width, "cells": self.cells},
         )
 
@@ -241,15 +245,17 @@ def fit_to(
     if model == "paper":
         [fitted] = _fit_paper(table, energy_kwh, [seed], order[None], progress, cancel)
         return fitted
-    inputs, logs = _composition(table), np.log(energy_kwh)
-    process = gaussian_process.fit(inputs, logs, seed, "energy", progress, cancel)
+    inputs, work, logs = _columns(composition(table)), _columns(works(table)), np.log(energy_kwh)
+    summands = _summands(work, energy_kwh)
+    process = gaussian_process.fit(inputs, logs - np.log(work @ summands), seed, "energy", progress, cancel)
     errors = np.empty(len(logs))
     for fold in range(FOLDS):
         unseen = order[fold::FOLDS]
         seen = np.setdiff1d(order, unseen)
-        middle, deviation = process.given(inputs[seen], logs[seen]).predict(inputs[unseen])
-        errors[unseen] = np.abs(logs[unseen] - middle) / deviation
-    return BestEnergy(process, conformal.quantile(errors), len(table))
+        sums = np.log(work @ _summands(work[seen], energy_kwh[seen]))
+        beyond, deviation = process.given(inputs[seen], (logs - sums)[seen]).predict(inputs[unseen])
+        errors[unseen] = np.abs((logs - sums)[unseen] - beyond) / deviation
+    return BestEnergy(summands, process, conformal.quantile(errors), len(table))
 
 
 def predict(bench: Benchmark, model: EnergyModel, hashes: Iterable[str] | None = None) -> pd.DataFrame:
@@ -285,7 +291,7 @@ def load(path: Path) -> EnergyModel:
         layers = tuple((arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(count))
         return PaperEnergy(Perceptron(layers), facts["half"], facts["cells"])
     arrays, facts = weights.load(path, "energy best", _fingerprint("best"))
-    return BestEnergy(GaussianProcess.from_arrays(arrays), facts["width"], facts["cells"])
+    return BestEnergy(arrays["summands"], GaussianProcess.from_arrays(arrays), facts["width"], facts["cells"])
 
 
 def check_model(model: str) -> None:
@@ -338,11 +344,19 @@ def _fit_paper(
     return models
 
 
-def _composition(table: CellTable) -> Floats:
-    return np.column_stack(list(composition(table).values())).astype(np.float64)
+def _columns(found: Mapping[str, npt.NDArray[Any]]) -> Floats:
+    return np.column_stack(list(found.values())).astype(np.float64)
+
+
+def _summands(work: Floats, energy_kwh: Floats) -> Floats:
+    """Those, none negative, whose sums come nearest to the energies in relative terms."""
+    from scipy.optimize import nnls
+
+    summands: Floats = nnls(work / energy_kwh[:, None], np.ones(len(work)))[0]
+    return summands
 
 
 @cache
 def _fingerprint(model: Model) -> str:
     cells = enumerate_cells("5V")
-    return weights.fingerprint(composition(cells) if model == "best" else {"encoding": encoding(cells)})
+    return weights.fingerprint(composition(cells) | works(cells) if model == "best" else {"encoding": encoding(cells)})

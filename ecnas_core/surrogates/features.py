@@ -87,13 +87,34 @@ def composition(table: CellTable) -> dict[str, Ints]:
         ``sums``: interior vertices with more than one edge in;
         ``forks``: interior vertices with more than one edge out;
         ``residual``: 1 where an edge leads from input to output;
-        ``branches``: interior vertices that feed the output.
+        ``branches``: interior vertices that feed the output; 1 where there is none.
     """
     pairs, of_row = table.graphs()
     kinds = table.operations()
     found: dict[str, Ints] = {f"n_{name}": (kinds == number).sum(axis=0) for number, name in enumerate(NAMES)}
     by_graph = np.array([_wiring(*pair) for pair in pairs], np.int64).reshape(len(pairs), len(WIRING))
     return found | {name: by_graph[of_row, column] for column, name in enumerate(WIRING)}
+
+
+def works(table: CellTable) -> dict[str, NDArray[np.float64]]:
+    """What a training has to do, in summands of its energy, by the counts of ``composition``.
+
+    The work of a convolution grows with the square of its channels, the traffic of any step with its channels, and each
+    step takes something whatever its channels.
+
+    Args:
+        table: pruned cells.
+
+    Returns:
+        By name, one number a cell: ``training`` (always 1); the counts of steps of each kind; these by ``branches``,
+        with ``_channels`` behind; and the convolutions by the square of it, with ``_squares`` behind.
+    """
+    found = composition(table)
+    share = 1 / found["branches"]
+    work = {"training": np.ones(len(table)), "residual": found["residual"].astype(np.float64)}
+    for name in (*(f"n_{operation}" for operation in NAMES), "projections", "additions"):
+        work |= {name: found[name].astype(np.float64), f"{name}_channels": found[name] * share}
+    return work | {f"n_{name}_squares": found[f"n_{name}"] * share**2 for name in CONVOLUTIONS}
 
 
 def encoding(table: CellTable) -> NDArray[np.float64]:
@@ -127,7 +148,7 @@ def _wiring(vertices: int, edge_bits: int) -> tuple[int, ...]:
         (into > 1).sum(),
         (out_of > 1).sum(),
         edges[0, -1],
-        edges[1:-1, -1].sum(),
+        max(edges[1:-1, -1].sum(), 1),
     )
     return tuple(int(count) for count in counted)
 

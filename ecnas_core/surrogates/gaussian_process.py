@@ -19,20 +19,19 @@ MOST_ROWS = 900
 """Different rows by which the likelihood is maximised; all of them count in the prediction."""
 _TYPICAL_SCALE = 2.0
 """Median of the prior of a length scale, in standard deviations of its input; its logarithm has variance 2."""
-_RIDGE = 1e-4
 _JITTER = 1e-8
-_ARRAYS = ("inputs", "counts", "residuals", "slopes", "scales")
+_ARRAYS = ("inputs", "counts", "residuals", "scales")
 
 
 @dataclass(frozen=True, eq=False)
 class GaussianProcess:
-    """A line plus a Matérn process of smoothness 3/2, its length scales one an input, and noise.
+    """A constant plus a Matérn process of smoothness 3/2, its length scales one an input, and noise.
 
     Attributes:
         inputs: shape (rows, d), the different rows that values are known of.
         counts: shape (rows,), how many values each has.
-        residuals: shape (rows,), their means less the line.
-        slopes: shape (1 + d,), the line, the constant first.
+        residuals: shape (rows,), their means less the constant.
+        mean: the constant.
         scales: shape (d,), length scales in units of the inputs; infinite where an input never varied.
         variance: of the process.
         noise: variance of a single value around it.
@@ -41,8 +40,8 @@ class GaussianProcess:
     inputs: Floats
     counts: Floats
     residuals: Floats
-    slopes: Floats
     scales: Floats
+    mean: float
     variance: float
     noise: float
 
@@ -59,7 +58,7 @@ class GaussianProcess:
 
         rows, of_input = np.unique(inputs, axis=0, return_inverse=True)
         correlation = self._correlate(rows, self.inputs)
-        mean: Floats = self._line(rows) + correlation @ self._solved
+        mean: Floats = self.mean + correlation @ self._solved
         explained = (solve_triangular(self._factor, correlation.T, lower=True) ** 2).sum(axis=0)
         deviation = np.sqrt(np.maximum(self.variance - explained, 0) + self.noise)
         return mean[of_input.ravel()], deviation[of_input.ravel()]
@@ -72,20 +71,19 @@ class GaussianProcess:
             values: shape (n,).
         """
         rows, counts, means, _ = _grouped(inputs, values)
-        slopes = _least_squares(inputs, values)
-        residuals = means - slopes[0] - rows @ slopes[1:]
-        return GaussianProcess(rows, counts, residuals, slopes, self.scales, self.variance, self.noise)
+        mean = float(values.mean())
+        return GaussianProcess(rows, counts, means - mean, self.scales, mean, self.variance, self.noise)
 
     def to_arrays(self) -> dict[str, Floats]:
         """Everything that ``from_arrays`` needs, to be saved."""
-        of_process = {"variances": np.array([self.variance, self.noise])}
+        of_process = {"numbers": np.array([self.mean, self.variance, self.noise])}
         return of_process | {name: getattr(self, name) for name in _ARRAYS}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Floats]) -> GaussianProcess:
         """The process whose arrays these are."""
-        variance, noise = arrays["variances"].tolist()
-        return cls(**{name: arrays[name] for name in _ARRAYS}, variance=variance, noise=noise)
+        mean, variance, noise = arrays["numbers"].tolist()
+        return cls(**{name: arrays[name] for name in _ARRAYS}, mean=mean, variance=variance, noise=noise)
 
     @cached_property
     def _factor(self) -> Floats:
@@ -100,10 +98,6 @@ class GaussianProcess:
 
         solved: Floats = cho_solve((self._factor, True), self.residuals)
         return solved
-
-    def _line(self, rows: Floats) -> Floats:
-        line: Floats = self.slopes[0] + rows @ self.slopes[1:]
-        return line
 
     def _correlate(self, first: Floats, second: Floats) -> Floats:
         first, second = first / self.scales, second / self.scales
@@ -132,8 +126,8 @@ def fit(
     import torch
 
     rows, counts, means, within = _grouped(inputs, values)
-    slopes = _least_squares(inputs, values)
-    residuals = means - slopes[0] - rows @ slopes[1:]
+    mean = float(values.mean())
+    residuals = means - mean
     spread = float(np.sqrt((np.sum(counts * residuals**2) + within) / len(values)))
     deviations = inputs.std(axis=0)
     units = np.where(deviations > 0, deviations, np.inf)
@@ -165,8 +159,8 @@ def fit(
         rows,
         counts,
         residuals,
-        slopes,
         units * log_scales.detach().exp().numpy(),
+        mean,
         float(log_variance.detach().exp()) * spread**2,
         float(log_noise.detach().exp()) * spread**2,
     )
@@ -178,13 +172,3 @@ def _grouped(inputs: Floats, values: Floats) -> tuple[Floats, Floats, Floats, fl
     means = np.bincount(of_value.ravel(), values) / counts
     within = float(((values - means[of_value.ravel()]) ** 2).sum())
     return rows.astype(np.float64), counts.astype(np.float64), means, within
-
-
-def _least_squares(inputs: Floats, values: Floats) -> Floats:
-    """The constant and slopes of a line, slightly shrunk so that inputs may depend on one another."""
-    centre, deviations = inputs.mean(axis=0), inputs.std(axis=0)
-    units = np.where(deviations > 0, deviations, np.inf)
-    standard = (inputs - centre) / units
-    squares = standard.T @ standard + _RIDGE * len(values) * np.eye(standard.shape[1])
-    slopes = np.linalg.solve(squares, standard.T @ (values - values.mean())) / units
-    return np.concatenate([[values.mean() - centre @ slopes], slopes])

@@ -71,7 +71,7 @@ def graphs(table: CellTable) -> Graphs:
     for row, (vertices, edge_bits) in enumerate(pairs):
         edges[row, :vertices, :vertices] = adjacency(vertices, edge_bits)
     found = composition(table)
-    branches = np.maximum(found["branches"], 1)
+    branches = found["branches"]
     work = (9 * found["n_conv3x3"] + found["n_conv1x1"]) / branches**2 + found["projections"] / branches
     whole = [*found.values(), np.log1p(work + found["residual"])]
     return Graphs(

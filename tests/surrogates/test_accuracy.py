@@ -122,7 +122,6 @@ class TestRecovery:
             [0.5, 0.6, 0.7, 0.8]
         )
 
-
     def test_in_parts(self, made_up, fitted, monkeypatch):
         whole = fitted.predict(made_up.table)
         monkeypatch.setattr(accuracy, "_ROWS_AT_ONCE", 100)

@@ -14,7 +14,7 @@ from ecnas_core.cells import Cell, CellTable, enumerate_cells
 from ecnas_core.cells.enumeration import labelled_graphs
 from ecnas_core.surrogates import energy, weights
 from ecnas_core.surrogates.energy import UnknownModel
-from ecnas_core.surrogates.features import composition, encoding
+from ecnas_core.surrogates.features import composition, encoding, works
 from ecnas_core.surrogates.lookup import take
 from ecnas_core.surrogates.training import TooFewResults, TrainingCancelled
 from ecnas_core.surrogates.weights import OtherFeatures, UnreadableModel
@@ -31,7 +31,7 @@ def table() -> CellTable:
 def law(table) -> np.ndarray:
     """Energies that hang on the composition alone, with 2 % of noise."""
     found = composition(table)
-    cost = 3 + 4 * found["n_conv3x3"] / found["branches"].clip(1) + found["n_conv1x1"] + found["projections"]
+    cost = 3 + 4 * found["n_conv3x3"] / found["branches"] + found["n_conv1x1"] + found["projections"]
     return cost * np.exp(np.random.default_rng(0).normal(0, 0.02, len(table))) / 1000
 
 
@@ -80,8 +80,27 @@ class TestFeatures:
         for name, values in of_cells.items():
             assert (every[name] == values[graphs.cell_index]).all()
 
+    def test_works_by_hand(self):
+        """Two branches: conv3x3 and conv1x1, both from the input and to the output."""
+        matrix = [[0, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]
+        cell = Cell(matrix, ["input", "conv3x3-bn-relu", "conv1x1-bn-relu", "output"])
+        found = works(CellTable.from_digits([4], [cell.edge_bits], [cell.ops_digits]))
+        assert {name: values[0] for name, values in found.items() if values[0]} == {
+            "training": 1, "n_conv3x3": 1, "n_conv3x3_channels": 0.5, "n_conv3x3_squares": 0.25, "n_conv1x1": 1,
+            "n_conv1x1_channels": 0.5, "n_conv1x1_squares": 0.25, "projections": 2, "projections_channels": 1,
+        }  # fmt: skip
+
 
 class TestRecovery:
+    def test_a_sum_of_works_is_recovered_exactly(self, table):
+        """Also far beyond: learned from up to 4 vertices, asked for all of 5."""
+        summands = np.random.default_rng(0).uniform(0.0005, 0.002, len(works(table)))
+        truth = np.column_stack(list(works(table).values())) @ summands
+        learned = np.flatnonzero(table.vertices < 5)
+        noisy = truth * np.exp(np.random.default_rng(1).normal(0, 1e-4, len(table)))
+        found = energy.fit_to(take(table, learned), noisy[learned]).predict(table)
+        assert np.abs(found["energy_kwh"] / truth - 1).median() < 0.01
+
     def test_a_law_is_recovered_to_its_noise(self, table, law, some, fitted):
         unseen = others(table, some)
         found = fitted["best"].predict(take(table, unseen))
