@@ -6,8 +6,10 @@ import argparse
 import json
 import math
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime
 from decimal import Decimal
@@ -22,6 +24,8 @@ from ecnas_core.cells import SPACES, Cell
 from ecnas_core.errors import EcnasError
 
 Handler = Callable[[argparse.Namespace], tuple[dict[str, Any], str]]
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 class BadCell(EcnasError):
@@ -72,8 +76,9 @@ def read_cell(text: str) -> Cell | str:
         BadCell: it is none of the three.
         InvalidCell: the matrix and operations make no cell.
     """
-    if len(text) == 32 and all(digit in "0123456789abcdef" for digit in text):
-        return text
+    plain = text.strip().lower()
+    if len(plain) == 32 and all(digit in "0123456789abcdef" for digit in plain):
+        return plain
     if text.lstrip().startswith("{"):
         return Cell.from_json(text)
     path = Path(text)
@@ -359,23 +364,22 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         images=options.cifar,
         time_limit_s=options.time_limit,
     )
-    estimates: dict[str, Any] = {}
 
     def tell(event: dict[str, Any]) -> None:
-        if event["event"] == "result":
-            estimates[event["hash"]] = event.get("estimate")
         told = _measuring(event, len(cells))
         if told:
             print(told, file=sys.stderr, flush=True)
 
-    outcomes = measure_all(cells, settings, bench, tell, again=not options.cells or options.again)
+    with _signals_noted() as stopped:
+        outcomes = measure_all(cells, settings, bench, tell, stopped, again=not options.cells or options.again)
+    documents = [outcome.to_document() | _trainings(outcome.measurement) for outcome in outcomes]
     if options.cell:
         (outcome,) = outcomes
         if outcome.measurement is None:
             raise by_name(outcome.state)(outcome.reason)
-        return _measured(bench, outcome.measurement, estimates.get(outcome.hash))
-    options.status = int(any(outcome.measurement is None for outcome in outcomes))
-    documents = [outcome.to_document() for outcome in outcomes]
+        options.status = int(not outcome.succeeded)
+        return _measured(bench, outcome)
+    options.status = int(len(outcomes) < len(cells) or not all(outcome.succeeded for outcome in outcomes))
     rows = [
         {"hash": outcome.hash, "state": outcome.state}
         | {
@@ -386,6 +390,18 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         for outcome in outcomes
     ]
     return {"cells": documents}, _table(rows)
+
+
+@contextmanager
+def _signals_noted() -> Iterator[Callable[[], bool]]:
+    """Whether this process has been asked to stop; meanwhile Ctrl-C and SIGTERM end what is measured and no more."""
+    asked: list[int] = []
+    before = {each: signal.signal(each, lambda number, _: asked.append(number)) for each in _STOPPING}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _measuring(event: dict[str, Any], cells: int) -> str | None:
@@ -403,19 +419,17 @@ def _measuring(event: dict[str, Any], cells: int) -> str | None:
             return f"{where} {event['component']}: {event['reason']}"
         case "carbontracker" if "failed" in event:
             return f"{where} carbontracker: {event['failed']}"
-        case "outcome":
+        case "outcome" if cells > 1 or event["state"] in ("measured", "skipped"):
             return f"{where} {event['state']}{': ' + event['reason'] if event['reason'] else ''}"
     return None
 
 
-def _measured(bench: Benchmark, measured: Any, estimate: dict[str, Any] | None) -> tuple[dict[str, Any], str]:
-    from ecnas_core.analysis.beside import entries
-    from ecnas_core.carbon import Lens
+def _trainings(measured: Any) -> dict[str, Any]:
+    """A measured train step brought to whole trainings."""
     from ecnas_core.carbon.lens import STORED_PUE
-    from ecnas_core.measure.record import FLAGS
 
-    gpu_alone = Lens(scope="GPU") if measured.facility_kwh(4, STORED_PUE) is None else Lens()
-    rows = _finite(entries(bench, measured, gpu_alone).to_dict("records"))
+    if measured is None:
+        return {}
     trainings = {
         str(epochs): {
             "gpu_energy_j": measured.energy_j("gpu", epochs),
@@ -425,12 +439,31 @@ def _measured(bench: Benchmark, measured: Any, estimate: dict[str, Any] | None) 
         }
         for epochs in EPOCHS
     }
-    document = measured.to_document() | {
+    return {
         "tracker_deviation": measured.tracker_deviation,
         "trainings": trainings if measured.mode == "train" else None,
-        "beside": {"scope": gpu_alone.describe(), "epochs": 4, "entries": rows},
-        "estimate": estimate,
     }
+
+
+def _measured(bench: Benchmark, outcome: Any) -> tuple[dict[str, Any], str]:
+    from ecnas_core.analysis.beside import entries
+    from ecnas_core.carbon import Lens
+    from ecnas_core.carbon.lens import STORED_PUE
+    from ecnas_core.measure.record import FLAGS
+
+    measured, estimate = outcome.measurement, outcome.estimate
+    lens = Lens(scope="GPU") if measured.facility_kwh(4, STORED_PUE) is None else Lens()
+    rows = _finite(entries(bench, measured, lens).to_dict("records"))
+    document = (
+        measured.to_document()
+        | _trainings(measured)
+        | {
+            "beside": {"scope": lens.describe(), "epochs": 4, "entries": rows},
+            "estimate": estimate,
+            "state": outcome.state,
+            "reason": outcome.reason,
+        }
+    )
     lines = [f"{measured.hash}   {measured.device}, {measured.mode}, batch {measured.batch_size}, {measured.precision}"]
     for label, value, unit, cv in (
         ("time", measured.seconds_per_step, "s", measured.seconds_cv),
@@ -448,8 +481,10 @@ def _measured(bench: Benchmark, measured: Any, estimate: dict[str, Any] | None) 
         lines.append(
             f"{'estimate':>20}  CPU {estimate['cpu_energy_j_per_step']:.3g} J a step; {estimate['assumption']}"
         )
+    if outcome.reason:
+        lines.append(f"{'not stored':>20}  {outcome.reason}")
     if rows:
-        lines += ["", f"4 epochs in kWh, {gpu_alone.describe()}", _table(rows)]
+        lines += ["", f"4 epochs of 40,000 images in kWh, {lens.describe()}", _table(rows)]
     return document, "\n".join(lines)
 
 
@@ -636,11 +671,13 @@ def _parser() -> argparse.ArgumentParser:
     measure.add_argument("cell", metavar="CELL", nargs="?", help="a hash, a JSON file, or JSON text")
     measure.add_argument(
         "--cells", type=Path, metavar="FILE",
-        help="many cells, a hash or JSON text a line; what is stored already with these settings is left out",
+        help="many cells, a hash or JSON text a line; those stored already with these settings are left out",
     )  # fmt: skip
     measure.add_argument("--again", action="store_true", help="with --cells: measure what is stored already too")
     measure.add_argument("--device", default="auto", help="auto (the first GPU, else the CPU), cpu, cuda:0, cuda:1 ...")
-    measure.add_argument("--quick", action="store_true", help="about 10 s a cell instead of about 2 min")
+    measure.add_argument(
+        "--quick", action="store_true", help="about 10 s a cell instead of about 2 min, more where steps are slow"
+    )
     measure.add_argument("--inference", action="store_true", help="forward passes instead of train steps")
     measure.add_argument("--batch-size", type=int, metavar="B", help="images a step (default: 256, on the CPU 32)")
     measure.add_argument("--precision", choices=("fp32", "tf32", "bf16"), default="fp32", help="default: fp32")

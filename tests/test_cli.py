@@ -1,10 +1,12 @@
 import json
+import signal
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from ecnas_core import Benchmark
+from ecnas_core import Benchmark, Cell
 from ecnas_core.cli import main
 
 SMALLEST = "043721b9c7fe8c5fad811d47d83132ec"
@@ -117,8 +119,45 @@ def test_measure_many_cells_and_go_on(
     assert f"[1/1] {SMALLEST[:8]} repeat 5/5" in told.err
     assert main(call) == 0
     (again,) = json.loads(capsys.readouterr().out)["cells"]
-    assert again == cell | {"state": "skipped"}
+    assert again == cell | {"state": "skipped", "estimate": None}
     assert len(list((tmp_path / "data" / "measurements").glob("*.parquet"))) == 1
+
+
+def test_what_was_measured_is_printed_when_it_cannot_be_stored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").touch()
+    assert main(["measure", SMALLEST, "--quick", "--data", str(tmp_path / "data")]) == 1
+    told = capsys.readouterr()
+    assert "cannot be written to" in told.err
+    assert len(told.err.splitlines()) == 1, "nothing was measured in vain"
+
+
+def test_a_batch_that_is_asked_to_stop_prints_what_it_has(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ecnas_core.measure import batch
+    from ecnas_core.measure.states import Cancelled
+    from tests.made_up import measured
+
+    def measure(cell: Cell, settings: object, emit: object, cancelled: Callable[[], bool]) -> object:
+        if cell.hash == SMALLEST:
+            return measured(hash=SMALLEST)
+        signal.raise_signal(signal.SIGTERM)
+        assert cancelled()
+        raise Cancelled("the measurement was cancelled")
+
+    monkeypatch.setitem(batch.measure_all.__kwdefaults__, "measure", measure)
+    cells = tmp_path / "cells.txt"
+    cells.write_text(
+        f"{SMALLEST}\n" + '{"matrix": [[0, 1, 0], [0, 0, 1], [0, 0, 0]], "ops": ["input", "conv1x1-bn-relu", "output"]}'
+    )
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["measure", "--cells", str(cells), "--again", "--data", str(tmp_path / "data"), "--json"]) == 1
+    assert signal.getsignal(signal.SIGTERM) == before
+    document = json.loads(capsys.readouterr().out)
+    assert [cell["state"] for cell in document["cells"]] == ["measured", "cancelled"]
+    assert document["cells"][0]["trainings"]["4"]["gpu_energy_j"] == pytest.approx(32 * 40_000 / 256 * 4)
 
 
 def test_measuring_what_is_not_there_exits_with_1(capsys: pytest.CaptureFixture[str]) -> None:

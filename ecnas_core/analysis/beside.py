@@ -72,9 +72,9 @@ def entries(bench: Benchmark, step: Step, lens: Lens, epochs: int = 4) -> pd.Dat
 
     Returns:
         One row an entry: ``name``, ``value`` in the lens's unit (NaN where the scope is not known), ``provenance`` and
-        ``ratio``, the measured energy (``comparable``) by the entry's. A 4V cell has one row for each of the four released devices,
-        their 4-epoch energies times epochs / 4 (as in the released files); each space that holds the cell has one
-        more. A measurement of inference has none: the benchmark knows trainings alone.
+        ``ratio``, the measured energy (``comparable``) by the entry's. A 4V cell has one row for each of the four
+        released devices, their 4-epoch energies times epochs / 4 (as in the released files); each space that holds
+        the cell has one more. A measurement of inference has none: the benchmark knows trainings alone.
 
     Raises:
         UnknownEpochs: another budget.

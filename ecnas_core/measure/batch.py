@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
-from ecnas_core.measure import doctor, runner, store
+from ecnas_core.errors import EcnasError
+from ecnas_core.measure import doctor, nvml, runner, store
 from ecnas_core.measure.protocol import Emit, Settings
 from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.states import (
-    Cancelled,
     DeviceFailed,
     InvalidSettings,
     MeasureError,
-    NoDevice,
+    NotStored,
     OutOfMemory,
     TimeLimit,
     WorkerDied,
@@ -34,39 +34,70 @@ class Outcome:
         hash: of the cell.
         state: ``measured``, ``skipped`` (it was stored already) or the state of the error.
         measurement: the figures; None where there are none.
-        reason: why there are none.
+        reason: why there are none, or why they were not stored.
+        estimate: of the CPU's energy where nothing counts it, as the worker tells it; never stored.
     """
 
     hash: str
     state: str
     measurement: Measurement | None = None
     reason: str | None = None
+    estimate: Mapping[str, Any] | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the cell's figures are stored."""
+        return self.state in ("measured", "skipped")
+
+    @property
+    def ends_all(self) -> bool:
+        """Whether the cells that follow would meet the same."""
+        return not self.succeeded and not any(self.state == error.state for error in _OF_ONE_CELL)
 
     def to_document(self) -> dict[str, Any]:
         """The outcome for JSON."""
         measured = None if self.measurement is None else self.measurement.to_document()
-        return {"hash": self.hash, "state": self.state, "reason": self.reason, "measurement": measured}
+        return {
+            "hash": self.hash,
+            "state": self.state,
+            "reason": self.reason,
+            "measurement": measured,
+            "estimate": self.estimate,
+        }
 
 
 def read_cells(path: Path, known: Callable[[str], Cell]) -> list[Cell]:
-    """The cells of a file: one a line, each a hash or JSON text.
+    """The cells of a file: one a line, each a hash or JSON text, each once.
 
     Args:
         path: the file; empty lines and lines that begin with # do not count.
         known: the cell of a hash.
 
     Raises:
-        InvalidSettings: the file cannot be read or holds no cell.
-        EcnasError: a line is no cell.
+        InvalidSettings: the file cannot be read or holds no cell, or a line is none.
     """
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidSettings(f"{path} cannot be read ({error}); give a text file with a cell a line") from None
-    texts = [line for line in lines if line and not line.startswith("#")]
-    if not texts:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise InvalidSettings(
+            f"{path} cannot be read ({error.strerror}); give a text file with a cell a line"
+        ) from None
+    except UnicodeDecodeError:
+        raise InvalidSettings(f"{path} cannot be read: it is no text; give a text file with a cell a line") from None
+    lines: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.strip() and not line.strip().startswith("#"):
+            lines.setdefault(line.strip(), number)
+    if not lines:
         raise InvalidSettings(f"{path} names no cell; write one a line, a hash or JSON text")
-    return [Cell.from_json(text) if text.startswith("{") else known(text) for text in texts]
+    cells: dict[str, Cell] = {}
+    for line, number in lines.items():
+        try:
+            cell = Cell.from_json(line) if line.startswith("{") else known(line)
+        except EcnasError as error:
+            raise InvalidSettings(f"{path}, line {number}: {error}") from None
+        cells.setdefault(cell.hash, cell)
+    return list(cells.values())
 
 
 def device_name(settings: Settings) -> str:
@@ -76,13 +107,13 @@ def device_name(settings: Settings) -> str:
         settings: how cells are measured.
 
     Raises:
-        NoDevice: it is not there.
+        NoDriver, NoDevice, MigDevice: it is not there, or cannot be measured.
     """
     found = {each.key: each.name for each in doctor.devices()}
     key = next(iter(found)) if settings.device == "auto" else settings.device
     if key not in found:
-        there = ", ".join(f"{each} {name}" for each, name in found.items())
-        raise NoDevice(f"there is no device {key}; there is {there}")
+        with nvml.driver() as driver:
+            return nvml.gpu(driver, int(key.removeprefix("cuda:"))).name
     return found[key]
 
 
@@ -98,7 +129,8 @@ def measure_all(
 ) -> list[Outcome]:
     """Measure cells in order.
 
-    A cell whose network does not fit, takes too long or breaks its process does not stop the others.
+    A cell whose network does not fit, takes too long or breaks its process does not stop the others; a device that
+    cannot be measured does.
 
     Args:
         cells: whose networks.
@@ -110,11 +142,13 @@ def measure_all(
         measure: measures one cell.
 
     Returns:
-        What became of each cell, in order, up to where it was cancelled.
+        What became of each cell, in order, up to the one whose outcome ended all.
 
     Raises:
-        MeasureError: the device cannot be measured at all; what was measured before is stored.
+        NotStored: the folder cannot be written to; nothing has been measured.
+        NoDriver, NoDevice, MigDevice: without ``again``, the device is not there.
     """
+    store.check(bench.data)
     stored = {} if again else _stored(bench, settings)
     outcomes = []
     for number, cell in enumerate(cells):
@@ -129,7 +163,7 @@ def measure_all(
             outcome = _outcome(cell, settings, bench, tell, cancelled, measure)
         tell({"event": "outcome", **outcome.to_document()})
         outcomes.append(outcome)
-        if outcome.state == Cancelled.state:
+        if outcome.ends_all:
             break
     return outcomes
 
@@ -142,15 +176,23 @@ def _outcome(
     cancelled: Callable[[], bool],
     measure: Callable[..., Measurement],
 ) -> Outcome:
+    estimates: list[Mapping[str, Any] | None] = []
+
+    def heard(event: dict[str, Any]) -> None:
+        if event["event"] == "result":
+            estimates.append(event.get("estimate"))
+        tell(event)
+
     try:
-        measured = measure(cell, settings, tell, cancelled)
-    except (Cancelled, *_OF_ONE_CELL) as error:
-        return Outcome(cell.hash, error.state, reason=str(error))
+        measured = measure(cell, settings, heard, cancelled)
     except MeasureError as error:
-        tell({"event": "outcome", **Outcome(cell.hash, error.state, reason=str(error)).to_document()})
-        raise
-    store.save(measured, bench.data)
-    return Outcome(cell.hash, "measured", measured)
+        return Outcome(cell.hash, error.state, reason=str(error))
+    estimate = next(iter(estimates), None)
+    try:
+        store.save(measured, bench.data)
+    except NotStored as error:
+        return Outcome(cell.hash, error.state, measured, str(error), estimate)
+    return Outcome(cell.hash, "measured", measured, estimate=estimate)
 
 
 def _stored(bench: Benchmark, settings: Settings) -> dict[str, Measurement]:

@@ -95,11 +95,14 @@ class Settings:
         if self.batch_size is not None and not 1 <= self.batch_size <= 4096:
             raise InvalidSettings(f"a batch of {self.batch_size} images is not possible; give 1 to 4096")
         if not FEWEST_REPEATS <= self.repeats <= 100:
-            raise InvalidSettings(f"{self.repeats} repeats make no interval; give {FEWEST_REPEATS} to 100")
+            raise InvalidSettings(f"{self.repeats} repeats are not possible; give {FEWEST_REPEATS} to 100")
         if not 1 <= self.images_per_epoch <= 100_000_000:
             raise InvalidSettings(f"an epoch of {self.images_per_epoch} images is not possible; give 1 to 100 million")
         if self.device not in ("auto", "cpu") and not (
-            self.device.startswith("cuda:") and self.device[5:].isdecimal() and len(self.device) < 9
+            self.device.startswith("cuda:")
+            and self.device[5:].isdecimal()
+            and self.device.isascii()
+            and len(self.device) < 9
         ):
             raise InvalidSettings(f"there is no device {self.device[:20]!r}; give auto, cpu or cuda:0, cuda:1 ...")
         if not 1 <= self.time_limit_s <= 86_400:
@@ -128,7 +131,8 @@ class Settings:
 
     def to_document(self) -> dict[str, Any]:
         """The settings for JSON."""
-        return asdict(self) | {"images": None if self.images is None else str(self.images)}
+        images = None if self.images is None else str(self.images.expanduser().resolve())
+        return asdict(self) | {"images": images}
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:

@@ -38,8 +38,13 @@ def main() -> None:
         except MeasureError as error:
             emit({"event": "ended", "state": "failed", "error": str(error)})
             return
-        cancelled = any(each.state == Cancelled.state for each in outcomes)
-        emit({"event": "ended", "state": "cancelled" if cancelled else "done"})
+        last = outcomes[-1]
+        if last.state == Cancelled.state:
+            emit({"event": "ended", "state": "cancelled"})
+        elif last.ends_all:
+            emit({"event": "ended", "state": "failed", "error": last.reason})
+        else:
+            emit({"event": "ended", "state": "done"})
 
 
 if __name__ == "__main__":

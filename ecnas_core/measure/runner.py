@@ -97,7 +97,9 @@ def _events(
             if cancelled():
                 raise Cancelled("the measurement was cancelled; the device is free again")
             if time.monotonic() > deadline:
-                raise TimeLimit(f"the measurement took longer than {limit_s:g} s; raise the limit, or measure quickly")
+                raise TimeLimit(
+                    f"the measurement took longer than {limit_s:g} s; raise the limit or take smaller batches"
+                )
             if not selector.select(_LISTEN_S):
                 continue
             read = os.read(pipe.fileno(), 1 << 16)

@@ -11,23 +11,28 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any, Literal
 
 from ecnas_core.benchmark import background
 from ecnas_core.cells import Cell
+from ecnas_core.measure import store
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.states import DeviceLocked, InvalidSettings, MeasureError
 
-State = Literal["running", "done", "failed", "cancelled", "died"]
+State = Literal["running", "done", "failed", "cancelled", "died", "unreadable"]
 FOLDER = "measuring"
 START_S = 8.0
 _LOCK = "lock"
 _REQUEST = "request.json"
 _EVENTS = "events.jsonl"
 _CANCEL = "cancel"
+_ENDS = ("done", "failed", "cancelled")
+_PHASES = ("build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after")
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,8 @@ class Run:
         hashes: of its cells, in order.
         settings: how they are measured.
         started: when, in s since 1970.
-        state: running, done, failed (``error`` says why), cancelled, or died (ended without a word).
+        state: running, done, failed (``error`` says why), cancelled, died (ended without a word), or unreadable (its
+            files are not what a run writes).
         error: why it ended without success, and what to do.
         events: what has happened, oldest first.
     """
@@ -154,11 +160,20 @@ def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
 def runs(data: Path) -> list[Run]:
     """Every run of a user's folder that was not dismissed, the oldest first."""
     folders = sorted((data / FOLDER).glob("*"), key=lambda folder: folder.name)
-    return [read(folder) for folder in folders if (folder / _REQUEST).is_file()]
+    found = []
+    for folder in folders:
+        if (folder / _REQUEST).is_file():
+            with suppress(FileNotFoundError):  # dismissed meanwhile
+                found.append(read(folder))
+    return found
 
 
 def read(folder: Path) -> Run:
-    """The run of a folder as it is."""
+    """The run of a folder as it is; unreadable where a file of it is not what a run writes.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
     held = background.is_held(
         folder / _LOCK
     )  # before the events, so that a run that ends in between is not taken for dead
@@ -166,9 +181,12 @@ def read(folder: Path) -> Run:
         request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
         settings = Settings.from_document(request["settings"])
         hashes, started = tuple(request["hashes"]), float(request["started"])
-        events = tuple(_events(folder / _EVENTS))
-    except (ValueError, KeyError, TypeError, InvalidSettings):
-        return Run(folder.name, folder, (), Settings(), 0.0, "died", f"{folder} cannot be read as a run; dismiss it")
+        if not hashes or not all(isinstance(digest, str) for digest in hashes):
+            raise ValueError("no hashes")
+        events = tuple(_checked(event, hashes) for event in _events(folder / _EVENTS))
+    except (ValueError, KeyError, TypeError, AttributeError, InvalidSettings):
+        reason = f"{folder} cannot be read as a run; close it"
+        return Run(folder.name, folder, (), Settings(), 0.0, "unreadable", reason)
     state, error = _state(events, held, (folder / _CANCEL).exists())
     return Run(folder.name, folder, hashes, settings, started, state, error, events)
 
@@ -176,18 +194,28 @@ def read(folder: Path) -> Run:
 def cancel(run: Run) -> None:
     """Ask a run to stop; it does within half a second, and the device is free again."""
     if run.running:
-        (run.folder / _CANCEL).touch()
+        with suppress(FileNotFoundError):  # it has ended and was dismissed
+            (run.folder / _CANCEL).touch()
 
 
 def dismiss(run: Run) -> None:
-    """Forget a run that has ended; what it measured stays.
+    """Forget a run that has ended; what it measured stays, and one that is forgotten already is no error.
 
     Raises:
         DeviceLocked: it has not ended.
+        MeasureError: its folder cannot be removed.
     """
-    if read(run.folder).running:
+    if background.is_held(run.folder / _LOCK):
         raise DeviceLocked("the measurement is running; cancel it first")
-    shutil.rmtree(run.folder)
+    try:
+        shutil.rmtree(run.folder, onerror=_gone_is_fine)
+    except OSError as error:
+        raise MeasureError(f"{run.folder} cannot be removed ({error.strerror}); check its permissions") from error
+
+
+def _gone_is_fine(attempt: Callable[..., Any], path: str, failure: Any) -> None:
+    if not isinstance(failure[1], FileNotFoundError):
+        raise failure[1]
 
 
 def progress(events: Iterable[Mapping[str, Any]], cells: int, settings: Settings, now: float) -> Progress:
@@ -264,6 +292,72 @@ def _state(events: Sequence[Mapping[str, Any]], held: bool, asked: bool) -> tupl
     if asked:
         return "cancelled", None
     return "died", "its process was ended from outside (killed, or by a restart of the machine); start it again"
+
+
+_NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"phase": ("seconds",), "repeat": ("repeat", "seconds_per_step"), "result": ("t",)}
+)
+_SAMPLED = ("power_w", "temperature_c", "sm_clock_mhz")
+
+
+def _checked(event: Any, hashes: Sequence[str]) -> Mapping[str, Any]:
+    """An event that the fold and whoever shows it can rely on.
+
+    Raises:
+        ValueError: it is none.
+        KeyError, TypeError, AttributeError: likewise.
+    """
+    kind = event["event"]
+    good = isinstance(kind, str)
+    if kind == "ended":
+        good = event["state"] in _ENDS and isinstance(event.get("error"), str | None)
+    else:
+        place = event["cell"]
+        good = type(place) is int and 0 <= place < len(hashes) and _numbers(event, ("at", *_NUMBERS.get(kind, ())))
+        good = good and _numbers({"t": 0.0, **event}, ("t",))
+        match kind:
+            case "phase":
+                good = good and event["phase"] in _PHASES and "t" in event
+            case "sample":
+                known = {name: event[name] for name in _SAMPLED if event[name] is not None}
+                good = good and "t" in event and _numbers(known, known) and _words(event.get("slowed_by", ()))
+            case "repeat":
+                joules = event["joules_per_step"]
+                good = good and _numbers(joules, joules.keys())
+            case "no counter":
+                good = good and _words([event["reason"]])
+            case "device":
+                limit = event.get("power_limit_w")
+                good = good and _words([event["name"]]) and (limit is None or _numbers(event, ("power_limit_w",)))
+            case "outcome":
+                good = good and event["hash"] == hashes[place] and _words([event["state"]]) and _is_outcome(event)
+            case "result":
+                good = good and _words([event["measurement"]]) and _is_estimate(event.get("estimate"))
+    if not good:
+        raise ValueError(f"{str(event)[:80]} is no event of a run")
+    checked: Mapping[str, Any] = event
+    return checked
+
+
+def _is_outcome(event: Mapping[str, Any]) -> bool:
+    measured = event["measurement"]
+    if measured is None:
+        return event["state"] != "measured" and isinstance(event["reason"], str | None)
+    return store.fault(measured) is None and measured["hash"] == event["hash"]
+
+
+def _is_estimate(told: Any) -> bool:
+    return told is None or (
+        _numbers(told, ("cpu_energy_j_per_step", "cpu_power_w")) and _words([told["cpu"], told["assumption"]])
+    )
+
+
+def _numbers(event: Mapping[str, Any], names: Iterable[str]) -> bool:
+    return all(isinstance(event[name], int | float) for name in names)
+
+
+def _words(texts: Iterable[Any]) -> bool:
+    return all(isinstance(text, str) for text in texts)
 
 
 def _events(path: Path) -> Iterator[Mapping[str, Any]]:

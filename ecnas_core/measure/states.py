@@ -37,6 +37,12 @@ class UnknownMeasurement(MeasureError):
     state = "unknown_measurement"
 
 
+class NotStored(MeasureError):
+    """The folder of measurements cannot be written to."""
+
+    state = "not_stored"
+
+
 class NoDriver(MeasureError):
     """There is no NVIDIA driver, or it does not start."""
 

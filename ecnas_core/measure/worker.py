@@ -91,11 +91,12 @@ def locked(device: str) -> Iterator[None]:
     """
     path = Path(tempfile.gettempdir()) / f"ecnas-measure-{device}.lock"
     try:
+        if not path.exists():
+            path.touch()
+            path.chmod(0o644)
         handle = path.open("rb")
-    except FileNotFoundError:
-        path.touch()
-        path.chmod(0o644)
-        handle = path.open("rb")
+    except OSError as error:
+        raise DeviceLocked(f"the device's lock {path} cannot be had ({error.strerror}); remove it") from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

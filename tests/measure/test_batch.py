@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
+import pynvml
 import pytest
 
 from ecnas_core import Benchmark, Cell
-from ecnas_core.benchmark import UnknownCell
-from ecnas_core.cells import InvalidCell
+from ecnas_core.benchmark import UnknownCell, catalogue
 from ecnas_core.measure import batch, store
 from ecnas_core.measure.batch import device_name, measure_all, read_cells
 from ecnas_core.measure.protocol import Settings
@@ -18,12 +19,15 @@ from ecnas_core.measure.states import (
     DeviceFailed,
     InvalidSettings,
     NoDevice,
+    NoDriver,
+    NotStored,
     OutOfMemory,
     StandsStill,
     TimeLimit,
     WorkerDied,
 )
 from tests.made_up import CPU, measured
+from tests.measure.fakes import Board, FakeNvml
 
 CELLS = [Cell.from_text(text) for text in ("1=output(0)", "1=conv1x1(0) 2=output(1)", "1=conv3x3(0) 2=output(1)")]
 SETTINGS = Settings(device="cpu", repeats=8)
@@ -77,10 +81,41 @@ def test_what_befalls_one_cell_does_not_stop_the_others(bench, error):
 @pytest.mark.parametrize("error", [DeviceBusy("busy"), StandsStill("still")])
 def test_what_befalls_the_device_stops_all_and_loses_nothing(bench, error):
     events = []
-    with pytest.raises(type(error)):
-        measure_all(CELLS, SETTINGS, bench, events.append, measure=Measuring(None, error))
+    outcomes = measure_all(CELLS, SETTINGS, bench, events.append, measure=Measuring(None, error))
+    assert [each.state for each in outcomes] == ["measured", error.state]
+    assert [each.ends_all for each in outcomes] == [False, True]
     assert [each.hash for each in store.measurements(bench)] == [CELLS[0].hash]
     assert (events[-1]["event"], events[-1]["state"], events[-1]["cell"]) == ("outcome", error.state, 1)
+
+
+@pytest.mark.parametrize("data", ["file", "file/below"])
+def test_a_folder_that_cannot_be_written_is_told_before_anything_is_measured(tmp_path, data):
+    (tmp_path / "file").touch()
+    measuring = Measuring()
+    with pytest.raises(NotStored, match="cannot be written to"):
+        measure_all(CELLS, SETTINGS, Benchmark(tmp_path / data, Benchmark.open().bundled), measure=measuring)
+    assert measuring.asked == []
+
+
+def test_figures_that_cannot_be_stored_are_still_told(bench, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("ecnas_core.benchmark.build.write_parquet", full)
+    (outcome,) = measure_all(CELLS, SETTINGS, bench, measure=Measuring())
+    assert (outcome.state, outcome.succeeded, outcome.ends_all) == ("not_stored", False, True)
+    assert outcome.measurement.hash == CELLS[0].hash
+    assert "No space left" in outcome.reason
+
+
+def test_an_estimate_is_told_and_not_stored(bench):
+    def measure(cell, settings, emit, cancelled):
+        emit({"event": "result", "estimate": {"cpu_power_w": 60.0}})
+        return measured("1" * 12, hash=cell.hash)
+
+    (outcome,) = measure_all(CELLS[:1], SETTINGS, bench, measure=measure)
+    assert outcome.to_document()["estimate"] == {"cpu_power_w": 60.0}
+    assert "estimate" not in {each.name for each in catalogue.columns(bench, "measurements")}
 
 
 def test_cancelling_ends_the_list(bench):
@@ -127,7 +162,12 @@ def test_auto_is_the_first_device(monkeypatch):
     there = [batch.doctor.Device("cuda:0", "H100", "counter"), batch.doctor.Device("cpu", CPU, None)]
     monkeypatch.setattr(batch.doctor, "devices", lambda: there)
     assert [device_name(Settings(device=key)) for key in ("auto", "cuda:0", "cpu")] == ["H100", "H100", CPU]
-    with pytest.raises(NoDevice, match="there is cuda:0 H100, cpu Made-up EPYC"):
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(Board(name="H100")))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with pytest.raises(NoDevice, match="no GPU cuda:1; there is cuda:0 H100"):
+        device_name(Settings(device="cuda:1"))
+    monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(init=pynvml.NVML_ERROR_LIBRARY_NOT_FOUND))
+    with pytest.raises(NoDriver):
         device_name(Settings(device="cuda:1"))
 
 
@@ -141,16 +181,23 @@ class TestFiles:
 
     def test_what_is_no_cell_is_named(self, tmp_path):
         path = tmp_path / "cells.txt"
-        path.write_text('{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}')
-        with pytest.raises(InvalidCell):
+        path.write_text('# mine\n\n{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}')
+        with pytest.raises(InvalidSettings, match=r"cells\.txt, line 3: "):
             read_cells(path, lambda text: CELLS[0])
 
         def unknown(text):
             raise UnknownCell(text)
 
         path.write_text("0" * 32)
-        with pytest.raises(UnknownCell):
+        with pytest.raises(InvalidSettings, match="line 1: 0000"):
             read_cells(path, unknown)
+
+    def test_each_cell_is_read_once_and_asked_for_once(self, tmp_path):
+        path = tmp_path / "cells.txt"
+        path.write_text(f"\ufeff{CELLS[0].hash}\n{CELLS[0].hash}\n{CELLS[0].to_json()}\n{CELLS[1].to_json()}\n")
+        asked = []
+        assert read_cells(path, lambda text: asked.append(text) or CELLS[0]) == CELLS[:2]
+        assert asked == [CELLS[0].hash]
 
     @pytest.mark.parametrize("content", [b"", b"# nothing\n\n", b"\xff\xfe\x00"])
     def test_a_file_without_cells_is_refused(self, tmp_path, content):

@@ -349,7 +349,7 @@ class TestSettings:
             ({"batch_size": 0}, "a batch of 0 images is not possible; give 1 to 4096"),
             ({"batch_size": 4097}, "give 1 to 4096"),
             ({"batch_size": -1}, "give 1 to 4096"),
-            ({"repeats": 4}, "4 repeats make no interval; give 5 to 100"),
+            ({"repeats": 4}, "4 repeats are not possible; give 5 to 100"),
             ({"repeats": 101}, "give 5 to 100"),
             ({"images_per_epoch": 0}, "give 1 to 100 million"),
             ({"images_per_epoch": 100_000_001}, "give 1 to 100 million"),
@@ -374,6 +374,11 @@ class TestSettings:
         assert caught.value.exit_status == 2
         assert "\n" not in str(caught.value)
 
+    def test_a_folder_of_images_is_that_of_whoever_names_it(self, tmp_path, monkeypatch):
+        """The worker runs elsewhere."""
+        monkeypatch.chdir(tmp_path)
+        assert Settings(images=Path("cifar")).to_document()["images"] == str(tmp_path / "cifar")
+
     @given(
         st.builds(
             Settings,
@@ -384,7 +389,7 @@ class TestSettings:
             repeats=st.integers(5, 100),
             images_per_epoch=st.integers(1, 100_000_000),
             device=st.sampled_from(["auto", "cuda:0", "cuda:17"]),
-            images=st.sampled_from([None, Path("cifar-10-batches-bin"), Path("/data/ cifar")]),
+            images=st.sampled_from([None, Path("/data/cifar-10-batches-bin"), Path("/data/ cifar")]),
             time_limit_s=st.floats(1, 86_400),
         )
     )

@@ -88,7 +88,7 @@ class Pids:
 
 def test_worker_is_told_the_cell_and_the_settings_and_has_a_session_of_its_own():
     cell = Cell([[0, 1, 1], [0, 0, 1], [0, 0, 0]], ["input", "conv3x3-bn-relu", "output"])
-    settings = Settings(mode="inference", images=Path("some folder"), batch_size=3)
+    settings = Settings(mode="inference", images=Path("/some folder"), batch_size=3)
     events: list[dict[str, Any]] = []
     code = """
     request = json.loads(sys.stdin.readline())
@@ -261,7 +261,7 @@ class TestEnds:
         started = time.monotonic()
         events = Pids()
         settings = Settings(device="cpu", time_limit_s=1)
-        with pytest.raises(TimeLimit, match="took longer than 1 s; raise the limit, or measure quickly"):
+        with pytest.raises(TimeLimit, match="took longer than 1 s; raise the limit or take smaller batches"):
             runner.measure(TINY, settings, events, command=scripted(WAITING))
         assert time.monotonic() - started >= 1
         until(events.all_gone)
@@ -361,7 +361,7 @@ class TestRealWorkersWords:
 
     def test_settings_are_checked(self):
         _, [told] = answer(request(repeats=2))
-        assert (told["state"], told["reason"]) == ("invalid_settings", "2 repeats make no interval; give 5 to 100")
+        assert (told["state"], told["reason"]) == ("invalid_settings", "2 repeats are not possible; give 5 to 100")
 
     def test_cell_is_checked(self):
         _, [told] = answer(request().replace("[[0, 1], [0, 0]]", "[[0, 0], [0, 0]]"))

@@ -20,6 +20,26 @@ QUICK_ON_CPU = Settings(effort="quick", device="cpu", batch_size=1, repeats=5)
 PHASES = ["build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after"]
 KNEE = "3407944b22d4b1d0cccbd8e070424ce4"
 
+WRONG_LINES = [
+    "[1]",
+    "3",
+    '{"x": 1}',
+    '{"event": 1}',
+    '{"event": "ended", "state": "weird"}',
+    '{"event": "ended", "state": "failed", "error": 5}',
+    '{"event": "phase", "cell": 0, "at": 1, "t": 1, "phase": "lunch", "seconds": 1}',
+    '{"event": "phase", "cell": 7, "at": 1, "t": 1, "phase": "idle", "seconds": 1}',
+    '{"event": "phase", "cell": 0, "at": "noon", "t": 1, "phase": "idle", "seconds": 1}',
+    '{"event": "sample", "cell": 0, "at": 1, "t": 1}',
+    '{"event": "sample", "cell": 0, "at": 1, "t": 1, "power_w": "a", "temperature_c": 1, "sm_clock_mhz": 1}',
+    '{"event": "repeat", "cell": 0, "at": 1, "t": 1, "repeat": 1, "seconds_per_step": 1, "joules_per_step": [1]}',
+    '{"event": "device", "cell": 0, "at": 1, "t": 1, "name": 7}',
+    '{"event": "no counter", "cell": 0, "at": 1, "t": 1, "reason": null}',
+    f'{{"event": "outcome", "cell": 0, "at": 1, "hash": "{LEAN}", "state": "measured", "measurement": null}}',
+    f'{{"event": "outcome", "cell": 0, "at": 1, "hash": "{LEAN}", "state": "measured", "measurement": {{"x": 1}}}}',
+    '{"event": "outcome", "cell": 0, "at": 1, "hash": "a", "state": "died", "measurement": null, "reason": null}',
+]
+
 
 def planned(progress):
     return [(each.name, each.began, each.ended) for each in progress.phases]
@@ -106,13 +126,51 @@ class TestStates:
     @pytest.mark.parametrize(
         "text", ["", "{", "[]", "{}", '{"settings": {"mode": "fast"}, "hashes": [], "started": 1}']
     )
-    def test_a_request_that_cannot_be_read_is_told_and_can_be_dismissed(self, tmp_path, text):
+    def test_a_request_that_cannot_be_read_is_told_and_can_be_closed(self, tmp_path, text):
         made = MadeUpRun(tmp_path)
         (made.folder / "request.json").write_text(text)
         (run,) = runs.runs(tmp_path)
-        assert run.state == "died"
-        assert "dismiss it" in run.error
+        assert run.state == "unreadable"
+        assert "close it" in run.error
         runs.dismiss(run)
+        assert runs.runs(tmp_path) == []
+
+    @pytest.mark.parametrize("line", WRONG_LINES)
+    def test_a_line_that_is_no_event_makes_it_unreadable(self, tmp_path, line):
+        made = MadeUpRun(tmp_path).device()
+        with (made.folder / "events.jsonl").open("a") as file:
+            file.write(line + "\n")
+        run = runs.read(made.folder)
+        assert (run.state, run.events) == ("unreadable", ())
+        assert run.progress().outcomes == ()
+
+    def test_one_that_runs_is_not_dismissed_even_if_unreadable(self, tmp_path):
+        with MadeUpRun(tmp_path).running() as made:
+            (made.folder / "request.json").write_text("[]")
+            run = runs.read(made.folder)
+            with pytest.raises(DeviceLocked):
+                runs.dismiss(run)
+        assert made.folder.exists()
+
+    def test_dismissed_twice_and_cancelled_after_that(self, tmp_path):
+        """As from two tabs."""
+        with MadeUpRun(tmp_path).device().running() as made:
+            alive = runs.read(made.folder)
+        run = runs.read(made.folder)
+        runs.dismiss(run)
+        runs.dismiss(run)
+        runs.cancel(alive)
+        assert not run.folder.exists()
+
+    def test_one_that_goes_while_all_are_listed_is_left_out(self, tmp_path, monkeypatch):
+        made = MadeUpRun(tmp_path).device()
+        held = runs.background.is_held
+
+        def goes(path):
+            runs.shutil.rmtree(made.folder)
+            return held(path)
+
+        monkeypatch.setattr(runs.background, "is_held", goes)
         assert runs.runs(tmp_path) == []
 
     def test_no_folder_no_runs(self, tmp_path):

@@ -64,3 +64,40 @@ def test_what_is_not_there_is_neither_removed_nor_restored(bench, name):
         with pytest.raises(UnknownMeasurement, match="there is no measurement"):
             change(name, bench.data)
     assert len(store.measurements(bench)) == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"hash": "0" * 32}, "no cell has the hash '00000000000000000000000000000000'"),
+        ({"mode": "sleep"}, "its mode is 'sleep'; there is train, inference"),
+        ({"precision": "fp8"}, "its precision is 'fp8'; there is fp32, tf32, bf16"),
+        ({"flags": "quick,odd"}, "it has the flag 'odd'"),
+        ({"device": None}, "its device is None"),
+        ({"batch_size": 0}, "its batch_size is 0"),
+        ({"seconds_per_step": float("nan")}, "its seconds_per_step is nan"),
+    ],
+)
+def test_a_foreign_row_is_left_out_and_its_file_named(bench, changes, reason):
+    for each in (measured(ONE), measured(TWO, **changes)):
+        store.save(each, bench.data)
+    assert [each.measurement for each in store.measurements(bench)] == [ONE]
+    assert store.left_out(bench) == {bench.data / "measurements" / f"{TWO}.parquet": reason}
+
+
+def test_a_file_that_cannot_be_read_is_named(bench):
+    path = store.save(measured(ONE), bench.data).with_name("odd.parquet")
+    path.write_text("no Parquet")
+    assert [each.measurement for each in store.measurements(bench)] == [ONE]
+    (named,) = store.left_out(bench)
+    assert named == path
+
+
+def test_documents_that_are_no_measurement(bench):
+    good = measured(ONE).to_document()
+    assert store.fault(good) is None
+    assert store.fault({"x": 1}) == "it has no measurement"
+    assert store.fault({**good, "measured_at": "yesterday"}) == "its measured_at is 'yesterday'"
+    assert store.fault({**good, "gpu_power_w": "much"}) == "its gpu_power_w is 'much'"
+    assert store.fault({**good, "stable": 1}) == "its stable is 1"
+    assert store.fault({**good, "gpu_power_w": None}) is None
