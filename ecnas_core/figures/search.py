@@ -31,7 +31,6 @@ from ecnas_core.figures.theme import (
     format_quantity,
     layout,
     marker,
-    mix,
     palette,
 )
 from ecnas_core.search.results import Results, Series, distance
@@ -81,7 +80,8 @@ def headline(found: Results) -> str:
     )
     if not others:
         return f"{name} reaches {told}."
-    return f"{name} finds the best fronts: {told}. {chance(name, others[0], found.pairs)}"
+    verdict_ = chance(name, others[0], found.pairs)
+    return f"{name} {'finds the best fronts' if 'beyond chance' in verdict_ else 'is ahead'}: {told}. {verdict_}"
 
 
 def chance(best: str, second: str, pairs: pd.DataFrame) -> str:
@@ -443,8 +443,8 @@ def revealed(
         hoverinfo="skip",
     )  # fmt: skip
     figure.add_trace(_ring(front[x.key].iloc[[guessed]], front[y.key].iloc[[guessed]], "your guess"))
-    figure.update_traces(selector={"name": "your guess"}, mode="markers+text", text=["your guess"],
-                         textposition="bottom left", textfont={"size": 13, "color": palette(dark).text})  # fmt: skip
+    figure.update_traces(selector={"name": "your guess"}, mode="markers+text", text=["your guess"], cliponaxis=False,
+                         textposition="bottom right", textfont={"size": 13, "color": palette(dark).text})  # fmt: skip
     return drawn
 
 
@@ -469,7 +469,7 @@ def radar(lengths: pd.DataFrame, names: Sequence[str], metrics: Sequence[Metric]
         dark: whether the figure stands on the dark background.
     """
     told = role_names(metrics)
-    hues = {"r0": mix(EXTREMES, palette(dark).paper, 0.55), "rk": KNEE, "r1": EXTREMES, "r2": palette(dark).muted}
+    hues = {"r0": EXTREMES, "rk": KNEE, "r1": EXTREMES, "r2": palette(dark).muted}
     figure = make_subplots(
         rows=len(names), specs=[[{"type": "polar"}]] * len(names), subplot_titles=names if len(names) > 1 else None,
         vertical_spacing=0.24,

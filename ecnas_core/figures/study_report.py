@@ -38,7 +38,8 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92re
 th,td{padding:.22rem .7rem .22rem 0;border-bottom:1px solid #E4E9EE;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead th{font-weight:400;color:#5F6E7D;font-size:.82rem}
 .scroll{overflow-x:auto}.lead{font-weight:600}.note{color:#5F6E7D;font-size:.9rem}
-.cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1.4rem}
+.cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1.4rem}.cells p{overflow-wrap:anywhere}
+.words td{text-align:left;white-space:normal}
 pre{background:#F3F5F8;padding:.8rem 1rem;overflow-x:auto;font-size:.85rem}
 @media print{h2{break-after:avoid}.plot,table{break-inside:avoid}}
 """
@@ -99,7 +100,7 @@ def report(found: Results, bench: Benchmark) -> str:
         "<h2>Energy</h2>",
         f"<p>{escape(_energy(found, bench))}</p>",
         "<h2>Settings</h2>",
-        _table(["", ""], _settings(found)),
+        f'<div class="words">{_table(["", ""], _settings(found))}</div>',
         "<h2>Run it again</h2>",
         *_again(found),
         f'<p class="note">{escape(LICENCES)}</p>',

@@ -87,7 +87,7 @@ def _table(
         else:
             apart = format_fixed(distance(points, guessed, place), 3)
             rows.append([name, value(x, points[place, 0]), value(y, points[place, 1]), apart, sought])
-    html.quantities(["Knee", x.label, y.label, "Distance", "What it looks for"], rows, notes=True)
+    html.quantities(["Knee", x.label, y.label, "Distance", ""], rows, notes=True)
 
 
 def _clicked() -> None:

@@ -45,6 +45,8 @@ def _read(found: Results, series: Series, number: int, pair: tuple[str, ...]) ->
 
 def _scene(found: Results, series: Series, played: Replay, pair: tuple[str, ...]) -> None:
     last = played.generations
+    if _rerun_needed():
+        st.rerun()
     if state.replay_playing:
         if state.replay_generation >= last:
             state.replay_playing = False
@@ -69,8 +71,6 @@ def _scene(found: Results, series: Series, played: Replay, pair: tuple[str, ...]
         "Circles are the cells asked for in this generation, thin lines lead to them from their parents as they were "
         "last asked for, faint dots are all cells before."
     )
-    if _rerun_needed():
-        st.rerun()
 
 
 def _play(last: int) -> None:
