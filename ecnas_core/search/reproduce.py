@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from pprint import pformat
+from dataclasses import fields
 
 from ecnas_core.search.problem import Setting
 from ecnas_core.search.study import Plan
 
 
-def command_line(plan: Plan) -> str | None:
-    """The command that runs a plan, or None where the command line cannot say it."""
+def command_line(plan: Plan, name: str = "") -> str | None:
+    """The command that runs a plan, or None where the command line cannot say it.
+
+    Args:
+        plan: what the study does.
+        name: of the study; without one it gets one from its algorithms.
+    """
     setting, counts = plan.setting, set(plan.evaluations.values())
     first = plan.seeds[0]
     said = Setting(
@@ -28,16 +33,44 @@ def command_line(plan: Plan) -> str | None:
     words += ["--space", setting.space, "--evaluations", str(counts.pop()), "--trials", str(len(plan.seeds))]
     words += ["--seed", str(first), "--epochs", "all" if setting.epochs is None else str(setting.epochs)]
     words += ["--charge", setting.charging, "--accuracy", setting.accuracy, "--sampling", setting.sampling]
+    if name:
+        words += ["--name", name]
     return shlex.join(words)
 
 
-def python(plan: Plan) -> str:
-    """A script that runs a plan."""
-    return (
-        "from ecnas_core import Benchmark\n"
-        "from ecnas_core.search import runner\n"
-        "from ecnas_core.search.study import Plan\n\n"
-        f"PLAN = {pformat(plan.to_document(), sort_dicts=False, width=100)}\n\n"
-        'if __name__ == "__main__":\n'
-        "    study = runner.run(Plan.from_document(PLAN), Benchmark.open().data)\n"
+def python(plan: Plan, name: str = "") -> str:
+    """A script that runs a plan.
+
+    Args:
+        plan: what the study does.
+        name: of the study; without one it gets one from its algorithms.
+    """
+    default, setting = Setting(), plan.setting
+    changed = [
+        f"    {each.name}={getattr(setting, each.name)!r},"
+        for each in fields(Setting)
+        if getattr(setting, each.name) != getattr(default, each.name)
+    ]
+    imports = ["from math import inf"] * bool(setting.bounds)
+    return "\n".join(
+        [
+            *imports,
+            "from ecnas_core import Benchmark",
+            *(["from ecnas_core.carbon import Lens"] * (setting.lens != default.lens)),
+            "from ecnas_core.search import Setting, lab, runner",
+            "from ecnas_core.search.study import Plan",
+            "",
+            "setting = Setting(",
+            *changed,
+            ")",
+            f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
+            'if __name__ == "__main__":  # its workers import this file',
+            f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
+            "    print(lab.trials(study))",
+        ]
     )
+
+
+def _seeds(seeds: tuple[int, ...]) -> str:
+    row = range(seeds[0], seeds[0] + len(seeds))
+    return f"tuple({row!r})" if seeds == tuple(row) else repr(seeds)

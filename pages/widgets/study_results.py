@@ -137,7 +137,8 @@ def picked(name: str, widget: Callable[[str], Any], options: Sequence[Any] | Map
     key = f"results_{name}"
     value_ = state[key] if key in state else state.results_view.get(name)
     if isinstance(usual, list):
-        state[key] = [each for each in value_ if each in options] if value_ is not None else usual
+        known = [each for each in value_ or () if each in options]
+        state[key] = usual if value_ and not known else known if value_ is not None else usual
     else:
         state[key] = value_ if value_ in options else usual
     state.results_view[name] = widget(key)

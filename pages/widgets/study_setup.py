@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.theme import format_quantity
-from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, runner
+from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, reproduce, runner
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html
 from pages.widgets.session import bench
@@ -237,11 +236,15 @@ def show(initial: SetUp) -> SetUp:
 
 def copies(plan: Plan, name: str = "") -> None:
     """The same study as Python and as a command."""
-    st.code(python(plan, name), language="python", wrap_lines=True)
-    line, lacking = command(plan, name)
-    st.code(line, language="bash", wrap_lines=True)
-    if lacking:
-        st.caption(f"The command cannot be told the {', '.join(lacking)}: use Python for that.")
+    st.code(reproduce.python(plan, name), language="python", wrap_lines=True)
+    line = reproduce.command_line(plan, name)
+    if line is None:
+        st.caption(
+            "The command line cannot say this study: it knows neither objectives, bounds, artefacts and the lens nor "
+            "numbers of evaluations by algorithm."
+        )
+    else:
+        st.code(line, language="bash", wrap_lines=True)
 
 
 def _chosen(initial: SetUp) -> Chosen:
@@ -438,65 +441,3 @@ def _bounds() -> None:
             name = metric(key, state.lens).axis
             least.number_input(f"{name}, at least", value=None, key=f"search_least_{key}", format="%g")
             most.number_input("at most", value=None, key=f"search_most_{key}", format="%g")
-
-
-def python(plan: Plan, name: str = "") -> str:
-    """The source that carries out the same study."""
-    default, setting = Setting(), plan.setting
-    changed = [
-        f"    {each.name}={getattr(setting, each.name)!r},"
-        for each in fields(Setting)
-        if getattr(setting, each.name) != getattr(default, each.name)
-    ]
-    imports = ["from math import inf"] * bool(setting.bounds)
-    return "\n".join(
-        [
-            *imports,
-            "from ecnas_core import Benchmark",
-            *(["from ecnas_core.carbon import Lens"] * (setting.lens != default.lens)),
-            "from ecnas_core.search import Setting, lab, runner",
-            "from ecnas_core.search.study import Plan",
-            "",
-            "setting = Setting(",
-            *changed,
-            ")",
-            f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
-            'if __name__ == "__main__":  # its workers import this file',
-            f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
-            "    print(lab.trials(study))",
-        ]
-    )
-
-
-def _seeds(seeds: tuple[int, ...]) -> str:
-    row = range(seeds[0], seeds[0] + len(seeds))
-    return f"tuple({row!r})" if seeds == tuple(row) else repr(seeds)
-
-
-def command(plan: Plan, name: str = "") -> tuple[str, list[str]]:
-    """The command that carries out the same study, and what it cannot be told."""
-    setting, default = plan.setting, Setting()
-    parts = [
-        *(f"--algorithm {each}" for each in plan.algorithms),
-        f"--space {setting.space}",
-        f"--epochs {setting.epochs or 'all'}",
-        f"--evaluations {max(plan.evaluations.values())}",
-        f"--trials {len(plan.seeds)}",
-        *([f"--seed {plan.seeds[0]}"] * (plan.seeds[0] != 0)),
-        *([f"--charge {setting.charging}"] * (setting.charging != default.charging)),
-        *([f"--sampling {setting.sampling}"] * (setting.sampling != default.sampling)),
-        *([f"--accuracy {setting.accuracy}"] * (setting.accuracy != default.accuracy)),
-        *([f"--name {shlex.quote(name)}"] * bool(name)),
-    ]
-    lacking = [
-        told
-        for told, differs in (
-            ("numbers of evaluations by algorithm", len(set(plan.evaluations.values())) > 1),
-            ("objectives", setting.objectives != default.objectives),
-            ("bounds", bool(setting.bounds)),
-            ("artefacts", setting.artefacts),
-            ("lens", setting.lens != default.lens),
-        )
-        if differs
-    ]
-    return " ".join(["python -m ecnas_core search", *parts]), lacking
