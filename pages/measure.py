@@ -36,6 +36,13 @@ ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
 LABELS = {"train": "Train", "inference": "Inference", "quick": "Quick", "thorough": "Thorough"}
 NUMBERS = {"batch_size": ("batch", int), "repeats": ("repeats", int), "images_per_epoch": ("images", int),
            "time_limit_s": ("limit", float)}  # fmt: skip
+AT_LEAST = (
+    " ".join(
+        f"{LABELS[effort]}: at least {figures.wait(Settings(effort=effort).seconds + runs.START_S)} a cell."
+        for effort in EFFORTS
+    )
+    + " A step of a CPU may take seconds, and then all takes longer."
+)
 state = st.session_state
 
 
@@ -197,6 +204,9 @@ def controls(devices: list[Device]) -> Settings:
     """
     given, by_key = state.measure.settings, {device.key: device for device in devices}
     if state.setdefault("measure_device_key", given.device) not in by_key:
+        if given.device != Settings().device:
+            st.warning(f"The link's device {html.plain(given.device)} is not here; chosen is {devices[0].key}.",
+                       icon=":material/link_off:")  # fmt: skip
         state.measure_device_key = devices[0].key
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_controls"):
         key = st.selectbox("Device", list(by_key), key="measure_device_key", width=176,
@@ -212,7 +222,7 @@ def controls(devices: list[Device]) -> Settings:
         precision = st.segmented_control("Precision", offered, key=seeded("precision", given.precision),
                                          required=True)  # fmt: skip
         effort = st.segmented_control("Effort", EFFORTS, format_func=LABELS.get, key=seeded("effort", given.effort),
-                                      required=True, help="Quick: 10 s a cell. Thorough: 2 min.")  # fmt: skip
+                                      required=True, help=AT_LEAST)  # fmt: skip
         with st.popover("More", icon=":material/tune:"):
             repeats = st.number_input("Repeats", step=1, key=seeded("repeats", given.repeats))
             images = st.number_input("Images in an epoch", step=10_000, key=seeded("images", given.images_per_epoch),
@@ -244,7 +254,7 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
     what = f"Measure {len(listed)} cell{'s' * (len(listed) > 1)}" if listed else "Measure this cell"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.button(what, key="measure_start", type="primary", icon=":material/play_arrow:", disabled=bool(hindrance),
-                  on_click=measuring.attempt, args=(measuring.start, cells, settings))  # fmt: skip
+                  on_click=measured.attempt, args=(measuring.start, cells, settings))  # fmt: skip
         full = len(listed) >= LISTED_AT_MOST
         st.button("Add to the list", key="measure_add", icon=":material/playlist_add:",
                   disabled=cell is None or full or cell.hash in listed, on_click=add, args=(cell and cell.hash,),
@@ -258,7 +268,7 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
             st.caption(hindrance)
         elif settings is not None:
             seconds = runs.progress((), len(cells), settings, 0.0).seconds_left
-            st.caption(f"About {figures.wait(seconds)}, more where a step takes long.")
+            st.caption(f"At least {figures.wait(seconds)}; longer where a step takes seconds, as on a CPU.")
     if listed:
         st.multiselect("On the list, measured in this order", listed, format_func=lambda digest: digest[:8],
                        key="measure_cells")  # fmt: skip

@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from ecnas_core.analysis import beside
-from ecnas_core.analysis.hardware import OFFICIAL_DEVICES
+from ecnas_core.analysis.hardware import IMAGES_PER_EPOCH, OFFICIAL_DEVICES
 from ecnas_core.analysis.rank import kendall_tau
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.carbon import Lens, Scope
@@ -48,8 +48,11 @@ MODES: Final = {"train": "Training step", "inference": "Inference"}
 SCOPES: Final[dict[Scope, str]] = {"facility": "Facility", "IT": "IT", "GPU": "GPU"}
 _COMPONENTS: Final[dict[Component, str]] = {"gpu": "GPU", "cpu": "CPU"}
 _LIVE, _REPEATS, _ROW, _DEVICE = 250, 250, 34, 360
+_SPACE: Final = "\u00a0"
 _LEAST_SHARE: Final = 0.04
 _UNITS: Final = (("h", 3600.0), ("min", 60.0))
+_ALIKE: Final = 0.5
+_DOUBTS: Final = ("unstable", "busy", "slowed", "quick")
 
 Row = Mapping[str, Any]
 
@@ -253,25 +256,50 @@ def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
     """
     device = f"Your {measured.device}"
     needed = energy(measured, lens, 1)
+    about, varies = (
+        ("", "") if measured.stable else ("about ", f"the repeats vary by {format_percent(variation(measured), 0)}")
+    )
     if measured.mode == "inference":
         component: Component = "gpu" if measured.on_gpu else "cpu"
         joules = measured.per_image_j(component)
         seconds = format_prefixed(measured.seconds_per_step / measured.batch_size, "s")
         if joules is None:
-            return f"{device} needs {seconds} to infer an image with this cell; its energy could not be measured."
-        told = f"{format_prefixed(joules, 'J')} ({_COMPONENTS[component]} alone) and {seconds}"
+            told = f"{device} needs {about}{seconds} to infer an image with this cell{_set_off(varies)}"
+            return f"{told}; its energy could not be measured."
+        part = "; ".join(filter(None, (f"{_COMPONENTS[component]} alone", varies)))
+        told = f"{about}{format_prefixed(joules, 'J')} ({part}) and {seconds}"
         return f"{device} needs {told} to infer an image with this cell."
     if needed is None:
         seconds = wait(measured.seconds_per_epoch)
-        return f"{device} needs {seconds} for an epoch of this cell; its energy could not be measured."
+        told = f"{device} needs {about}{seconds} for an epoch of this cell{_set_off(varies)}"
+        return f"{told}; its energy could not be measured."
     verb = "emits" if lens.unit == "kgCO2eq" else "needs"
     parts = {
         "facility": f"facility energy, PUE {lens.pue:g}",
         "IT": "GPU and CPU" if measured.on_gpu else "CPU alone",
         "GPU": "GPU alone",
     }
-    told = f"{quantity(needed, lens)} for an epoch of this cell ({parts[lens.scope]})"
+    part = "; ".join(filter(None, (parts[lens.scope], varies)))
+    told = f"{about}{quantity(needed, lens)} for an epoch of this cell ({part})"
     return f"{device} {verb} {told}{_place(entries)}."
+
+
+def _set_off(words: str) -> str:
+    return words and f" ({words})"
+
+
+def variation(measured: Measurement) -> float:
+    """The coefficient of variation of what was measured: of the device's energy, of time where that is not known."""
+    energy = measured.gpu_energy_cv if measured.on_gpu else measured.cpu_energy_cv
+    return measured.seconds_cv if energy is None else energy
+
+
+def own_epoch(measured: Measurement) -> str:
+    """That the measurement's epochs are not the benchmark's, and which counts where; empty where they are alike."""
+    if measured.images_per_epoch == IMAGES_PER_EPOCH:
+        return ""
+    own, common = (format_quantity(each, digits=None) for each in (measured.images_per_epoch, IMAGES_PER_EPOCH))
+    return f"An epoch has {own} images here, as measured; beside the benchmark it is brought to the {common} there."
 
 
 def _place(entries: pd.DataFrame) -> str:
@@ -323,25 +351,55 @@ def numbers(measured: Measurement) -> list[list[str]]:
 
 
 def _interval(ends: Sequence[float], unit: str) -> str:
+    """Both ends in one unit: with a prefix where they share it."""
     low, high = (format_prefixed(end, unit, 4) for end in ends)
-    return f"{low} to {high}"
+    if low.rpartition(_SPACE)[2] != high.rpartition(_SPACE)[2]:
+        low, high = (format_quantity(end, unit, 4) for end in ends)
+    return _to(low, high)
 
 
-def trainings(measured: Measurement, lens: Lens) -> list[list[str]]:
-    """A measured training step brought to whole trainings: epochs, energy under the lens, time.
+def _to(low: str, high: str) -> str:
+    """An interval, whose unit is named once where its ends share it."""
+    number, space, unit = low.rpartition(_SPACE)
+    return f"{number if space and high.endswith(f'{space}{unit}') else low} to {high}"
+
+
+def trainings(measured: Measurement, lens: Lens | None) -> list[list[str]]:
+    """A measured training step brought to whole trainings: epochs, energy under the lens with its interval, time.
 
     Args:
         measured: the measurement.
-        lens: as ``seen_through`` gives it, or any where no energy is known.
+        lens: as ``seen_through`` gives it; None where no energy is known, then time has the interval.
     """
+    if lens is None:
+        each = measured.seconds_per_epoch / measured.seconds_per_step
+        ends = [measured.seconds_per_step_low, measured.seconds_per_step_high]
+        return [
+            [str(epochs), wait(epochs * measured.seconds_per_epoch),
+             _to(*(wait(epochs * each * end) for end in ends))]
+            for epochs in EPOCHS
+        ]  # fmt: skip
+    low, high = (_at_end(measured, end) for end in ("low", "high"))
     return [
         [
             str(epochs),
             format_quantity(energy(measured, lens, epochs), lens.unit),
+            _between(energy(low, lens, epochs), energy(high, lens, epochs)),
             wait(epochs * measured.seconds_per_epoch),
         ]
         for epochs in EPOCHS
     ]
+
+
+def _at_end(measured: Measurement, end: str) -> Measurement:
+    """The measurement with every counted energy at that end of its interval."""
+    names = (f"{component}_energy_j_per_step" for component in _COMPONENTS)
+    ends = {name: getattr(measured, f"{name}_{end}") for name in names}
+    return replace(measured, **{name: value for name, value in ends.items() if value is not None})
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return f"{format_quantity(low)} to {format_quantity(high)}"
 
 
 def fine_print(measured: Measurement) -> list[list[str]]:
@@ -390,7 +448,7 @@ def beside_benchmark(measured: Measurement, entries: pd.DataFrame, lens: Lens, e
         dark: whether the figure stands on the dark background.
     """
     colors = palette(dark)
-    own = energy(measured, lens, epochs)
+    own = beside.comparable(measured, lens, epochs)
     name = "<b>yours</b>"
     row = {"name": name, "value": own, "provenance": "scaled", "ratio": np.nan}
     shown = pd.concat([entries.dropna(subset=["value"]), pd.DataFrame([row])]).sort_values("value", kind="stable")
@@ -428,7 +486,15 @@ def beside_benchmark(measured: Measurement, entries: pd.DataFrame, lens: Lens, e
     return figure
 
 
-def device_headline(device: str, predicted: pd.DataFrame, measured: pd.DataFrame, agreement: pd.DataFrame) -> str:
+def device_headline(
+    device: str,
+    predicted: pd.DataFrame,
+    measured: pd.DataFrame,
+    agreement: pd.DataFrame,
+    *,
+    excluded: Sequence[str] = (),
+    doubtful: int = 0,
+) -> str:
     """How the cells of 4V are known on a device, and whose ranking its own is most like.
 
     Args:
@@ -436,14 +502,36 @@ def device_headline(device: str, predicted: pd.DataFrame, measured: pd.DataFrame
         predicted: as ``surrogates.transfer.Transfer.predict`` gives it.
         measured: hash and energy of the measured cells.
         agreement: as ``agreement`` gives it.
+        excluded: hashes of those that do not count.
+        doubtful: how many of the measurements something is held against that bears on their energy.
     """
     width = float(((predicted["high"] - predicted["low"]) / 2 / predicted["energy"]).median())
     most = agreement.loc[agreement["kendall_tau"].idxmax()]
-    return (
-        f"{measured['hash'].nunique()} measured cells tell the energy of all {len(predicted)} cells of 4V on your "
-        f"{device} to about ± {format_percent(width, 0)}; it ranks them most like the {most['device']} "
-        f"(Kendall's τ {most['kendall_tau']:.3f})."
+    tau = format_fixed(most["kendall_tau"], 3)
+    ranks = (
+        f"it ranks them most like the {most['device']} (Kendall's τ {tau})"
+        if most["kendall_tau"] >= _ALIKE
+        else f"it ranks them like none of the released devices (Kendall's τ at most {tau})"
     )
+    doubt = f", though {doubtful} of the measurements {'is' if doubtful == 1 else 'are'} in doubt" if doubtful else ""
+    counted = measured.loc[~measured["hash"].isin(excluded), "hash"].nunique()
+    return (
+        f"{counted} measured cells tell the energy of all {len(predicted)} cells of 4V on your {device} to about "
+        f"± {format_percent(width, 0)}{doubt}; {ranks}."
+    )
+
+
+def doubts(measured: Sequence[Measurement]) -> tuple[int, str]:
+    """How many measurements something is held against that bears on their energy, and how many of each, in words.
+
+    Args:
+        measured: the measurements that a device is known by.
+    """
+    flags = [set(each.flags.split(",")) for each in measured]
+    numbers = {flag: sum(flag in each for each in flags) for flag in _DOUBTS}
+    told = ", ".join(f"{number} {flag}" for flag, number in numbers.items() if number)
+    doubtful = sum(bool(each & set(_DOUBTS)) for each in flags)
+    return doubtful, told and f"Of the {len(measured)} measurements that it rests on: {told}."
 
 
 def agreement(predicted: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
@@ -466,7 +554,9 @@ def agreement(predicted: pd.DataFrame, records: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def device(predicted: pd.DataFrame, measured: pd.DataFrame, lens: Lens, dark: bool) -> go.Figure:
+def device(
+    predicted: pd.DataFrame, measured: pd.DataFrame, lens: Lens, dark: bool, excluded: Sequence[str] = ()
+) -> go.Figure:
     """Every cell's predicted energy with its interval by rising energy, and the measured cells over them.
 
     Args:
@@ -474,12 +564,14 @@ def device(predicted: pd.DataFrame, measured: pd.DataFrame, lens: Lens, dark: bo
         measured: hash and energy of the measured cells, each once.
         lens: in whose unit they are.
         dark: whether the figure stands on the dark background.
+        excluded: hashes of the measured cells that do not count, drawn hollow.
     """
     colors = palette(dark)
     by_energy = predicted.sort_values(["energy", "hash"], ignore_index=True)
     places = by_energy.index.to_numpy() + 1
     errors = {"array": by_energy["high"] - by_energy["energy"], "arrayminus": by_energy["energy"] - by_energy["low"]}
     known = measured.assign(place=measured["hash"].map(dict(zip(by_energy["hash"], places, strict=True)))).dropna()
+    out = known["hash"].isin(excluded)
     figure = go.Figure(
         [
             go.Scatter(
@@ -489,10 +581,18 @@ def device(predicted: pd.DataFrame, measured: pd.DataFrame, lens: Lens, dark: bo
                          "color": mix(colors.accent, colors.paper, 0.55), **errors},
                 hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, predicted<extra></extra>",
             ),
-            go.Scatter(
-                x=known["place"], y=known["energy"], mode="markers", name=f"measured step, scaled up ({len(known)})",
-                marker=marker("scaled", SELECTION, dark, 10), customdata=known["hash"].str[:8],
-                hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, from a measured step<extra></extra>",
+            *(
+                go.Scatter(
+                    x=cells["place"], y=cells["energy"], mode="markers", name=f"{name} ({len(cells)})",
+                    marker=mark, customdata=cells["hash"].str[:8],
+                    hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, from a measured step<extra></extra>",
+                )
+                for name, cells, mark in (
+                    ("measured step, scaled up", known[~out], marker("scaled", SELECTION, dark, 10)),
+                    ("does not count", known[out],
+                     {**marker("scaled", SELECTION, dark, 10), "symbol": "circle-open", "color": SELECTION}),
+                )
+                if len(cells)
             ),
         ],
         layout(dark, _DEVICE),

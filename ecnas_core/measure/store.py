@@ -141,7 +141,11 @@ def _rows(bench: Benchmark) -> list[tuple[Path, dict[str, Any], str | None]]:
         [paths],
     )
     return [
-        (Path(row["filename"]), row, fault(row) if row["is_cell"] else f"no cell has the hash {_shortened(row['hash'])}")
+        (
+            Path(row["filename"]),
+            row,
+            fault(row) if row["is_cell"] else f"no cell has the hash {_shortened(row['hash'])}",
+        )
         for row in rows
     ]
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import hardware
+from ecnas_core.analysis import beside, hardware
 from ecnas_core.analysis.hardware import HardwareView
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import measure as figures
@@ -17,7 +17,7 @@ from ecnas_core.measure import store
 from ecnas_core.measure.record import Measurement
 from ecnas_core.surrogates import transfer
 from ecnas_core.surrogates.transfer import FEWEST, Transfer
-from pages.widgets import downloads, html, measuring
+from pages.widgets import downloads, html, measured
 from pages.widgets.session import bench, dark
 
 SPACE, EPOCHS = hardware.SPACE, hardware.EPOCHS
@@ -90,13 +90,13 @@ def _called(key: Key) -> str:
 def _propose(device: str, hashes: set[str]) -> None:
     st.subheader("Which cells tell most about this device", anchor=False)
     st.markdown(
-        f"These cells of {SPACE}, measured on your {html.plain(device)}, let the energies of all others be predicted best."
-        + (f" {len(hashes)} measured already count." if hashes else "")
+        f"These cells of {SPACE}, measured on your {html.plain(device)}, let the energies of all others be "
+        "predicted best." + (f" {len(hashes)} measured already count." if hashes else "")
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         k = st.segmented_control("Cells", PROPOSED, default=PROPOSED[0], required=True, key="measure_k")
         st.button(f"Put {k} cells on the list", key="measure_propose", icon=":material/playlist_add:", type="primary",
-                  on_click=measuring.attempt, args=(_fill, k, tuple(sorted(hashes))))  # fmt: skip
+                  on_click=measured.attempt, args=(_fill, k, tuple(sorted(hashes))))  # fmt: skip
 
 
 def _fill(k: int, hashes: tuple[str, ...]) -> None:
@@ -104,8 +104,8 @@ def _fill(k: int, hashes: tuple[str, ...]) -> None:
     state.measure_section = "measure"
 
 
-def _energies(found: list[Measurement]) -> tuple[pd.DataFrame, Lens] | None:
-    """Energies of 4 epochs by hash, of thorough measurements where there are any; and the lens that they are seen by.
+def _energies(found: list[Measurement]) -> tuple[list[Measurement], pd.DataFrame, Lens] | None:
+    """The measurements that count, thorough ones where there are any; their energies of 4 epochs; the lens.
 
     Returns:
         None where under no lens enough of them are known.
@@ -113,25 +113,36 @@ def _energies(found: list[Measurement]) -> tuple[pd.DataFrame, Lens] | None:
     thorough = {each.hash for each in found if each.effort == "thorough"}
     counted = [each for each in found if each.effort == "thorough" or each.hash not in thorough]
     for lens in dict.fromkeys((state.lens, *(replace(state.lens, scope=scope) for scope in ("GPU", "IT")))):
-        rows = [(each.hash, figures.energy(each, lens, EPOCHS)) for each in counted]
-        frame = pd.DataFrame(rows, columns=["hash", "energy"]).dropna()
+        energies = [beside.comparable(each, lens, EPOCHS) for each in counted]
+        used = [each for each, energy in zip(counted, energies, strict=True) if energy is not None]
+        frame = pd.DataFrame({"hash": [each.hash for each in counted], "energy": energies}).dropna()
         if frame["hash"].nunique() >= FEWEST:
-            return frame, lens
+            return used, frame, lens
     return None
 
 
-def _calibrated(chosen: Key, measured: pd.DataFrame, lens: Lens) -> None:
+def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, lens: Lens) -> None:
     stamp = bench().stamp
-    device = calibrated(tuple(sorted(measured.itertuples(index=False, name=None))), stamp)
+    device = calibrated(tuple(sorted(energies.itertuples(index=False, name=None))), stamp)
     predicted = device.predict()
     agreement = figures.agreement(predicted, hardware.compare(bench(), HardwareView(lens=lens)).frame)
-    headline = figures.device_headline(chosen[0], predicted, measured, agreement)
+    doubtful, doubts = figures.doubts(used)
+    headline = figures.device_headline(
+        chosen[0], predicted, energies, agreement, excluded=device.outliers, doubtful=doubtful
+    )
     st.markdown(f"**{html.plain(headline)}**")
     if lens.scope != state.lens.scope:
         st.caption(f":material/info: The scope {figures.SCOPES[state.lens.scope]} is not known of these measurements. "
                    f"Shown is {figures.SCOPES[lens.scope]}.")  # fmt: skip
-    once = measured.groupby("hash", as_index=False)["energy"].mean()
-    figure = figures.device(predicted, once, lens, dark())
+    if doubts:
+        st.caption(f":material/flag: {doubts} Measure those cells again, thoroughly and with nothing beside.")
+    if device.outliers:
+        names = ", ".join(f"`{digest[:8]}`" for digest in device.outliers)
+        st.caption(f":material/info: Drawn hollow, and not counted: {names}, too far from what the others let expect.")
+    if any(map(figures.own_epoch, used)):
+        st.caption(":material/info: Some were measured with epochs of other lengths; all are brought to 40 000 images.")
+    once = energies.groupby("hash", as_index=False)["energy"].mean()
+    figure = figures.device(predicted, once, lens, dark(), device.outliers)
     st.plotly_chart(figure, theme=None, config=config("ec-nas-device"), key="measure_device", alt=headline)
     downloads.row("ec-nas-device", lambda: predicted, figure, _python(chosen, lens),
                   f"One row a cell of {SPACE}: predicted energy, 90 % interval")  # fmt: skip
@@ -159,7 +170,7 @@ def _python(chosen: Key, lens: Lens) -> str:
         "bench = Benchmark.open()\n"
         f"lens = {lens!r}\n"
         "measured = pd.DataFrame(\n"
-        f"    [(each.hash, beside.value(each, lens, {EPOCHS})) for each in store.measurements(bench)\n"
+        f"    [(each.hash, beside.comparable(each, lens, {EPOCHS})) for each in store.measurements(bench)\n"
         "     if (each.device, each.precision, each.batch_size, each.mode)\n"
         f'     == ({device!r}, {precision!r}, {batch}, "train")],\n'
         '    columns=["hash", "energy"],\n'

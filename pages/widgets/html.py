@@ -1,4 +1,4 @@
-"""Small pieces of HTML that Streamlit has no widget for: facts in a row, tables of quantities; text that is not ours."""
+"""Small pieces of HTML that Streamlit has no widget for: facts in a row, tables of quantities; foreign text."""
 
 from __future__ import annotations
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +14,7 @@ from ecnas_core.analysis import beside
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
+from ecnas_core.errors import EcnasError
 from ecnas_core.figures import measure as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_percent, format_prefixed, format_quantity
@@ -45,7 +47,7 @@ def card(measured: Measurement) -> None:
     through = lens or state.lens
     entries = beside.entries(bench(), measured, through)
     st.markdown(f"**{html.plain(figures.headline(measured, entries, through))}**")
-    _facts(measured, through, known=lens is not None)
+    _facts(measured, lens)
     note = figures.unknown_scope(measured, state.lens)
     if note:
         st.caption(f":material/info: {note}")
@@ -63,8 +65,9 @@ def card(measured: Measurement) -> None:
             st.info(_nothing_beside(measured, lens is not None), icon=":material/info:")
         if measured.mode == "train":
             st.markdown("**Brought to a whole training**")
-            head = ["Epochs", f"{through.quantity}, {figures.SCOPES[through.scope]}", "Time"]
-            html.quantities(head, figures.trainings(measured, through))
+            energy = [] if lens is None else [f"{lens.quantity}, {figures.SCOPES[lens.scope]}", "95 % interval"]
+            head = ["Epochs", *energy, "Time", *(["95 % interval"] if lens is None else [])]
+            html.quantities(head, figures.trainings(measured, lens))
     with right:
         st.markdown("**What was read**")
         html.quantities(["", "Mean", "95 % interval", "Varies by"], figures.numbers(measured))
@@ -78,23 +81,32 @@ def card(measured: Measurement) -> None:
             st.code(python(measured), language="python")
 
 
-def _facts(measured: Measurement, lens: Lens, *, known: bool) -> None:
+def _facts(measured: Measurement, lens: Lens | None) -> None:
+    """The figures in a row; what is not known has none.
+
+    Args:
+        measured: the measurement.
+        lens: as ``seen_through`` gives it.
+    """
     component = "gpu" if measured.on_gpu else "cpu"
-    cv = measured.gpu_energy_cv if measured.on_gpu else measured.cpu_energy_cv
     device, images = component.upper(), format_quantity(measured.images_per_epoch, digits=None)
     epoch = "An epoch" if measured.mode == "train" else f"{images} images"
-    energy = figures.quantity(figures.energy(measured, lens, 1), lens)
-    html.facts(
-        [
-            (epoch, energy, figures.SCOPES[lens.scope] if known else "energy unknown"),
+    batch = f"{measured.batch_size} image{'s' * (measured.batch_size > 1)}"
+    step = ("A step", format_prefixed(measured.seconds_per_step, "s"), batch)
+    steady = "stable" if measured.stable else "not stable"
+    known = measured.gpu_energy_cv if measured.on_gpu else measured.cpu_energy_cv
+    varies = f"{'time' if known is None else 'energy'} varies by {format_percent(figures.variation(measured))}"
+    if lens is None:
+        image = format_prefixed(measured.seconds_per_step / measured.batch_size, "s")
+        told = [(epoch, figures.wait(measured.seconds_per_epoch), "energy unknown"), ("An image", image, ""), step]
+    else:
+        told = [
+            (epoch, figures.quantity(figures.energy(measured, lens, 1), lens), figures.SCOPES[lens.scope]),
             ("An image", format_prefixed(measured.per_image_j(component), "J"), f"{device} alone"),
             ("Mean power", format_quantity(_power(measured), "W"), f"{device} alone"),
-            ("A step", format_prefixed(measured.seconds_per_step, "s"), f"{measured.batch_size} images"),
-            ("Repeats", "stable" if measured.stable else "not stable",
-             f"energy varies by {format_percent(cv)}" if cv is not None else
-             f"time varies by {format_percent(measured.seconds_cv)}"),
+            step,
         ]
-    )  # fmt: skip
+    html.facts([*told, ("Repeats", steady, varies)])
 
 
 def _estimate(measured: Measurement) -> None:
@@ -102,10 +114,11 @@ def _estimate(measured: Measurement) -> None:
     events = (event for run in runs.runs(bench().data) for event in run.events if event["event"] == "result")
     estimate = next((each.get("estimate") for each in events if each["measurement"] == measured.measurement), None)
     if estimate:
+        power, energy = estimate["cpu_power_w"], estimate["cpu_energy_j_per_step"]
         st.warning(
-            f"**An estimate, not measured and not stored**: {format_prefixed(estimate['cpu_energy_j_per_step'], 'J')} "
-            f"a step, if the {html.plain(estimate['cpu'])} takes {format_quantity(estimate['cpu_power_w'], 'W')} meanwhile. The "
-            f"assumption is {html.plain(estimate['assumption'].partition(';')[0])}.",
+            f"**An estimate, not measured and not stored**: {format_prefixed(energy, 'J')} a step, if the "
+            f"{html.plain(estimate['cpu'])} takes {format_quantity(power, 'W')} meanwhile. The assumption is "
+            f"{html.plain(estimate['assumption'].partition(';')[0])}.",
             icon=":material/straighten:",
         )
 
@@ -137,6 +150,11 @@ def _beside(measured: Measurement, lens: Lens) -> None:
         _beside_python(measured, lens, epochs),
         "One row an entry of the benchmark: value in the lens's unit, provenance, measured by entry",
     )
+    own = figures.own_epoch(measured)
+    if own:
+        st.caption(f":material/info: {own}")
+    if entries["name"].str.startswith("4V").any():
+        st.caption("4V's own measurements were made on the Quadro RTX 6000.")
 
 
 def _beside_python(measured: Measurement, lens: Lens, epochs: int) -> str:
@@ -148,7 +166,7 @@ def _beside_python(measured: Measurement, lens: Lens, epochs: int) -> str:
         "bench = Benchmark.open()\n"
         f'measured = next(each for each in store.measurements(bench) if each.measurement == "{measured.measurement}")\n'
         f"lens = {lens!r}\n"
-        f"print(beside.value(measured, lens, {epochs}))\n"
+        f"print(beside.comparable(measured, lens, {epochs}))\n"
         f"print(beside.entries(bench, measured, lens, {epochs}))\n"
     )
 
@@ -226,8 +244,10 @@ def results() -> tuple[str, ...]:
     Returns:
         Names of the chosen measurements.
     """
+    _left_out()
     found = store.measurements(bench())
     if not found:
+        _tell_missing(())
         st.info(
             "Nothing is measured yet. Draw a cell under Measure and start: every measurement is kept here.",
             icon=":material/speed:",
@@ -235,7 +255,8 @@ def results() -> tuple[str, ...]:
         _undo()
         return ()
     by_name = {each.measurement: each for each in found}
-    chosen = [name for name in state.setdefault("measure_chosen", list(state.measure.chosen)) if name in by_name]
+    _tell_missing(by_name)
+    chosen = [name for name in state.measure_chosen if name in by_name]
     _toolbar(found, chosen)
     _table(found, chosen)
     shown = [by_name[name] for name in chosen[:COMPARED_AT_MOST]]
@@ -253,21 +274,40 @@ def results() -> tuple[str, ...]:
     return tuple(each.measurement for each in shown)
 
 
+def _tell_missing(there: Collection[str]) -> None:
+    """Take what a link chose, and say once what of it is not here."""
+    if "measure_chosen" not in state:
+        state.measure_chosen = list(state.measure.chosen)
+        missing = len(set(state.measure_chosen) - set(there))
+        if missing:
+            told = "1 measurement of the link is" if missing == 1 else f"{missing} measurements of the link are"
+            st.warning(f"{told} not here.", icon=":material/link_off:")
+
+
 def _toolbar(found: list[Measurement], chosen: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"{len(found)} measurement{'s' * (len(found) > 1)}", anchor=False, width="content")
         files("ec-nas-measurements", found, "All measurements")
         label = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
         st.button(label, key="measure_delete", icon=":material/delete:", type="tertiary", disabled=not chosen,
-                  help=None if chosen else "Choose rows of the table first.", on_click=_remove,
-                  args=(chosen,))  # fmt: skip
+                  help=None if chosen else "Choose rows of the table first.", on_click=attempt,
+                  args=(_remove, chosen))  # fmt: skip
         _undo()
 
 
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Do what a button is for; what hinders it is shown by the page."""
+    try:
+        change(*arguments)
+    except EcnasError as error:
+        state.measure_problem = str(error)
+
+
 def _remove(names: list[str]) -> None:
+    state.measure_removed = []
     for name in names:
         store.remove(name, bench().data)
-    state.measure_removed = names
+        state.measure_removed.append(name)
     state.measure_chosen = []
 
 
@@ -276,13 +316,21 @@ def _undo() -> None:
     if removed:
         number = f"{len(removed)} measurement{'s' * (len(removed) > 1)}"
         st.button(f"Undo: bring back {number}", key="measure_restore", icon=":material/undo:", type="tertiary",
-                  on_click=_restore)  # fmt: skip
+                  on_click=attempt, args=(_restore,))  # fmt: skip
 
 
 def _restore() -> None:
-    state.measure_chosen = state.pop("measure_removed")
-    for name in state.measure_chosen:
+    state.measure_chosen = []
+    while removed := state.measure_removed:
+        name, *state.measure_removed = removed
         store.restore(name, bench().data)
+        state.measure_chosen.append(name)
+
+
+def _left_out() -> None:
+    """Which files are not shown, and why."""
+    for path, reason in store.left_out(bench()).items():
+        st.warning(f"The file {html.plain(path.name)} is left out: {html.plain(reason)}.", icon=":material/warning:")
 
 
 def _table(found: list[Measurement], chosen: list[str]) -> None:
@@ -303,7 +351,7 @@ def _table(found: list[Measurement], chosen: list[str]) -> None:
             "Batch": [each.batch_size for each in found],
             "J a step": pd.Series([joules(each) for each in found], dtype=float),
             "s a step": [each.seconds_per_step for each in found],
-            "CV": pd.Series([_cv(each) for each in found], dtype=float),
+            "CV": pd.Series([figures.variation(each) for each in found], dtype=float),
             "Stable": [each.stable for each in found],
             "Effort": [each.effort for each in found],
             "Measured (UTC)": [each.measured_at for each in found],
@@ -343,12 +391,6 @@ def _power(measured: Measurement) -> float | None:
     return measured.gpu_power_w if measured.on_gpu else measured.cpu_power_w
 
 
-def _cv(measured: Measurement) -> float:
-    """The coefficient of variation of what was measured, of time where no energy was."""
-    energy = measured.gpu_energy_cv if measured.on_gpu else measured.cpu_energy_cv
-    return measured.seconds_cv if energy is None else energy
-
-
 def compare(shown: Sequence[Measurement]) -> None:
     """Measurements side by side, the least of each figure in bold."""
     st.subheader("Side by side", anchor=False)
@@ -357,28 +399,53 @@ def compare(shown: Sequence[Measurement]) -> None:
             st.markdown(f"`{each.hash[:8]}`")
             html.drawing(cell_svg(bench().query(each.hash, EPOCHS[0], "7V").cell, dark(), width=260))
     lens = figures.seen_through(state.lens, *shown)
-    through = lens or state.lens
-    scope = "no scope known of all" if lens is None else figures.SCOPES[lens.scope]
+    quantity = (lens or state.lens).quantity
+    alike = {
+        "mode": len({each.mode for each in shown}) == 1,
+        "batch size": len({each.batch_size for each in shown}) == 1,
+        "images in an epoch": len({each.images_per_epoch for each in shown}) == 1,
+    }
+    apart = [name for name, same in alike.items() if not same]
+    through = [lens or figures.seen_through(state.lens, each) for each in shown]
+    energies = [each and figures.energy(one, each, 1) for one, each in zip(shown, through, strict=True)]
+    epochs = [format_quantity(each.images_per_epoch, digits=None) for each in shown]
+    epoch = "an epoch" if alike["images in an epoch"] else "an epoch of its own"
+    scopes = [each and figures.SCOPES[each.scope] for each in through]
     figures_of = [
-        (f"{through.quantity} of an epoch, {scope}", [figures.energy(each, through, 1) for each in shown],
-         lambda value: figures.quantity(value, through)),
-        ("Energy, a step", [joules(each) for each in shown], lambda value: format_prefixed(value, "J")),
-        ("Time, a step", [each.seconds_per_step for each in shown], lambda value: format_prefixed(value, "s")),
-        ("Time, an epoch", [each.seconds_per_epoch for each in shown], figures.wait),
+        (f"{quantity} of {epoch}{', ' + scopes[0] if lens else ''}", energies,
+         [figures.quantity(value, each or state.lens) + ("" if lens or not each else f", {scope}")
+          for value, each, scope in zip(energies, through, scopes, strict=True)]),
+        *(
+            (label, values, [told(value) for value in values])
+            for label, values, told in (
+                ("Energy, a step", [joules(each) for each in shown], lambda value: format_prefixed(value, "J")),
+                ("Time, a step", [each.seconds_per_step for each in shown], lambda value: format_prefixed(value, "s")),
+                (f"Time, {epoch}", [each.seconds_per_epoch for each in shown], figures.wait),
+            )
+        ),
     ]  # fmt: skip
+    components = {each.on_gpu for each in shown}
     words = {
         "Mean power": [format_quantity(_power(each), "W") for each in shown],
-        "Varies by": [format_percent(_cv(each)) for each in shown],
+        "Varies by": [format_percent(figures.variation(each)) for each in shown],
         "Device": [each.device for each in shown],
         "Step": [f"{figures.MODES[each.mode]}, batch {each.batch_size}" for each in shown],
+        "Images in an epoch": epochs,
         "Precision": [each.precision for each in shown],
         "Effort": [each.effort + ("" if each.stable else ", not stable") for each in shown],
         "Measured": [f"{each.measured_at:%Y-%m-%d %H:%M}" for each in shown],
     }
     rows, best = [], []
-    for label, values, told in figures_of:
-        known = [value for value in values if value is not None]
-        rows.append([label, *(told(value) for value in values)])
-        best.append(1 + values.index(min(known)) if len(known) == len(values) else -1)
+    for label, values, texts in figures_of:
+        rows.append([label, *texts])
+        one_kind = not apart and (
+            (lens is not None and len(components) == 1) or not label.startswith((quantity, "Energy"))
+        )
+        known = one_kind and None not in values
+        best.append(1 + values.index(min(values)) if known else -1)
     rows += [[label, *texts] for label, texts in words.items()]
     html.quantities(["", *(each.hash[:8] for each in shown)], rows, best=[*best, *([-1] * len(words))])
+    if apart:
+        st.caption(f":material/info: The {' and the '.join(apart)} differ, so no figure is the least.")
+    if lens is None:
+        st.caption(":material/info: No scope is known of all: each energy names its own.")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import streamlit as st
 
 from ecnas_core.cells import Cell
-from ecnas_core.errors import EcnasError
 from ecnas_core.figures import measure as figures
 from ecnas_core.figures.measure import Stage
 from ecnas_core.figures.theme import config, format_prefixed, format_quantity
@@ -34,6 +33,7 @@ FAILURES = {
     "no_device": "No such device",
     "no_driver": "No NVIDIA driver",
     "no_images": "No CIFAR-10 in the folder",
+    "not_stored": "The folder cannot be written to",
     "not_permitted": "The counter must not be read",
     "out_of_memory": "Out of memory",
     "stands_still": "The energy counter stands still",
@@ -59,14 +59,6 @@ def latest() -> Run | None:
     """The run that was started last and has not been closed."""
     found = runs.runs(bench().data)
     return found[-1] if found else None
-
-
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Do what a button is for; what hinders it is shown by the page."""
-    try:
-        change(*arguments)
-    except EcnasError as error:
-        state.measure_problem = str(error)
 
 
 def start(cells: list[Cell], settings: Settings) -> None:
@@ -161,18 +153,22 @@ def _ended(run: Run) -> None:
     outcomes = run.progress().outcomes
     done = [Measurement.from_document(each["measurement"]) for each in outcomes if each["state"] == "measured"]
     failed = [each for each in outcomes if each["state"] not in ("measured", "cancelled")]
-    got = "measured and stored" if len(run.hashes) == len(done) == 1 else f"{len(done)} of {len(run.hashes)} measured"
+    got = f"{len(done)} of {len(run.hashes)} measured"
+    if run.state == "unreadable":
+        got = "its files are not what a measurement writes"
+    elif len(run.hashes) == len(done) == 1:
+        got = "measured and stored"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{_called(run)}**: {got}.", width="stretch")
         missing = [digest for digest in run.hashes if digest not in {each.hash for each in done}]
         if missing:
             label = "Measure again" if not done else f"Measure the other {len(missing)}"
-            st.button(label, key="measure_again", icon=":material/refresh:", on_click=attempt,
+            st.button(label, key="measure_again", icon=":material/refresh:", on_click=measured.attempt,
                       args=(_again, missing, run.settings))  # fmt: skip
         if len(done) > 1:
             st.button("Compare them", key="measure_compare", icon=":material/compare:", type="tertiary",
                       on_click=_compare, args=(done,))  # fmt: skip
-        st.button("Close", key="measure_close", icon=":material/close:", type="tertiary", on_click=attempt,
+        st.button("Close", key="measure_close", icon=":material/close:", type="tertiary", on_click=measured.attempt,
                   args=(runs.dismiss, run))  # fmt: skip
     _why(run, failed)
     if len(run.hashes) > 1 and outcomes:
@@ -182,12 +178,17 @@ def _ended(run: Run) -> None:
 
 
 def _called(run: Run) -> str:
-    return {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "died": "Died"}[run.state]
+    return {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "died": "Died", "unreadable": "Unreadable"}[
+        run.state
+    ]
 
 
 def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
     """The named state of what went wrong, with its reason and remedy."""
-    if run.state == "cancelled":
+    if run.state == "unreadable":
+        st.error(f"**What became of a measurement is not known.** {html.plain(sentence(run.error or ''))}",
+                 icon=":material/error:")  # fmt: skip
+    elif run.state == "cancelled":
         st.info("Cancelled: the device is free again, and what was measured before is kept.",
                 icon=":material/cancel:")  # fmt: skip
     elif run.state == "died":

@@ -200,12 +200,12 @@ class TestHeadline:
 class TestNumbers:
     def test_every_component_with_interval_and_variation(self):
         rows = {row[0]: [plain(text) for text in row[1:]] for row in figures.numbers(with_cpu())}
-        assert rows["GPU, a step"] == ["32.0 J", "31.80 J to 32.20 J", "0.6 %"]
+        assert rows["GPU, a step"] == ["32.0 J", "31.80 to 32.20 J", "0.6 %"]
         assert rows["GPU, a step, above idle"][0] == "25.0 J"
         assert rows["GPU, an image"][0] == "125 mJ"
         assert rows["CPU, mean power"][0] == "80.0 W"
         assert rows["Memory (DRAM), a step"][0] == "500 mJ"
-        assert rows["Time, a step"] == ["100 ms", "99.50 ms to 100.5 ms", "0.4 %"]
+        assert rows["Time, a step"] == ["100 ms", "99.50 to 100.5 ms", "0.4 %"]
         assert [words[0] for name, words in rows.items() if name.startswith("Time, an epoch of 40")] == ["16 s"]
 
     def test_what_was_not_counted_has_no_row(self):
@@ -213,8 +213,9 @@ class TestNumbers:
 
     def test_whole_trainings(self):
         rows = [[plain(text) for text in row] for row in figures.trainings(with_cpu(), Lens(scope="IT", unit="Wh"))]
-        assert rows[0] == ["4", f"{4 * EPOCH_IT_WH:.2f} Wh", "62 s"]
-        assert rows[3] == ["108", f"{108 * EPOCH_IT_WH:.0f} Wh", "28 min"]
+        low, high = ((gpu + cpu) * 156.25 / 3600 * 4 for gpu, cpu in ((31.8, 7.9), (32.2, 8.1)))
+        assert rows[0] == ["4", f"{4 * EPOCH_IT_WH:.2f} Wh", f"{low:.2f} to {high:.2f}", "62 s"]
+        assert rows[3] == ["108", f"{108 * EPOCH_IT_WH:.0f} Wh", f"{27 * low:.0f} to {27 * high:.0f}", "28 min"]
         assert figures.trainings(on_cpu(), Lens())[0][1] == "–"
 
     def test_fine_print(self):

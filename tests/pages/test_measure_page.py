@@ -196,7 +196,7 @@ class TestSettings:
         ("key", "value", "reason"),
         [
             ("batch", 5000, "A batch of 5000 images is not possible; give 1 to 4096."),
-            ("repeats", 2, "2 repeats make no interval; give 5 to 100."),
+            ("repeats", 2, "2 repeats are not possible; give 5 to 100."),
             ("limit", 0.0, "A limit of 0.0 s is not possible; give 1 s to a day."),
         ],
     )
@@ -216,12 +216,12 @@ class TestSettings:
 
     def test_the_expected_duration_is_stated(self, open_page, data, machine):
         page = open_page("measure").works()
-        assert "About 18 s, more where a step takes long." in text(page)
+        assert "At least 18 s; longer where a step takes seconds, as on a CPU." in text(page)
         page.set("measure_effort", "thorough").works()
         assert Settings(effort="thorough").seconds + runs.START_S == 100
-        assert "About 100 s, more where a step takes long." in text(page)
+        assert "At least 100 s; longer where a step takes seconds, as on a CPU." in text(page)
         page.press("measure_add").open(LEAN).press("measure_add").works()
-        assert "About 3.3 min, more where a step takes long." in text(page)
+        assert "At least 3.3 min; longer where a step takes seconds, as on a CPU." in text(page)
 
 
 @pytest.mark.usefixtures("machine")
@@ -369,6 +369,32 @@ class TestEnds:
             "machine); start it again."
         ]
 
+    @pytest.mark.parametrize(
+        "line", ["[1]", '{"x": 1}', '{"event": "ended", "state": "weird"}',
+                 f'{{"event": "outcome", "cell": 0, "at": 1, "hash": "{LEAN}", "state": "measured", "reason": null, '
+                 '"measurement": {"x": 1}}'],
+    )  # fmt: skip
+    def test_a_run_that_cannot_be_read_is_told_and_closed(self, open_page, data, line):
+        run = MadeUpRun(data).device()
+        with (run.folder / "events.jsonl").open("a") as events:
+            events.write(line + "\n")
+        page = open_page("measure").works()
+        (told,) = page.texts("error")
+        assert told.startswith("**What became of a measurement is not known.** ")
+        assert told.endswith("cannot be read as a run; close it.")
+        assert "died" not in text(page).lower()
+        open_page("measure", section="results").works()
+        page.press("measure_close").works()
+        assert not run.folder.exists()
+
+    def test_closed_in_another_tab_is_closed(self, open_page, data):
+        run = MadeUpRun(data).device().outcome("out_of_memory", reason="too large; try less").ended("done")
+        page = open_page("measure").works()
+        runs.dismiss(runs.read(run.folder))
+        page.press("measure_close").works()
+        assert "measure_close" not in keys(page)
+        assert not page.texts("error")
+
     def test_one_of_several_does_not_fit(self, open_page, data, started):
         run = MadeUpRun(data, KNEE, BEST, LEAN).device().outcome("measured", measured(hash=KNEE))
         run.outcome("out_of_memory", cell=1, reason="does not fit; try a batch of 128")
@@ -413,7 +439,7 @@ class TestEnds:
         assert told.startswith(
             "**An estimate, not measured and not stored**: 30.0 J a step, if the Made-up EPYC takes 60.0 W"
         )
-        assert page.facts["An epoch"] == ("–", "energy unknown")
+        assert page.facts["An epoch"] == ("42\u00a0min", "energy unknown")
         stored = store.measurements(Benchmark.open(data))[0]
         assert stored.cpu_energy_j_per_step is None
         assert "its energy could not be measured" in text(page)
@@ -494,7 +520,7 @@ class TestResults:
         assert table["Precision"] == ["fp32", "fp32"]
         assert table["Effort"] == ["thorough", "quick, not stable"]
         page = choose(page, "1" * 12, "4" * 12)
-        assert page.tables[0][1][0] == "Energy of an epoch, no scope known of all"
+        assert page.tables[0][1][0] == "Energy of an epoch"
 
     def test_at_most_four_are_compared(self, open_page, stored):
         store.save(measured("5" * 12), stored)
@@ -512,6 +538,42 @@ class TestResults:
         page.press("measure_restore").works()
         assert len(store.measurements(Benchmark.open(stored))) == 4
         assert page.params["results"] == f"{'1' * 12}~{'3' * 12}"
+
+    def test_deleted_in_another_tab_is_told_and_those_moved_before_come_back(self, open_page, stored):
+        page = choose(open_page("measure", section="results"), "1" * 12, "2" * 12, "3" * 12)
+        remove = store.remove
+
+        def raced(name, folder):
+            if name == "2" * 12:
+                remove(name, folder)  # as the other tab does
+            remove(name, folder)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "remove", raced)
+            page.press("measure_delete").works()
+        assert page.texts("error")[0].startswith("There is no measurement '222222222222'")
+        assert button(page, "measure_restore").label == "Undo: bring back 1 measurement"
+        page.press("measure_restore").works()
+        names = {each.measurement[0] for each in store.measurements(Benchmark.open(stored))}
+        assert names == {"1", "3", "4"}
+
+    def test_brought_back_in_another_tab_is_told(self, open_page, stored):
+        page = choose(open_page("measure", section="results"), "1" * 12).press("measure_delete").works()
+        store.restore("1" * 12, stored)
+        page.press("measure_restore").works()
+        assert page.texts("error")[0].startswith("There is no measurement '111111111111'")
+        assert "measure_restore" not in keys(page.set("measure_section", "results").works())
+
+    def test_foreign_and_broken_files_are_left_out_and_named(self, open_page, stored):
+        store.save(measured("5" * 12, hash="0" * 32), stored)
+        store.save(measured("6" * 12, mode="sleep"), stored)
+        (stored / "measurements" / "odd.parquet").write_text("no Parquet")
+        page = open_page("measure", section="results").works()
+        assert "4 measurements" in page.texts("subheader")
+        told = " ".join(page.texts("warning"))
+        assert "The file 555555555555.parquet is left out: no cell has the hash" in told
+        assert "The file 666666666666.parquet is left out: its mode is 'sleep'" in told
+        assert "The file odd.parquet is left out: not a readable Parquet file" in told
 
     def test_a_link_to_what_is_gone_shows_the_latest(self, open_page):
         page = open_page("measure", section="results", results="f" * 12).works()
