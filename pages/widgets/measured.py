@@ -446,6 +446,6 @@ def compare(shown: Sequence[Measurement]) -> None:
     rows += [[label, *texts] for label, texts in words.items()]
     html.quantities(["", *(each.hash[:8] for each in shown)], rows, best=[*best, *([-1] * len(words))])
     if apart:
-        st.caption(f":material/info: The {' and the '.join(apart)} differ, so no figure is the least.")
+        st.caption(f":material/info: These differ in {' and '.join(apart)}, so no figure is the least.")
     if lens is None:
         st.caption(":material/info: No scope is known of all: each energy names its own.")

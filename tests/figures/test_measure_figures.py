@@ -196,6 +196,29 @@ class TestHeadline:
             f"Your {CPU} needs 62.5 ms to infer an image with this cell; its energy could not be measured."
         )
 
+    def test_what_is_not_stable_is_said_to_be_about(self, bench):
+        """By what the energy varies; by what the time does where no energy is known."""
+        loud = {"stable": False, "gpu_energy_cv": 0.7, "seconds_cv": 0.2}
+        told = self.said(bench, measured(**loud), GPU_LENS)
+        assert (
+            f"needs about {EPOCH_GPU_WH:.2f} Wh for an epoch of this cell (GPU alone; the repeats vary by 70 %)" in told
+        )
+        quiet = {"stable": False, "seconds_cv": 0.2}
+        assert self.said(bench, on_cpu(**quiet), Lens()) == (
+            f"Your {CPU} needs about 42 min for an epoch of this cell (the repeats vary by 20 %); its energy could not be "
+            "measured."
+        )
+        assert "about 125 mJ (GPU alone; the repeats vary by 70 %)" in self.said(
+            bench, measured(mode="inference", **loud), GPU_LENS
+        )
+
+    def test_its_place_does_not_depend_on_the_images_of_an_epoch(self, bench):
+        long, short = (
+            self.said(bench, measured(gpu_energy_j_per_step=12.0, images_per_epoch=images), GPU_LENS)
+            for images in (40_000, 10_000)
+        )
+        assert long.partition("(GPU alone), ")[2] == short.partition("(GPU alone), ")[2] != ""
+
 
 class TestNumbers:
     def test_every_component_with_interval_and_variation(self):
@@ -216,7 +239,24 @@ class TestNumbers:
         low, high = ((gpu + cpu) * 156.25 / 3600 * 4 for gpu, cpu in ((31.8, 7.9), (32.2, 8.1)))
         assert rows[0] == ["4", f"{4 * EPOCH_IT_WH:.2f} Wh", f"{low:.2f} to {high:.2f}", "62 s"]
         assert rows[3] == ["108", f"{108 * EPOCH_IT_WH:.0f} Wh", f"{27 * low:.0f} to {27 * high:.0f}", "28 min"]
-        assert figures.trainings(on_cpu(), Lens())[0][1] == "–"
+
+    def test_whole_trainings_of_time_alone(self):
+        rows = [[plain(text) for text in row] for row in figures.trainings(on_cpu(), None)]
+        assert rows[0] == ["4", "2.8 h", "2.7 to 2.8 h"]
+
+    @pytest.mark.parametrize(
+        ("low", "high", "told"),
+        [(31.8, 32.2, "31.80 to 32.20 J"), (0.999, 1.002, "0.9990 to 1.002 J"), (-3.0, 9.0, "−3.000 to 9.000 J")],
+    )
+    def test_an_interval_has_one_unit(self, low, high, told):
+        found = measured(gpu_energy_j_per_step_low=low, gpu_energy_j_per_step_high=high)
+        assert plain(figures.numbers(found)[0][2]) == told
+
+    def test_epochs_of_another_length_are_told(self):
+        assert figures.own_epoch(measured()) == ""
+        assert plain(figures.own_epoch(measured(images_per_epoch=10_000))) == (
+            "An epoch has 10 000 images here, as measured; beside the benchmark it is brought to the 40 000 there."
+        )
 
     def test_fine_print(self):
         told = dict(figures.fine_print(measured()))
@@ -258,6 +298,13 @@ class TestBesideTheBenchmark:
         assert figure.layout.xaxis.title.text == "Energy of 12 epochs (Wh)"
         assert figure.layout.xaxis.type == "log"
         assert {trace.marker.symbol for trace in figure.data} == {"circle"}
+
+    @pytest.mark.parametrize("images", [10_000, 40_000, 50_000])
+    def test_own_is_that_of_the_benchmarks_epochs(self, bench, images):
+        found = measured(images_per_epoch=images)
+        figure = figures.beside_benchmark(found, beside.entries(bench, found, GPU_LENS), GPU_LENS, 4, dark=False)
+        values = {trace.y[0]: trace.x[0] for trace in figure.data}
+        assert values["<b>yours</b>"] == pytest.approx(4 * EPOCH_GPU_WH)
 
     def test_released_devices_keep_their_colours(self, bench):
         figure = figures.beside_benchmark(
@@ -314,3 +361,31 @@ class TestDevice:
             f"5 measured cells tell the energy of all 91 cells of 4V on your {GPU} to about ± 10 %; it ranks them most "
             "like the Titan Xp (Kendall's τ 1.000)."
         )
+
+    def test_a_ranking_like_none_is_said_to_be_that(self, predicted):
+        taus = pd.DataFrame({"device": list(OFFICIAL_DEVICES), "kendall_tau": [-0.3, -0.2, -0.4, -0.9], "cells": 91})
+        told = figures.device_headline(GPU, predicted, predicted.iloc[:5], taus)
+        assert told.endswith("it ranks them like none of the released devices (Kendall's τ at most −0.200).")
+
+    def test_doubts_and_cells_that_do_not_count_are_in_the_headline(self, bench, predicted):
+        agreement = figures.agreement(predicted, hardware.compare(bench, HardwareView()).frame)
+        known = predicted.iloc[:5]
+        told = plain(figures.device_headline(GPU, predicted, known, agreement, excluded=[known["hash"][2]], doubtful=2))
+        assert told.startswith("4 measured cells tell")
+        assert "to about ± 10 %, though 2 of the measurements are in doubt; it ranks" in told
+
+    def test_doubts(self):
+        flags = ("quick,unstable", "quick", "idle drifted", "", "busy")
+        assert figures.doubts([measured(flags=each) for each in flags]) == (
+            3,
+            "Of the 5 measurements that it rests on: 1 unstable, 1 busy, 2 quick.",
+        )
+        assert figures.doubts([measured(), measured(flags="carbontracker missing")]) == (0, "")
+
+    def test_a_cell_that_does_not_count_is_hollow(self, predicted):
+        known = predicted.iloc[[3, 40]][["hash", "energy"]]
+        figure = figures.device(predicted, known, Lens(), dark=False, excluded=[known["hash"].iloc[1]])
+        _, counted, hollow = figure.data
+        assert list(counted.y) == [known["energy"].iloc[0]]
+        assert (list(hollow.y), hollow.marker.symbol) == ([known["energy"].iloc[1]], "circle-open")
+        assert hollow.name == "does not count (1)"

@@ -194,7 +194,10 @@ class TestPasting:
             ("hello", "'hello': give JSON"),
             ("0" * 32, "no cell with the hash 00000000000000000000000000000000"),
             ("0" * 31, "31 hexadecimal digits: a hash has 32"),
-            ('{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}', "matrix[1][0] is on or below the diagonal"),
+            (
+                '{"matrix": [[0, 1], [1, 0]], "ops": ["input", "output"]}',
+                r"matrix\[1\]\[0\] is on or below the diagonal",
+            ),
             ("1=conv5x5(0) 2=output(1)", "unknown operation 'conv5x5'"),
         ],
     )

@@ -82,6 +82,12 @@ def keys(page) -> set[str]:
     return {each.key for each in page.app.button}
 
 
+def best(page, label: str) -> list[str]:
+    """What is bold in the first row of that name."""
+    row = next(row for block in page.app.get("html") for row in block.value.split("<tr>") if f">{label}</th>" in row)
+    return [cell.split("<")[0] for cell in row.split("class='best'>")[1:]]
+
+
 def drawn_hash(page) -> str:
     return page.app.code[0].value
 
@@ -147,6 +153,13 @@ class TestDrawing:
         assert "Draw a cell first." in page.texts("caption")
         assert page.params == {"draw": "1=conv3x3(0) 2=output()"}
 
+    def test_what_is_too_long_to_be_pasted_is_told(self, open_page, data):
+        page = open_page("measure").works()
+        page.app.text_area(key="measure_editor_pasted").set_value("x" * 20_001)
+        page.press("Draw it").works()
+        assert page.texts("error") == ["This cannot be drawn: it is 20001 characters long; a cell takes at most 20000."]
+        assert drawn_hash(page) == KNEE
+
     def test_the_cell_open_elsewhere_is_drawn(self, open_page, data):
         page = open_page("measure").go("explore").open(LEAN).go("measure").works()
         assert drawn_hash(page) == LEAN
@@ -182,6 +195,9 @@ class TestSettings:
     def test_a_link_to_a_device_that_is_not_here_takes_the_one_that_is(self, open_page, data, machine):
         page = open_page("measure", device="cuda:3").works()
         assert page.control("measure_device_key").value == "cpu"
+        assert page.texts("warning") == ["The link's device cuda:3 is not here; chosen is cpu."]
+        assert not page.set("measure_epochs", 4).works().texts("warning")
+        assert not open_page("measure").works().texts("warning")
 
     def test_a_gpu_that_does_not_answer_leaves_the_cpu(self, open_page, data, machine, monkeypatch):
         def fails():
@@ -505,6 +521,24 @@ class TestResults:
         assert "**Unstable**: the repeats vary by more than 3 %." in said
         assert page.facts["Repeats"][0] == "not stable"
 
+    def test_time_alone_leads_with_the_time_of_an_epoch(self, open_page, stored):
+        store.save(on_cpu("5" * 12, batch_size=1), stored)
+        page = open_page("measure", section="results", results="5" * 12).works()
+        assert page.facts["An epoch"] == ("5.6\u00a0h", "energy unknown")
+        assert page.facts["An image"][0] == "500\u00a0ms"
+        assert page.facts["A step"] == ("500\u00a0ms", "1 image")
+        assert "Mean power" not in page.facts
+        assert ["Epochs", "Time", "95 % interval"] in [table[0] for table in page.tables]
+
+    def test_another_epoch_is_told_and_where_4v_was_measured(self, open_page, stored):
+        store.save(with_cpu("5" * 12, images_per_epoch=10_000), stored)
+        page = open_page("measure", section="results", results="5" * 12).works()
+        said = text(page)
+        assert "An epoch has 10 000 images here, as measured; beside the benchmark it is brought to the 40 000" in said
+        assert "4V's own measurements were made on the Quadro RTX 6000." in said
+        values = {trace["y"][0]: trace["x"][0] for trace in page.figure("measure_beside_picture")["data"]}
+        assert values["<b>yours</b>"] == pytest.approx(40 * 40_000 / 256 * 4 / 3.6e6 * 1.59)
+
     def test_inference_and_time_alone_have_nothing_beside_them(self, open_page):
         page = open_page("measure", section="results", results="3" * 12).works()
         assert any("The benchmark knows trainings alone" in info for info in page.texts("info"))
@@ -521,6 +555,30 @@ class TestResults:
         assert table["Effort"] == ["thorough", "quick, not stable"]
         page = choose(page, "1" * 12, "4" * 12)
         assert page.tables[0][1][0] == "Energy of an epoch"
+
+    def test_scopes_that_differ_are_named_and_nothing_is_the_least(self, open_page, stored):
+        store.save(on_cpu("5" * 12, cpu_energy_j_per_step=3.0, batch_size=256), stored)
+        page = choose(open_page("measure", section="results"), "1" * 12, "5" * 12)
+        table = {row[0]: row[1:] for row in page.tables[0]}
+        assert [each.rpartition(", ")[2] for each in table["Energy of an epoch"]] == ["GPU", "Facility"]
+        assert any("No scope is known of all" in caption for caption in page.texts("caption"))
+        assert best(page, "Energy of an epoch") == best(page, "Energy, a step") == []
+        assert best(page, "Time, a step") == ["100\u00a0ms"]
+
+    def test_the_least_is_bold_among_like_measurements_alone(self, open_page, stored):
+        store.save(measured("5" * 12, gpu_energy_j_per_step=16.0), stored)
+        store.save(measured("6" * 12, images_per_epoch=10_000), stored)
+        store.save(measured("7" * 12, batch_size=128), stored)
+        page = choose(open_page("measure", section="results"), "1" * 12, "5" * 12)
+        assert best(page, "Energy, a step") == ["16.0\u00a0J"]
+        page = choose(page, "1" * 12, "6" * 12)
+        assert best(page, "Energy of an epoch of its own, GPU") == best(page, "Time, an epoch of its own") == []
+        assert any("These differ in images in an epoch" in caption for caption in page.texts("caption"))
+        table = {row[0]: row[1:] for row in page.tables[0]}
+        assert table["Images in an epoch"] == ["40\u202f000", "10\u202f000"]
+        page = choose(page, "1" * 12, "7" * 12)
+        assert best(page, "Energy, a step") == []
+        assert any("These differ in batch size" in caption for caption in page.texts("caption"))
 
     def test_at_most_four_are_compared(self, open_page, stored):
         store.save(measured("5" * 12), stored)
@@ -576,7 +634,8 @@ class TestResults:
         assert "The file odd.parquet is left out: not a readable Parquet file" in told
 
     def test_a_link_to_what_is_gone_shows_the_latest(self, open_page):
-        page = open_page("measure", section="results", results="f" * 12).works()
+        page = open_page("measure", section="results", results=f"{'f' * 12}~{'e' * 12}").works()
+        assert page.texts("warning") == ["2 measurements of the link are not here."]
         assert f"Cell 043721b9 on {CPU}" in page.texts("subheader")
         assert page.params == {"section": "results"}
 
@@ -667,6 +726,36 @@ class TestThisDevice:
         assert "predicted" in capsys.readouterr().out
         page.press("measure_propose").works()
         assert set(page.app.multiselect(key="measure_cells").value).isdisjoint(cells)
+
+    def test_what_is_held_against_the_measurements_is_told(self, open_page, data):
+        """Whatever the images of an epoch."""
+        bench = Benchmark.open(data)
+        for number, digest in enumerate(transfer.propose(bench, "4V", 5)):
+            flags = "unstable" if number == 0 else "quick,busy" if number == 1 else ""
+            images = 40_000 if number else 10_000
+            store.save(measured(f"{number:012x}", hash=digest, flags=flags, images_per_epoch=images), data)
+        page = open_page("measure", section="device").works()
+        said = text(page)
+        assert "Of the 5 measurements that it rests on: 1 unstable, 1 busy, 1 quick." in said
+        assert "though 2 of the measurements are in doubt" in said
+        assert "epochs of other lengths" in said
+        energies = [each for trace in page.figure("measure_device")["data"][1:] for each in trace["y"]]
+        assert energies == pytest.approx([32 * 40_000 / 256 * 4 / 3.6e6] * 5)
+
+    def test_a_cell_that_does_not_fit_the_others_is_drawn_hollow_and_named(self, open_page, data):
+        bench = Benchmark.open(data)
+        cells = transfer.propose(bench, "4V", 10)
+        rows = bench.rows(
+            "select hash, gpu_energy_j from results where source = 'energy_4V9E_titanxp.tfrecord' and epochs = 4"
+        )
+        joules = {row["hash"]: row["gpu_energy_j"] / 625 for row in rows}
+        for number, digest in enumerate(cells):
+            step = joules[digest] * (30 if number == 4 else 1)
+            store.save(measured(f"{number:012x}", hash=digest, gpu_energy_j_per_step=step), data)
+        page = open_page("measure", section="device").works()
+        assert f"Drawn hollow, and not counted: `{cells[4][:8]}`" in text(page)
+        assert page.headline.startswith("9 measured cells tell")
+        assert page.figure("measure_device")["data"][2]["name"] == "does not count (1)"
 
     def test_without_energies_there_is_nothing_to_predict(self, open_page, data):
         for number, digest in enumerate((LEAN, KNEE, BEST)):
