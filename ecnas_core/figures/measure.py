@@ -256,6 +256,8 @@ def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
     """
     device = f"Your {measured.device}"
     needed = energy(measured, lens, 1)
+    images = format_quantity(measured.images_per_epoch, digits=None)
+    epoch = "an epoch" if measured.images_per_epoch == IMAGES_PER_EPOCH else f"an epoch of {images} images"
     about, varies = (
         ("", "") if measured.stable else ("about ", f"the repeats vary by {format_percent(variation(measured), 0)}")
     )
@@ -271,7 +273,7 @@ def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
         return f"{device} needs {told} to infer an image with this cell."
     if needed is None:
         seconds = wait(measured.seconds_per_epoch)
-        told = f"{device} needs {about}{seconds} for an epoch of this cell{_set_off(varies)}"
+        told = f"{device} needs {about}{seconds} for {epoch} of this cell{_set_off(varies)}"
         return f"{told}; its energy could not be measured."
     verb = "emits" if lens.unit == "kgCO2eq" else "needs"
     parts = {
@@ -280,7 +282,7 @@ def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
         "GPU": "GPU alone",
     }
     part = "; ".join(filter(None, (parts[lens.scope], varies)))
-    told = f"{about}{quantity(needed, lens)} for an epoch of this cell ({part})"
+    told = f"{about}{quantity(needed, lens)} for {epoch} of this cell ({part})"
     return f"{device} {verb} {told}{_place(entries)}."
 
 

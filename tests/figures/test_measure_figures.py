@@ -217,6 +217,7 @@ class TestHeadline:
             self.said(bench, measured(gpu_energy_j_per_step=12.0, images_per_epoch=images), GPU_LENS)
             for images in (40_000, 10_000)
         )
+        assert "for an epoch of 10 000 images of this cell" in short
         assert long.partition("(GPU alone), ")[2] == short.partition("(GPU alone), ")[2] != ""
 
 
