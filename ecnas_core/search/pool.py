@@ -6,11 +6,13 @@ import contextlib
 import multiprocessing
 import os
 import signal
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Literal
 
 from ecnas_core.errors import EcnasError
@@ -126,7 +128,7 @@ class Pool:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
-        with _environment(_ONE_THREAD):
+        with _environment(_ONE_THREAD), _no_main():
             process.start()
         theirs.close()
         self._working[ours] = process, order
@@ -159,6 +161,17 @@ def _work(connection: Connection) -> None:
                 return
             assert finished is not None
             connection.send(Message(task, "finished", finished))
+
+
+@contextlib.contextmanager
+def _no_main() -> Iterator[None]:
+    """Keep processes that are started meanwhile from running the program's main file, of which they need nothing."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

@@ -172,8 +172,7 @@ def run(
         plan: what it does.
         data: the user's folder.
         name: what it is called; by default its algorithms, its space and a number.
-        processes: worker processes; by default one a core. They are spawned: a script that calls this needs the guard
-            ``if __name__ == "__main__"``.
+        processes: worker processes; by default one a core.
         scheduler: address of a Dask scheduler whose workers run the trials instead.
         tell: told the progress a few times a second.
         bundled: folder of the bundled figures.

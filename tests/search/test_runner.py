@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import moocore
 import pandas as pd
@@ -267,6 +268,16 @@ class TestBackground:
         (tmp_path / "user").write_text("")
         with pytest.raises(StudyError, match="cannot be written to"):
             runner.start(QUICK, tmp_path / "user")
+
+
+def test_workers_need_nothing_of_the_main_file(tmp_path, monkeypatch):
+    """A page's script or a notebook is main there, and must not run again in each of them."""
+    main = ModuleType("__main__")
+    main.__file__ = str(tmp_path / "gone.py")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    study = runner.run(Plan.of(FIVE, ("RS",), 50, 1), tmp_path / "data", processes=1)
+    assert study.state == "done"
+    assert sys.modules["__main__"] is main
 
 
 def test_a_trial_that_takes_every_process_down_is_given_up() -> None:
