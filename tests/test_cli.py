@@ -106,6 +106,7 @@ def test_measure_many_cells_and_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the worker locks the device
     cells = tmp_path / "cells.txt"
     cells.write_text(f"# the smallest\n{SMALLEST}\n")
     call = ["measure", "--cells", str(cells), "--device", "cpu", "--quick", "--batch-size", "1", "--repeats", "5",

@@ -73,7 +73,7 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Abstr
             process = subprocess.Popen(
                 [sys.executable, "-m", "streamlit", "run", "app.py", "--server.port", str(port)],
                 cwd=ROOT,
-                env=os.environ | {"ECNAS_DATA": str(folder / "user")},
+                env=os.environ | {"ECNAS_DATA": str(folder / "user"), "TMPDIR": str(folder)},  # its own device locks
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

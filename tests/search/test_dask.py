@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pandas as pd
 import pytest
@@ -24,8 +25,11 @@ PLAN = Plan(Setting(space="5V"), {"MS-EHVI": 100, "RS": 60}, (0, 1))
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as found:
-        yield found
+    """Two workers, which are spawned and so would run the main file again: after an AppTest that is gone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(sys.modules, "__main__", ModuleType("__main__"))
+        with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as found:
+            yield found
 
 
 def executing(dask_worker: Worker) -> int:
