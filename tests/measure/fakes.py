@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,22 @@ from typing import Any
 
 import numpy as np
 import pynvml
+import pytest
 
 from ecnas_core.cells import Cell
 from ecnas_core.measure.counters import Component, Kind
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
+
+
+without_driver = pytest.mark.skipif(_has_driver(), reason="this machine has an NVIDIA driver")
+"""What only a machine without a driver can show; the fakes show the rest anywhere."""
 
 TINY = Cell([[0, 1], [0, 0]], ["input", "output"])
 

@@ -11,7 +11,16 @@ import pytest
 from ecnas_core.measure import nvml
 from ecnas_core.measure.nvml import Process, Sample
 from ecnas_core.measure.states import DeviceFailed, MigDevice, NoDevice, NoDriver
-from tests.measure.fakes import FUNCTION_NOT_FOUND, LOST, NO_PERMISSION, NOT_SUPPORTED, Board, FakeNvml, Refused
+from tests.measure.fakes import (
+    FUNCTION_NOT_FOUND,
+    LOST,
+    NO_PERMISSION,
+    NOT_SUPPORTED,
+    Board,
+    FakeNvml,
+    Refused,
+    without_driver,
+)
 
 T4 = Board("NVIDIA T4", "GPU-aaaa-1")
 A100 = Board(b"NVIDIA A100", b"GPU-bbbb-2")
@@ -54,7 +63,7 @@ def test_no_driver_where_the_library_is_not_there():
         pass
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA driver")
+@without_driver
 def test_no_driver_on_this_machine_by_nvml_itself():
     with pytest.raises(NoDriver), nvml.driver():
         pass

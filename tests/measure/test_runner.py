@@ -29,7 +29,7 @@ from ecnas_core.measure.states import (
     WorkerDied,
 )
 from ecnas_core.measure.worker import locked
-from tests.measure.fakes import TINY
+from tests.measure.fakes import TINY, without_driver
 from tests.measure.test_record import on_cpu
 from tests.stand_in import until
 
@@ -380,7 +380,7 @@ class TestRealWorkersWords:
         assert (status, told["event"], told["seconds_per_step"]) == (0, "result", 0.5)
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA driver")
+@without_driver
 def test_real_worker_without_a_driver(own_locks):
     with pytest.raises(NoDriver, match="no NVIDIA driver"):
         runner.measure(TINY, Settings(device="cuda:0"))

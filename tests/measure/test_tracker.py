@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ecnas_core.measure.tracker import Reading, Tracker, TrackerFailed, assumed_cpu_power
+from tests.measure.fakes import without_driver
 
 pytestmark = pytest.mark.filterwarnings("error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning")
 
@@ -42,7 +43,7 @@ def lives_for(beside: Tracker, seconds: float) -> None:
         beside._process.wait(seconds)
 
 
-@pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has an NVIDIA driver")
+@without_driver
 def test_real_carbontracker_without_a_gpu_fails_with_its_reason():
     with pytest.raises(TrackerFailed, match="carbontracker finds no GPU that it can measure"):
         Tracker(0)

@@ -429,14 +429,17 @@ class TestOnCpu:
 
 
 class TestRefuseBusy:
-    def look(self, **scripted: Any) -> None:
-        fake = FakeNvml(gpu(**scripted))
+    def look(self, **scripted: Any) -> int:
+        """How often it was looked whether the GPU is at work."""
+        board = gpu(**scripted)
+        fake = FakeNvml(board)
         fake.nvmlInit()
         refuse_busy(nvml.gpu(fake, 0))
+        return board.asked.count("utilisation")
 
     @pytest.mark.parametrize("utilisation", [0, 10, NOT_SUPPORTED])
     def test_at_rest(self, utilisation):
-        self.look(utilisation=utilisation)
+        assert self.look(utilisation=utilisation) == 5
 
     def test_one_busy_moment_suffices(self):
         with pytest.raises(DeviceBusy, match="11% busy"):

@@ -185,9 +185,8 @@ class TestFiles:
 
 
 class TestBenchmark:
+    @pytest.mark.skipif(not PUBLISHED.exists(), reason="../shared is not there")
     def test_what_is_measured_is_what_was_published(self, bench):
-        if not PUBLISHED.exists():
-            pytest.skip("the published figures are not here")
         found = energy.measured(bench).set_index("hash")["energy_kwh"]
         published = pd.read_parquet(PUBLISHED).set_index("hash")["energy_kwh"].sort_index()
         pd.testing.assert_series_equal(found, published, check_dtype=False)
