@@ -17,7 +17,7 @@ from ecnas_core.benchmark.layout import Stamp
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import format_prefixed, format_quantity
 from pages.widgets import html, page, session, sql_box
-from pages.widgets.sql_box import Question, sentence
+from pages.widgets.sql_box import Question
 
 POLL_S = 0.5
 SECTIONS = {"sources": "Sources", "sql": "SQL"}
@@ -121,7 +121,7 @@ def watch() -> None:
         st.subheader("Jobs", anchor=False)
     for job in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{DOING[job.kind]}`{Path(job.subject).name}`", width="stretch")
+            st.markdown(f"{DOING[job.kind]}{html.code(Path(job.subject).name)}", width="stretch")
             actions(job)
         progress(job)
 
@@ -172,7 +172,7 @@ def progress(job: Job) -> None:
         kept = " What was fetched is kept." if job.kind == "download" else " Nothing has changed."
         st.caption(f":material/cancel: Cancelled.{kept}")
     elif not job.running:
-        st.error(sentence(job.error or "It ended without a word"), icon=":material/error:")
+        st.error(html.sentence(job.error or "It ended without a word"), icon=":material/error:")
     else:
         share = job.bytes_done / job.bytes_total if job.bytes_total else 0.0
         st.progress(min(share, 1.0), text="Cancelling" if job.cancelling else pace(job))
@@ -245,7 +245,8 @@ def yours(sources: list[Source]) -> None:
     st.subheader("What you ingested", anchor=False)
     for source in ingested:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"`{source.name}` {format_quantity(source.records, digits=None)} results", width="stretch")
+            results = f"{format_quantity(source.records, digits=None)} results"
+            st.markdown(f"{html.code(source.name)} {results}", width="stretch")
             st.button("Set aside", key=f"data_remove_{source.file}", type="tertiary", icon=":material/inventory_2:",
                       on_click=start, args=(jobs.start_remove, source.file))  # fmt: skip
     if ingested:
@@ -254,7 +255,7 @@ def yours(sources: list[Source]) -> None:
                   on_click=attempt, args=(catalogue.go_back_to_bundled, data))  # fmt: skip
     for each in aside:
         with st.container(horizontal=True, vertical_alignment="center"):
-            names = ", ".join(f"`{name.removesuffix('.parquet')}`" for name in each.files)
+            names = ", ".join(html.code(name.removesuffix(".parquet")) for name in each.files)
             st.markdown(f"Set aside {each.since:%Y-%m-%d %H:%M}: {names}", width="stretch")
             st.button("Bring back", key=f"data_restore_{each.name}", type="tertiary", icon=":material/redo:",
                       on_click=start, args=(jobs.start_restore, each.name))  # fmt: skip
@@ -353,7 +354,7 @@ def main() -> None:
     section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True,
                                    label_visibility="collapsed")  # fmt: skip
     if "data_problem" in state:
-        st.error(sentence(state.pop("data_problem")), icon=":material/error:")
+        st.error(html.sentence(state.pop("data_problem")), icon=":material/error:")
     question = view.question
     if section == "sql":
         question = sql_box.show(question)

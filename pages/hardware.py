@@ -88,7 +88,7 @@ def known_view(view: HardwareView) -> Comparison:
     try:
         return compared(view, session.bench().stamp)
     except UnknownDevice as error:
-        st.warning(f"{str(error)[0].upper()}{str(error)[1:]}. Shown are other devices.", icon=":material/memory:")
+        st.warning(f"{html.sentence(str(error))} Shown are other devices.", icon=":material/memory:")
     default = HardwareView()
     released = {name: getattr(default, name) for name in DEVICES}
     for name, device in released.items():
@@ -133,7 +133,7 @@ def energy(shown: Comparison) -> None:
     view, metric = shown.view, shown.view.shown
     devices = hardware.by_device(shown)
     headline = figures.energy_headline(shown, devices)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     drawn = figures.energies(shown, session.dark(), state.cell)
     chart.cells("hardware_energies", drawn, headline, dragging=True)
     downloads.row(
@@ -196,7 +196,7 @@ def ranking(shown: Comparison) -> None:
     pairs, turned = ranked(view, stamp), ranked(replace(view, outliers=not view.outliers), stamp)
     chosen = figures.pair_of(pairs, view.a, view.b)
     headline = figures.ranking_headline(shown, pairs, turned)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     left, right = st.columns([6, 7], gap="medium")
     with left:
         figure = figures.agreement(shown, pairs, session.dark())
@@ -256,7 +256,7 @@ def regret(shown: Comparison) -> None:
     matrix, turned = regretted(view, stamp), regretted(replace(view, outliers=not view.outliers), stamp)
     chosen = figures.ordered_pair(matrix, view.a, view.b)
     headline = figures.regret_headline(shown, matrix, turned)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     left, right = st.columns([6, 7], gap="medium")
     with left:
         figure = figures.regrets(shown, matrix, session.dark())
@@ -291,7 +291,7 @@ def regret(shown: Comparison) -> None:
 def notes(shown: Comparison) -> None:
     """What of the user's measurements is not shown, and why."""
     for device, reason in shown.left_out.items():
-        st.info(f"{device} is left out: {reason}.", icon=":material/memory:")
+        st.info(f"{html.plain(device)} is left out: {reason}.", icon=":material/memory:")
     if shown.unused:
         st.caption(
             f"{shown.unused} of your measurements are not used: they are of cells beyond 4V, no training steps with a "

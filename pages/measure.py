@@ -25,7 +25,6 @@ from ecnas_core.measure.protocol import EFFORTS, MODES, PRECISIONS, Settings
 from ecnas_core.measure.states import DeviceFailed, InvalidSettings
 from pages.widgets import calibration, html, measured, measuring, page, session, tray
 from pages.widgets.cell_editor import cell_editor, drawn, read
-from pages.widgets.sql_box import sentence
 
 SECTIONS = {"measure": "Measure", "results": "Results", "device": "This device"}
 EDITOR = "measure_editor"
@@ -169,8 +168,8 @@ def head(findings: Mapping[str, Finding]) -> None:
     for name in ("gpu", "cpu"):
         found = findings[name]
         icon = "check_circle" if found.available else "info"
-        remedy = f" {html.plain(sentence(found.remedy))}" if found.remedy else ""
-        lines.append(f":material/{icon}: **{name.upper()}** {html.plain(sentence(found.detail))}{remedy}")
+        remedy = f" {html.sentence(found.remedy)}" if found.remedy else ""
+        lines.append(f":material/{icon}: **{name.upper()}** {html.sentence(found.detail)}{remedy}")
     st.caption("  \n".join(lines))
 
 
@@ -283,7 +282,7 @@ def measure(devices: list[Device]) -> tuple[Settings, int]:
     try:
         settings = controls(devices)
     except InvalidSettings as error:
-        st.error(html.plain(sentence(str(error))), icon=":material/error:")
+        st.error(html.sentence(str(error)), icon=":material/error:")
     run = measuring.latest()
     launch(cell, settings, run)
     if run is not None:
@@ -341,7 +340,7 @@ def main() -> None:
     if section == "measure":
         head(findings)
     if "measure_problem" in state:
-        st.error(html.plain(sentence(state.pop("measure_problem"))), icon=":material/error:")
+        st.error(html.sentence(state.pop("measure_problem")), icon=":material/error:")
     view = replace(view, section=section)
     if section == "measure":
         settings, epochs = measure(devices)

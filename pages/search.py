@@ -12,8 +12,7 @@ from ecnas_core.analysis.view import InvalidView
 from ecnas_core.cells import SPACES
 from ecnas_core.search import lab, runner
 from ecnas_core.search.study import Study, StudyError, UnknownStudy
-from pages.widgets import page, session, study_list, study_live, study_results, study_setup
-from pages.widgets.sql_box import sentence
+from pages.widgets import html, page, session, study_list, study_live, study_results, study_setup
 from pages.widgets.study_setup import SetUp
 
 SECTIONS = {"setup": "Set up", "study": "Study", "studies": "All studies"}
@@ -62,7 +61,7 @@ def others_running() -> None:
     running = [study for study in runner.studies(session.bench().data) if study.running]
     for study in running:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.caption(f":material/progress_activity: **{study.name}** is running.", width="content")
+            st.caption(f":material/progress_activity: **{html.plain(study.name)}** is running.", width="content")
             st.button("Watch it", key=f"search_watch_{study.id}", type="tertiary", on_click=study_list.turn_to,
                       args=([study.id],))  # fmt: skip
 
@@ -137,7 +136,7 @@ def unknown(study_id: str) -> None:
         runner.find(study_id, data)
     except UnknownStudy as error:
         broken = {folder.name: reason for folder, reason in runner.problems(data).items()}
-        st.error(sentence(broken.get(study_id, str(error))), icon=":material/error:")
+        st.error(html.sentence(broken.get(study_id, str(error))), icon=":material/error:")
     if study_id in lab.removed(data):
         st.button("It was deleted: bring it back", key="search_restore", icon=":material/undo:",
                   on_click=study_setup.attempt, args=(study_list.restore, [study_id]))  # fmt: skip
@@ -192,7 +191,7 @@ def main() -> None:
     section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True,
                                    label_visibility="collapsed")  # fmt: skip
     if "search_problem" in state:
-        st.error(sentence(state.pop("search_problem")), icon=":material/error:")
+        st.error(html.sentence(state.pop("search_problem")), icon=":material/error:")
     view, results = replace(view, section=section), {}
     try:
         if section == "setup":
@@ -203,7 +202,7 @@ def main() -> None:
         else:
             study_list.show()
     except StudyError as error:
-        st.error(sentence(str(error)), icon=":material/error:")
+        st.error(html.sentence(str(error)), icon=":material/error:")
     state.search = replace(view, studies=tuple(state.search_shown))
     explained()
     session.publish(state.search.to_params() | results)

@@ -211,7 +211,7 @@ def walking(view: SwapsView) -> SwapsView:
         start = view.walk or (walk.start(bench, plane),)
         path = walk.path(bench, plane, start)
     except EcnasError as error:
-        st.warning(f"The walk cannot be shown: {error}. It begins anew.", icon=":material/route:")
+        st.warning(f"The walk cannot be shown: {html.plain(str(error))}. It begins anew.", icon=":material/route:")
         start = (walk.start(bench, plane),)
         path = walk.path(bench, plane, start)
     here = path.iloc[-1]
@@ -307,7 +307,7 @@ def begin(view: SwapsView) -> None:
     )
     refused = state.pop("swaps_refused", None)
     if refused:
-        st.error(f"{refused[0].upper()}{refused[1:]}.", icon=":material/error:")
+        st.error(html.sentence(refused), icon=":material/error:")
 
 
 def set_walk(view: SwapsView, walked: tuple[str, ...]) -> None:

@@ -39,39 +39,21 @@ class StudyCancelled(StudyError):
     """Somebody cancelled the study."""
 
 
-@dataclass(frozen=True)
-class TrialProgress:
-    """How far one trial is.
+@dataclass(frozen=True, kw_only=True)
+class TrialProgress(Beat):
+    """How far one trial of a study is: what it told last, and what it is.
 
     Attributes:
         task: its algorithm and seed.
         trial: its number in the study, from 0.
         state: ``waiting``, ``running`` or ``finished``; one that was stopped half-way waits.
-        generation: the latest, from 0.
-        asked: questions so far.
-        evaluations: charged so far.
         planned: evaluations that it is to make.
-        hypervolume: so far.
-        rises: (evaluations, hypervolume) wherever the hypervolume has risen, to be drawn as steps.
-        values: (n, objectives) of the front so far, in the order of the setting's objectives.
-        hashes: (n,) of its cells.
-        epochs: (n,) of its budgets.
-        seconds: that it has run.
     """
 
     task: Task
     trial: int
     state: Literal["waiting", "running", "finished"]
-    generation: int
-    asked: int
-    evaluations: int
     planned: int
-    hypervolume: float
-    rises: tuple[tuple[int, float], ...]
-    values: tuple[tuple[float, ...], ...]
-    hashes: tuple[str, ...]
-    epochs: tuple[int, ...]
-    seconds: float
 
 
 @dataclass(frozen=True)
@@ -453,19 +435,19 @@ def _trial(study: Study, task: Task, told: Mapping[str, Any] | None) -> TrialPro
         state = "running"
     told = told if told is not None and state != "waiting" else {}
     return TrialProgress(
-        task,
-        study.plan.seeds.index(task.seed),
-        state,
-        told.get("generation", 0),
-        told.get("asked", 0),
-        told.get("evaluations", 0),
-        study.plan.evaluations[task.algorithm],
-        told.get("hypervolume", 0.0),
-        tuple((count, reached) for count, reached in told.get("rises", ())),
-        tuple(map(tuple, told.get("values", ()))),
-        tuple(told.get("hashes", ())),
-        tuple(told.get("epochs", ())),
-        told.get("seconds", 0.0),
+        task=task,
+        trial=study.plan.seeds.index(task.seed),
+        state=state,
+        planned=study.plan.evaluations[task.algorithm],
+        generation=told.get("generation", 0),
+        asked=told.get("asked", 0),
+        evaluations=told.get("evaluations", 0),
+        hypervolume=told.get("hypervolume", 0.0),
+        rises=tuple((count, reached) for count, reached in told.get("rises", ())),
+        values=tuple(map(tuple, told.get("values", ()))),
+        hashes=tuple(told.get("hashes", ())),
+        epochs=tuple(told.get("epochs", ())),
+        seconds=told.get("seconds", 0.0),
     )
 
 

@@ -87,8 +87,8 @@ class Beat:
         asked: questions so far.
         evaluations: charged so far.
         hypervolume: so far.
-        rises: (evaluations, hypervolume) wherever the hypervolume has risen.
-        values: (n, objectives) of the front so far.
+        rises: (evaluations, hypervolume) wherever the hypervolume has risen, to be drawn as steps.
+        values: (n, objectives) of the front so far, in the order of the setting's objectives.
         hashes: (n,) of its cells.
         epochs: (n,) of its budgets.
         seconds: since the trial began.

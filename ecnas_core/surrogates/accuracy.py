@@ -213,8 +213,7 @@ def fit(
 
     Args:
         bench: the benchmark.
-        seed: of everything that is drawn; the same arguments give the same model, but that sums of single-precision
-            numbers hang on the number of threads.
+        seed: of everything that is drawn; the same arguments give the same model.
         cells: hashes of the published cells to learn from; None stands for all.
         members: how many networks, at least 1.
         progress: given each epoch of each network, with its loss in standardised units.

@@ -13,7 +13,7 @@ from ecnas_core.cells import CellTable
 from ecnas_core.cells.graph import adjacency, levels, predecessors
 from ecnas_core.cells.spaces import MAX_VERTICES
 from ecnas_core.surrogates.features import composition, kinds_at_vertices
-from ecnas_core.surrogates.training import Cancel, Epoch, Progress, tell
+from ecnas_core.surrogates.training import Cancel, Epoch, Progress, one_thread, tell
 
 if TYPE_CHECKING:
     import torch
@@ -91,6 +91,7 @@ class GraphNetwork:
 
     parameters: Mapping[str, Singles]
 
+    @one_thread()
     def predict(self, cells: Graphs) -> Floats:
         """The targets, shape (cells, targets)."""
         import torch
@@ -108,6 +109,7 @@ class GraphNetwork:
         return standard * self.parameters["target_deviation"] + self.parameters["target_mean"]
 
 
+@one_thread()
 def train(
     cells: Graphs,
     targets: Floats,

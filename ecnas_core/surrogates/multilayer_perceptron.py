@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ecnas_core.surrogates.training import Cancel, Epoch, Progress, tell
+from ecnas_core.surrogates.training import Cancel, Epoch, Progress, one_thread, tell
 
 if TYPE_CHECKING:
     import torch
@@ -47,6 +47,7 @@ class Perceptron:
         return np.concatenate(parts)
 
 
+@one_thread()
 def train(
     inputs: Floats, targets: Floats, seeds: list[int], part: str, progress: Progress = None, cancel: Cancel = None
 ) -> list[Perceptron]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ecnas_core.errors import EcnasError
@@ -37,6 +38,23 @@ class Epoch:
 
 Progress = Callable[[Epoch], None] | None
 Cancel = Callable[[], bool] | None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute in torch with one thread, as context or decorator.
+
+    Sums are then taken in the same order on every machine; and matrices this small gain nothing from more threads, but
+    lose much where a container is given fewer cores than it sees.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def tell(progress: Progress, cancel: Cancel, epoch: Epoch) -> None:

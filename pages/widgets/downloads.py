@@ -24,14 +24,24 @@ def row(name: str, frame: Callable[[], pd.DataFrame], figure: go.Figure, python:
         what: which rows the tables hold, for the help text.
     """
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        _button("CSV", name, ".csv", "text/csv", lambda: _csv(frame()), what)
-        _button("Parquet", name, ".parquet", "application/vnd.apache.parquet", lambda: _parquet(frame()), what)
-        _button("HTML", name, ".html", "text/html", lambda: _html(figure), "The interactive figure, self-contained")
+        button("CSV", name, ".csv", "text/csv", lambda: _csv(frame()), what)
+        button("Parquet", name, ".parquet", "application/vnd.apache.parquet", lambda: _parquet(frame()), what)
+        button("HTML", name, ".html", "text/html", lambda: _html(figure), "The interactive figure, self-contained")
         with st.popover("Copy as Python", icon=":material/code:", type="tertiary"):
             st.code(python, language="python")
 
 
-def _button(label: str, name: str, ending: str, mime: str, content: Callable[[], bytes], what: str) -> None:
+def button(label: str, name: str, ending: str, mime: str, content: Callable[[], bytes | str], what: str) -> None:
+    """A button that makes a file when it is pressed.
+
+    Args:
+        label: on the button.
+        name: of the file, without its ending.
+        ending: of the file, with its dot.
+        mime: of the file.
+        content: makes it.
+        what: is in it, shown on hover.
+    """
     st.download_button(
         label,
         content,

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import streamlit as st
 
 from ecnas_core import __version__
+from pages.widgets import html
 from pages.widgets.session import bench
 
 
@@ -24,4 +25,4 @@ def show() -> None:
     if problems:
         with st.expander(f"{len(problems)} files of your data folder are left out", icon=":material/warning:"):
             for path, reason in problems.items():
-                st.markdown(f"`{path.name}`: {reason}")
+                st.markdown(f"{html.code(path.name)}: {html.plain(reason)}")

@@ -45,6 +45,27 @@ def plain(text: str) -> str:
     return _NAMED.sub(f":{_JOINER}", escaped)
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence, ``plain``: a word at its start is capitalised, the name of a file or an address is not.
+
+    Args:
+        text: any.
+    """
+    start = text[0].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
+    return plain(start if not start or start.endswith(".") else f"{start}.")
+
+
+def code(text: str) -> str:
+    """Text from a link, a file or a user as code in a line of Markdown, whatever backticks are in it.
+
+    Args:
+        text: any.
+    """
+    fence = "`" * (1 + max(map(len, re.findall("`+", text)), default=0))
+    pad = " " if "`" in text else ""
+    return f"{fence}{pad}{_BLANK.sub(' ', text)}{pad}{fence}"
+
+
 def _escaped(found: str) -> str:
     return f"{found}{_JOINER}" if found.isdigit() else f"\\{found}"
 

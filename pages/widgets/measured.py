@@ -225,17 +225,7 @@ def files(name: str, found: Sequence[Measurement], what: str) -> None:
         "JSON": (".json", "application/json", document),
     }
     for label, (ending, mime, content) in forms.items():
-        st.download_button(
-            label,
-            content,
-            f"{name}{ending}",
-            mime,
-            key=f"{name}{ending}",
-            help=f"{what}, one row each with every column",
-            icon=":material/download:",
-            type="tertiary",
-            on_click="ignore",
-        )
+        downloads.button(label, name, ending, mime, content, f"{what}, one row each with every column")
 
 
 def results() -> tuple[str, ...]:

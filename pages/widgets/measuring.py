@@ -18,7 +18,6 @@ from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.runs import Progress, Run
 from pages.widgets import html, measured
 from pages.widgets.session import bench, dark
-from pages.widgets.sql_box import sentence
 
 POLL_S = 0.5
 FAILURES = {
@@ -116,7 +115,7 @@ def _live(run: Run, progress: Progress) -> None:
         st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measuring_repeats",
                         alt=f"{done} of {of} repeats, each a dot")  # fmt: skip
     for note in progress.notes:
-        st.caption(f":material/info: {html.plain(sentence(note))}")
+        st.caption(f":material/info: {html.sentence(note)}")
 
 
 def _doing(progress: Progress) -> list[tuple[str, str, str]]:
@@ -186,21 +185,19 @@ def _called(run: Run) -> str:
 def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
     """The named state of what went wrong, with its reason and remedy."""
     if run.state == "unreadable":
-        st.error(f"**What became of a measurement is not known.** {html.plain(sentence(run.error or ''))}",
+        st.error(f"**What became of a measurement is not known.** {html.sentence(run.error or '')}",
                  icon=":material/error:")  # fmt: skip
     elif run.state == "cancelled":
         st.info("Cancelled: the device is free again, and what was measured before is kept.",
                 icon=":material/cancel:")  # fmt: skip
     elif run.state == "died":
-        st.error(f"**{FAILURES['died']}.** {html.plain(sentence(run.error or ''))}", icon=":material/error:")
+        st.error(f"**{FAILURES['died']}.** {html.sentence(run.error or '')}", icon=":material/error:")
     elif run.state == "failed" and not failed:
-        st.error(
-            f"**The measurement could not begin.** {html.plain(sentence(run.error or ''))}", icon=":material/error:"
-        )
+        st.error(f"**The measurement could not begin.** {html.sentence(run.error or '')}", icon=":material/error:")
     for each in failed:
         title = FAILURES.get(each["state"], "The measurement failed")
         which = f" Cell `{each['hash'][:8]}`:" if len(run.hashes) > 1 else ""
-        st.error(f"**{title}.**{which} {html.plain(sentence(each['reason']))}", icon=":material/error:")
+        st.error(f"**{title}.**{which} {html.sentence(each['reason'])}", icon=":material/error:")
 
 
 def _outcomes(outcomes: tuple[Mapping[str, Any], ...]) -> None:

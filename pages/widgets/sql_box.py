@@ -16,7 +16,7 @@ from ecnas_core.benchmark.sandbox import SandboxError, SandboxResult
 from ecnas_core.figures import answer
 from ecnas_core.figures.answer import KINDS, ONE_COLOUR, Chart
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import downloads, session
+from pages.widgets import downloads, html, session
 
 FIRST = next(iter(EXAMPLES.values()))
 LINK_LETTERS = 4_000
@@ -80,15 +80,9 @@ def show(question: Question) -> Question:
         st.caption("This query is too long for the address of the page: the link will not reopen it.")
     answered = _answer(question.sql)
     if answered.result is None:
-        st.error(sentence(answered.error), icon=":material/error:")
+        st.error(html.sentence(answered.error), icon=":material/error:")
         return question
     return replace(question, chart=_answer_shown(question, answered.result))
-
-
-def sentence(text: str) -> str:
-    """A message as a sentence: a word at its start is capitalised, the name of a file or an address is not."""
-    start = text[0].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
-    return start if start.endswith(".") else f"{start}."
 
 
 def _editor() -> None:

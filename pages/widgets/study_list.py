@@ -12,9 +12,8 @@ from ecnas_core.analysis.metrics import metric
 from ecnas_core.search import lab, runner
 from ecnas_core.search.lab import Summary
 from ecnas_core.search.study import Study
-from pages.widgets import study_results, study_setup
+from pages.widgets import html, study_results, study_setup
 from pages.widgets.session import bench
-from pages.widgets.sql_box import sentence
 
 COMPARED_AT_MOST = 4
 ROWS_SEEN = 12
@@ -37,7 +36,7 @@ def show() -> None:
                 icon=":material/route:")  # fmt: skip
     _table(found, chosen)
     for folder, reason in runner.problems(bench().data).items():
-        st.warning(f"**`{folder.name}` is left out.** {sentence(reason)}", icon=":material/warning:")
+        st.warning(f"**{html.code(folder.name)} is left out.** {html.sentence(reason)}", icon=":material/warning:")
 
 
 def _follow(known: list[tuple[str, int, str]]) -> None:

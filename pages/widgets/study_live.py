@@ -19,7 +19,6 @@ from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import FOLDER, Study, UnknownStudy, read
 from pages.widgets import downloads, html, study_setup
 from pages.widgets.session import bench, dark
-from pages.widgets.sql_box import sentence
 
 POLL_S = 0.5
 NUMBERED_AT_MOST = 12
@@ -157,7 +156,7 @@ def _why(study: Study, broken: Mapping[Path, str]) -> None:
         st.info(f"**Cancelled.** {told}; these are kept.", icon=":material/cancel:")
     elif study.state != "done":
         name = "The search died" if study.state == "died" else "The search failed"
-        st.error(f"**{name}.** {sentence(study.error or '')} {told}.", icon=":material/error:")
+        st.error(f"**{name}.** {html.sentence(study.error or '')} {told}.", icon=":material/error:")
     elif study.missing:
         st.warning(f"**Files are missing.** {told}; the files of the others are gone.", icon=":material/warning:")
     if broken:
@@ -165,7 +164,7 @@ def _why(study: Study, broken: Mapping[Path, str]) -> None:
                    icon=":material/warning:")  # fmt: skip
     if len(broken) == len(study.finished):  # else the results name them
         for reason in broken.values():
-            st.caption(sentence(reason))
+            st.caption(html.sentence(reason))
 
 
 @st.cache_data(max_entries=3, show_spinner="Reading the published searches")

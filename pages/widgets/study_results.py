@@ -75,7 +75,7 @@ def show(study: Study, others: Sequence[Study] = ()) -> dict[str, str]:
     try:
         found = compared(study, others)
     except NothingFound as error:
-        st.info(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/hourglass_empty:")
+        st.info(html.sentence(str(error)), icon=":material/hourglass_empty:")
         return {}
     picked("section", lambda key: st.segmented_control(
         "What came of it", SECTIONS, format_func=SECTIONS.get, key=key, required=True, label_visibility="collapsed"
@@ -194,7 +194,7 @@ def knee_rule(found: Results) -> tuple[str, tuple[float, ...]]:
 
 def front(found: Results) -> None:
     """The plane of the objectives: attainment surfaces, the true front, the published runs, extremes and knee."""
-    st.markdown(f"**{figures.headline(found)}**")
+    st.markdown(f"**{html.plain(figures.headline(found))}**")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = algorithms(found)
         pair = objectives_of(found)
@@ -237,7 +237,7 @@ def hypervolume(found: Results) -> None:
     """How quickly the hypervolume grew, and what each trial reached."""
     pairs = found.pairs
     headline = figures.growth_headline(found)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = algorithms(found)
         published = bool(found.published) and switched(
@@ -285,7 +285,7 @@ def difference(found: Results) -> None:
         pair = objectives_of(found)
     areas, _ = figures.differences(found, a, b, pair)
     headline = figures.difference_headline(a, b, areas)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     figure = figures.difference(found, a, b, pair, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-search-difference"), key="search_difference",
                     alt=headline)  # fmt: skip
@@ -311,7 +311,7 @@ def table(found: Results) -> None:
         rest = ["nothing", *(name for name in names if name != first)]
         second = picked("radar_beside", lambda key: st.selectbox("beside", rest, key=key, width=220), rest, "nothing")
     headline = figures.radar_headline(whole, first)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     drawn = [first, *([second] if second != "nothing" else [])]
     lengths = radar(whole[whole["name"].isin(drawn)])
     left, right = st.columns([5, 9], gap="medium")
@@ -421,7 +421,7 @@ def energy_section(found: Results) -> None:
     except TrackerFailed as error:
         told = f"What the search took is not known: {error}. "
     headline = figures.energy_headline(taken, needed.energy_kwh)
-    st.markdown(f"**{headline}**")
+    st.markdown(f"**{html.plain(headline)}**")
     figure = figures.energy_bars(taken, needed.energy_kwh, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-search-energy"), key="search_energy", alt=headline)
     html.facts(
@@ -462,9 +462,9 @@ def _own_energy(seconds: float) -> lab.OwnEnergy:
 def notes(found: Results, section: str) -> None:
     """What is not comparable, and what was left out."""
     for name, reason in found.left_out.items():
-        st.info(f"{name} is left out: {reason}.", icon=":material/compare_arrows:")
+        st.info(f"{html.plain(name)} is left out: {html.plain(reason)}.", icon=":material/compare_arrows:")
     for name, words in found.differences.items():
-        st.caption(f":material/compare_arrows: {name} differs in {words}.")
+        st.caption(f":material/compare_arrows: {html.plain(name)} differs in {words}.")
     if found.added:
         alone = next(each.label.lower() for each in found.metrics if each.key != found.added)
         beside = next(each.label.lower() for each in found.metrics if each.key == found.added)
@@ -473,7 +473,7 @@ def notes(found: Results, section: str) -> None:
         )
     broken = lab.file_problems(found.study)
     for path, reason in broken.items():
-        st.warning(f"The file {path.name} is left out: {reason}.", icon=":material/warning:")
+        st.warning(f"The file {html.code(path.name)} is left out: {html.plain(reason)}.", icon=":material/warning:")
     missing = len(found.study.missing)
     if missing:
         st.caption(f":material/hourglass_empty: {missing} of {len(found.study.plan.tasks)} trials have not finished.")
@@ -500,8 +500,7 @@ def take_along(study: Study) -> None:
             ("Report, HTML", "-report.html", "text/html", lambda: report(study).encode(),
              "Figures, tables, settings and how to run it again, in one file"),
         ):  # fmt: skip
-            st.download_button(label, content, f"{name}{ending}", mime, key=f"results_whole{ending}", help=what,
-                               icon=":material/download:", type="tertiary", on_click="ignore")  # fmt: skip
+            downloads.button(label, name, ending, mime, content, what)
 
 
 def name_of(found: Results, what: str) -> str:

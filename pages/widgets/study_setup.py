@@ -21,7 +21,6 @@ from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, repr
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html
 from pages.widgets.session import bench
-from pages.widgets.sql_box import sentence
 
 ALL_BUDGETS = 0
 LEAST_OBJECTIVES, MOST_OBJECTIVES = 2, 3
@@ -224,7 +223,7 @@ def show(initial: SetUp) -> SetUp:
     chosen = _chosen(initial)
     _head(chosen, initial)
     if chosen.plan is None:
-        st.error(sentence(chosen.problem), icon=":material/error:")
+        st.error(html.sentence(chosen.problem), icon=":material/error:")
     else:
         _expected(chosen.plan)
     _choices(chosen.setup)

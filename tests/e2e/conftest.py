@@ -94,6 +94,13 @@ def address(chromium: str, start_server: Callable[[], AbstractContextManager[str
         yield address
 
 
+@pytest.fixture(scope="module")
+def own_address(chromium: str, start_server: Callable[[], AbstractContextManager[str]]) -> Iterator[str]:
+    """A server of a module's own: what its tests measure and search is in its folder alone."""
+    with start_server() as address:
+        yield address
+
+
 @pytest.fixture(scope="session")
 def browser(chromium: str) -> Iterator[Browser]:
     """One browser for all tests; each page has a context of its own."""
@@ -284,6 +291,12 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
     for each in opened:
         each.close()
     assert not problems, problems
+
+
+@pytest.fixture
+def open_own(open_tab: Callable[..., Tab], own_address: str) -> Callable[..., Tab]:
+    """Open a tab on the module's own server, in a browser context of its own if told what is special of it."""
+    return lambda **special: open_tab(at=own_address, **special)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 import duckdb
 import pytest
@@ -17,18 +16,6 @@ POOLED = "043721b9c7fe8c5fad811d47d83132ec"
 NARROW = {"width": 390, "height": 844}
 RUN_MS = 180_000  # a process that imports torch on two busy cores
 CPU = {"device": "cpu", "batch": "1", "repeats": "5"}
-
-
-@pytest.fixture(scope="module")
-def own_address(chromium, start_server) -> Iterator[str]:
-    """A server of these tests' own: what is measured is in its folder alone."""
-    with start_server() as address:
-        yield address
-
-
-@pytest.fixture
-def open_own(open_tab, own_address) -> Callable[..., e2e.Tab]:
-    return lambda **special: open_tab(at=own_address, **special)
 
 
 def vertex(tab, number: int):

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
 
 import duckdb
 import pytest
 from playwright.sync_api import expect
-
-from tests.e2e import conftest as e2e
 
 NARROW = {"width": 390, "height": 844}
 RUN_MS = 120_000  # processes that begin on two busy cores
 LONG = {"algorithms": "MS-EHVI", "space": "5V", "evaluations": "500", "trials": "4"}
 SHORT = {"algorithms": "RS~SEMOA-L", "space": "4V", "evaluations": "20", "trials": "2"}
 ROW, FIRST_ROW, BOX = 36, 52, 16  # where the table on its canvas has its check boxes, in pixels
-
-
-@pytest.fixture(scope="module")
-def own_address(chromium, start_server) -> Iterator[str]:
-    """A server of these tests' own: its studies are in its folder alone."""
-    with start_server() as address:
-        yield address
-
-
-@pytest.fixture
-def open_own(open_tab, own_address) -> Callable[..., e2e.Tab]:
-    return lambda **special: open_tab(at=own_address, **special)
 
 
 def press(tab, name: str | re.Pattern[str]) -> None:

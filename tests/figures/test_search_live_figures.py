@@ -31,8 +31,11 @@ def trial(
 ) -> TrialProgress:  # fmt: skip
     height = rises[-1][1] if rises else 0.0
     hashes = tuple(f"{number}{place:031x}" for place in range(len(values)))
-    return TrialProgress(Task(algorithm, number), number, state, 1, evaluations, evaluations, planned, height, rises,
-                         values, hashes, (108,) * len(values), seconds)  # fmt: skip
+    return TrialProgress(
+        task=Task(algorithm, number), trial=number, state=state, planned=planned, generation=1, asked=evaluations,
+        evaluations=evaluations, hypervolume=height, rises=rises, values=values, hashes=hashes,
+        epochs=(108,) * len(values), seconds=seconds,
+    )  # fmt: skip
 
 
 def progress(*trials: TrialProgress) -> StudyProgress:

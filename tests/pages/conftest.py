@@ -74,6 +74,21 @@ class Page:
                     return widget
         raise AssertionError(f"no control {key}")
 
+    def button(self, key: str):
+        """The button with that key."""
+        return next(each for each in self.app.button if each.key == key)
+
+    @property
+    def button_keys(self) -> set[str]:
+        return {each.key for each in self.app.button}
+
+    @property
+    def said(self) -> str:
+        """Everything that is said on the page, no-break spaces as plain ones."""
+        kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
+        parts = [part for kind in kinds for part in self.texts(kind)] + [each.value for each in self.app.get("html")]
+        return " ".join(parts).replace("\u00a0", " ").replace("\u202f", " ")
+
     def buttons(self) -> dict[str, object]:
         return {button.label: button for button in self.app.button}
 

@@ -238,7 +238,7 @@ class TestSql:
             ("drop table cells", "DROP is not allowed, nothing can be changed here"),
             ("select energy from benchmark", "Binder Error"),
             ("select * from read_csv('/etc/passwd')", "No table function 'read_csv' is allowed here"),
-            ("", "There is no query; write one, such as select * from benchmark limit 10"),
+            ("", "There is no query; write one, such as select \\* from benchmark limit 10"),
             ("select sum(a.epochs) from results a, results b, results c", "The query ran past its 5 s and was ended"),
         ],
     )

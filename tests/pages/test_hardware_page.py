@@ -41,10 +41,10 @@ def own_measurements(user_folder, energies):
     """A device of the user's that needs half of the Quadro's energy; its CPU's share can be withheld."""
     written = []
 
-    def write(with_cpu: bool = True) -> None:
+    def write(with_cpu: bool = True, device: str = "RTX 4090") -> None:
         joules = energies["Quadro RTX 6000"] / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
         rows = [
-            {"measurement": "m", "measured_at": datetime(2026, 1, 2), "hash": digest, "device": "RTX 4090",
+            {"measurement": "m", "measured_at": datetime(2026, 1, 2), "hash": digest, "device": device,
              "mode": "train", "batch_size": 256, "seconds_per_step": 0.1, "gpu_energy_j_per_step": 0.8 * each,
              "cpu_energy_j_per_step": 0.2 * each if with_cpu else None, "source": "here"}
             for digest, each in joules.items()
@@ -230,6 +230,14 @@ class TestOwnMeasurements:
                 assert page.facts["Kendall's τ of the pair"][0] == "1.000"
             else:
                 assert page.facts["Mean extra energy"][0] == "0\u00a0%"
+
+    def test_a_device_is_called_as_its_file_says_and_no_more(self, open_page, own_measurements):
+        own_measurements(device="![a](http://127.0.0.1:9/x.png) $x$")
+        page = open_page("hardware").works()
+        assert r"the !\[a\](http://127.0.0.1:9/x.png) \$x\$ (own)" in page.headline
+        own_measurements(with_cpu=False, device="![a](http://127.0.0.1:9/x.png)")
+        (info,) = open_page("hardware").works().texts("info")
+        assert info.startswith(r"!\[a\](http://127.0.0.1:9/x.png) (own) is left out")
 
     def test_without_the_cpu_only_under_the_gpu_scope(self, open_page, own_measurements):
         own_measurements(with_cpu=False)

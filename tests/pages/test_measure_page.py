@@ -67,21 +67,6 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Settings, 
     return calls
 
 
-def text(page) -> str:
-    """Everything that is said on the page."""
-    kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
-    said = [part for kind in kinds for part in page.texts(kind)] + [block.value for block in page.app.get("html")]
-    return " ".join(said).replace("\u00a0", " ").replace("\u202f", " ")
-
-
-def button(page, key: str):
-    return next(each for each in page.app.button if each.key == key)
-
-
-def keys(page) -> set[str]:
-    return {each.key for each in page.app.button}
-
-
 def best(page, label: str) -> list[str]:
     """What is bold in the first row of that name."""
     row = next(row for block in page.app.get("html") for row in block.value.split("<tr>") if f">{label}</th>" in row)
@@ -147,9 +132,9 @@ class TestDrawing:
 
     def test_no_cell_cannot_be_measured_and_that_is_said(self, open_page, data):
         page = open_page("measure", draw="1=conv3x3(0) 2=output()").works()
-        assert "Not a cell yet: nothing reaches the output" in text(page)
-        assert button(page, "measure_start").disabled
-        assert button(page, "measure_add").disabled
+        assert "Not a cell yet: nothing reaches the output" in page.said
+        assert page.button("measure_start").disabled
+        assert page.button("measure_add").disabled
         assert "Draw a cell first." in page.texts("caption")
         assert page.params == {"draw": "1=conv3x3(0) 2=output()"}
 
@@ -171,7 +156,7 @@ class TestDrawing:
 class TestSettings:
     def test_without_a_gpu_the_cpu_is_offered_with_reason_and_remedy(self, open_page, data, machine, started):
         page = open_page("measure").works()
-        said = text(page)
+        said = page.said
         assert "**GPU** No NVIDIA driver. Install it to measure a GPU." in said
         assert "no RAPL. Time can be measured all the same." in said
         assert page.control("measure_device_key").options == [f"cpu, {CPU}"]
@@ -219,7 +204,7 @@ class TestSettings:
     def test_impossible_settings_are_told_plainly(self, open_page, data, machine, started, key, value, reason):
         page = open_page("measure").set(f"measure_{key}", value).works()
         assert reason in page.texts("error")
-        assert button(page, "measure_start").disabled
+        assert page.button("measure_start").disabled
         assert "The settings cannot be measured." in page.texts("caption")
 
     def test_a_folder_of_images_is_measured_with_and_stays_out_of_the_link(self, open_page, data, machine, started):
@@ -232,26 +217,26 @@ class TestSettings:
 
     def test_the_expected_duration_is_stated(self, open_page, data, machine):
         page = open_page("measure").works()
-        assert "At least 18 s; longer where a step takes seconds, as on a CPU." in text(page)
+        assert "At least 18 s; longer where a step takes seconds, as on a CPU." in page.said
         page.set("measure_effort", "thorough").works()
         assert Settings(effort="thorough").seconds + runs.START_S == 100
-        assert "At least 100 s; longer where a step takes seconds, as on a CPU." in text(page)
+        assert "At least 100 s; longer where a step takes seconds, as on a CPU." in page.said
         page.press("measure_add").open(LEAN).press("measure_add").works()
-        assert "At least 3.3 min; longer where a step takes seconds, as on a CPU." in text(page)
+        assert "At least 3.3 min; longer where a step takes seconds, as on a CPU." in page.said
 
 
 @pytest.mark.usefixtures("machine")
 class TestList:
     def test_cells_are_added_measured_in_order_and_taken_off(self, open_page, data, started):
         page = open_page("measure", draw=DRAWN).press("measure_add").works()
-        assert button(page, "measure_add").disabled
+        assert page.button("measure_add").disabled
         next(each for each in page.app.menu_button if each.label == "Load").click("4V r1, best accuracy")
         page.app.run()
         page.press("measure_add").works()
         hashes = [Cell.from_text(DRAWN).hash, BEST]
         assert page.params["list"] == "~".join(hashes)
         page.press("measure_start").works()
-        assert button(page, "measure_start").label == "Measure 2 cells"
+        assert page.button("measure_start").label == "Measure 2 cells"
         assert started[0][0] == hashes
         page.app.multiselect(key="measure_cells").set_value([BEST])
         page.app.run()
@@ -259,7 +244,7 @@ class TestList:
         page.app.multiselect(key="measure_cells").set_value([])
         page.app.run()
         assert "list" not in page.works().params
-        assert button(page, "measure_start").label == "Measure this cell"
+        assert page.button("measure_start").label == "Measure this cell"
 
     def test_survives_other_sections(self, open_page, data):
         page = open_page("measure", list=LEAN).set("measure_section", "results").works()
@@ -306,7 +291,7 @@ class TestLive:
         assert present(page) == self.LABELS[place]
         assert timeline(page).count("class='done'") == place
         assert timeline(page).count("class='waiting'") == 6 - place
-        assert button(page, "measure_start").disabled
+        assert page.button("measure_start").disabled
         assert "A measurement is running: wait for it, or cancel it." in page.texts("caption")
 
     def test_power_temperature_and_repeats(self, open_page, data):
@@ -344,7 +329,7 @@ class TestLive:
             other.press("measure_cancel").works()
             assert (run.folder / "cancel").exists()
             page.app.run()
-            assert button(page, "measure_cancel").disabled
+            assert page.button("measure_cancel").disabled
             assert page.facts["Time left"][0] == "cancelling"
 
     def test_the_page_is_drawn_anew_once_it_has_ended(self, open_page, data):
@@ -353,8 +338,8 @@ class TestLive:
             page = open_page("measure").works()
         run.outcome("measured", measured()).ended("done")
         page.app.run()
-        assert "measure_cancel" not in keys(page.works())
-        assert not button(page, "measure_start").disabled
+        assert "measure_cancel" not in page.works().button_keys
+        assert not page.button("measure_start").disabled
         assert "**Done**: measured and stored." in page.texts("markdown")
 
 
@@ -369,7 +354,7 @@ class TestEnds:
         page = open_page("measure").works()
         assert [error.split("** ")[1] for error in page.texts("error")] == ["This was wrong; do that."]
         assert page.texts("error")[0] != "**The measurement failed.** This was wrong; do that."
-        assert {"measure_again", "measure_close"} <= keys(page)
+        assert {"measure_again", "measure_close"} <= page.button_keys
 
     def test_cancelled(self, open_page, data):
         MadeUpRun(data).device().outcome("cancelled", reason="the measurement was cancelled").ended("cancelled")
@@ -398,7 +383,7 @@ class TestEnds:
         (told,) = page.texts("error")
         assert told.startswith("**What became of a measurement is not known.** ")
         assert told.endswith("cannot be read as a run; close it.")
-        assert "died" not in text(page).lower()
+        assert "died" not in page.said.lower()
         open_page("measure", section="results").works()
         page.press("measure_close").works()
         assert not run.folder.exists()
@@ -408,7 +393,7 @@ class TestEnds:
         page = open_page("measure").works()
         runs.dismiss(runs.read(run.folder))
         page.press("measure_close").works()
-        assert "measure_close" not in keys(page)
+        assert "measure_close" not in page.button_keys
         assert not page.texts("error")
 
     def test_one_of_several_does_not_fit(self, open_page, data, started):
@@ -417,7 +402,7 @@ class TestEnds:
         run.outcome("measured", measured("d" * 12), cell=2).ended("done")
         page = open_page("measure").works()
         assert page.texts("error") == ["**Out of memory.** Cell `ea9270f5`: Does not fit; try a batch of 128."]
-        assert "2 of 3 measured" in text(page)
+        assert "2 of 3 measured" in page.said
         rows = next(table for table in page.tables if table[0][0] == "Cell")
         assert [(row[0], row[3]) for row in rows[1:]] == [
             ("3407944b", "stable"), ("ea9270f5", "Out of memory"), ("043721b9", "stable"),
@@ -430,7 +415,7 @@ class TestEnds:
         run = MadeUpRun(data).device().outcome("measured", measured()).ended("done")
         page = open_page("measure").press("measure_close").works()
         assert not run.folder.exists()
-        assert "measure_close" not in keys(page)
+        assert "measure_close" not in page.button_keys
         assert len(store.measurements(Benchmark.open(data))) == 1
 
     def test_several_go_on_to_be_compared(self, open_page, data):
@@ -458,7 +443,7 @@ class TestEnds:
         assert page.facts["An epoch"] == ("42\u00a0min", "energy unknown")
         stored = store.measurements(Benchmark.open(data))[0]
         assert stored.cpu_energy_j_per_step is None
-        assert "its energy could not be measured" in text(page)
+        assert "its energy could not be measured" in page.said
         runs.dismiss(runs.runs(data)[0])
         page = open_page("measure", section="results").works()
         assert not page.texts("warning")
@@ -502,7 +487,7 @@ class TestResults:
         assert page.facts["An image"][0] == "125\u00a0mJ"
         assert page.facts["Mean power"][0] == "320\u00a0W"
         assert page.facts["Repeats"][0] == "stable"
-        assert "The CPU's energy was not measured, so the scope Facility of the lens is not known." in text(page)
+        assert "The CPU's energy was not measured, so the scope Facility of the lens is not known." in page.said
         tables = {table[0][0]: table for table in page.tables}
         assert [row[0] for row in tables["Epochs"][1:]] == ["4", "12", "36", "108"]
         assert {"carbontracker", "Driver", "GPU, a step"} <= {row[0] for table in page.tables for row in table}
@@ -516,7 +501,7 @@ class TestResults:
         values = {trace["y"][0]: trace["x"][0] for trace in page.figure("measure_beside_picture")["data"]}
         assert values["<b>yours</b>"] == pytest.approx(40 * 40_000 / 256 * 108 / 3.6e6 * 1.59)
         assert page.params["beside"] == "108"
-        said = text(page)
+        said = page.said
         assert "**Quick**: short windows: repeat it thoroughly before relying on it." in said
         assert "**Unstable**: the repeats vary by more than 3 %." in said
         assert page.facts["Repeats"][0] == "not stable"
@@ -533,7 +518,7 @@ class TestResults:
     def test_another_epoch_is_told_and_where_4v_was_measured(self, open_page, stored):
         store.save(with_cpu("5" * 12, images_per_epoch=10_000), stored)
         page = open_page("measure", section="results", results="5" * 12).works()
-        said = text(page)
+        said = page.said
         assert "An epoch has 10 000 images here, as measured; beside the benchmark it is brought to the 40 000" in said
         assert "4V's own measurements were made on the Quadro RTX 6000." in said
         values = {trace["y"][0]: trace["x"][0] for trace in page.figure("measure_beside_picture")["data"]}
@@ -589,10 +574,10 @@ class TestResults:
 
     def test_deleted_and_brought_back(self, open_page, stored):
         page = open_page("measure", section="results").works()
-        assert button(page, "measure_delete").disabled
+        assert page.button("measure_delete").disabled
         choose(page, "1" * 12, "3" * 12).press("measure_delete").works()
         assert {each.measurement for each in store.measurements(Benchmark.open(stored))} == {"2" * 12, "4" * 12}
-        assert button(page, "measure_restore").label == "Undo: bring back 2 measurements"
+        assert page.button("measure_restore").label == "Undo: bring back 2 measurements"
         page.press("measure_restore").works()
         assert len(store.measurements(Benchmark.open(stored))) == 4
         assert page.params["results"] == f"{'1' * 12}~{'3' * 12}"
@@ -610,7 +595,7 @@ class TestResults:
             patch.setattr(store, "remove", raced)
             page.press("measure_delete").works()
         assert page.texts("error")[0].startswith("There is no measurement '222222222222'")
-        assert button(page, "measure_restore").label == "Undo: bring back 1 measurement"
+        assert page.button("measure_restore").label == "Undo: bring back 1 measurement"
         page.press("measure_restore").works()
         names = {each.measurement[0] for each in store.measurements(Benchmark.open(stored))}
         assert names == {"1", "3", "4"}
@@ -620,7 +605,7 @@ class TestResults:
         store.restore("1" * 12, stored)
         page.press("measure_restore").works()
         assert page.texts("error")[0].startswith("There is no measurement '111111111111'")
-        assert "measure_restore" not in keys(page.set("measure_section", "results").works())
+        assert "measure_restore" not in page.set("measure_section", "results").works().button_keys
 
     def test_foreign_and_broken_files_are_left_out_and_named(self, open_page, stored):
         store.save(measured("5" * 12, hash="0" * 32), stored)
@@ -685,11 +670,11 @@ class TestThisDevice:
     @pytest.mark.parametrize("k", [5, 10])
     def test_the_cells_that_tell_most_fill_the_list(self, open_page, data, k):
         page = open_page("measure", section="device").works()
-        assert f"measured on your {GPU}" in text(page)
+        assert f"measured on your {GPU}" in page.said
         page.set("measure_k", k).press("measure_propose").works()
         expected = transfer.propose(Benchmark.open(data), "4V", k)
         assert page.app.multiselect(key="measure_cells").value == expected
-        assert button(page, "measure_start").label == f"Measure {k} cells"
+        assert page.button("measure_start").label == f"Measure {k} cells"
         assert page.params["list"] == "~".join(expected)
 
     def test_too_few_are_told(self, open_page, data):
@@ -718,8 +703,8 @@ class TestThisDevice:
         expected = transfer.calibrate(bench, truth, "4V").predict().set_index("hash")["energy"]
         assert predicted["y"] == pytest.approx(sorted(expected))
         assert sorted(known["y"]) == pytest.approx(sorted(truth["energy"]))
-        assert f"5 measured cells tell the energy of all 91 cells of 4V on your {GPU}" in text(page)
-        assert "The scope Facility is not known of these measurements. Shown is GPU." in text(page)
+        assert f"5 measured cells tell the energy of all 91 cells of 4V on your {GPU}" in page.said
+        assert "The scope Facility is not known of these measurements. Shown is GPU." in page.said
         tau = kendalltau(expected, pd.Series(joules).reindex(expected.index)).statistic
         assert page.facts["Like the Titan Xp"] == (f"{tau:.3f}", "Kendall's τ, 91 cells")
         exec(next(code.value for code in page.app.code if "calibrate" in code.value), {})
@@ -735,7 +720,7 @@ class TestThisDevice:
             images = 40_000 if number else 10_000
             store.save(measured(f"{number:012x}", hash=digest, flags=flags, images_per_epoch=images), data)
         page = open_page("measure", section="device").works()
-        said = text(page)
+        said = page.said
         assert "Of the 5 measurements that it rests on: 1 unstable, 1 busy, 1 quick." in said
         assert "though 2 of the measurements are in doubt" in said
         assert "epochs of other lengths" in said
@@ -753,7 +738,7 @@ class TestThisDevice:
             step = joules[digest] * (30 if number == 4 else 1)
             store.save(measured(f"{number:012x}", hash=digest, gpu_energy_j_per_step=step), data)
         page = open_page("measure", section="device").works()
-        assert f"Drawn hollow, and not counted: `{cells[4][:8]}`" in text(page)
+        assert f"Drawn hollow, and not counted: `{cells[4][:8]}`" in page.said
         assert page.headline.startswith("9 measured cells tell")
         assert page.figure("measure_device")["data"][2]["name"] == "does not count (1)"
 

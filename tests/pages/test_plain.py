@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.widgets.html import plain
+from pages.widgets.html import code, plain, sentence
 
 IMAGE = "![a](http://127.0.0.1:9/x.png)"
 
@@ -41,3 +41,31 @@ def test_no_mark_is_left_bare_and_nothing_is_lost(text):
     assert not re.search(r":[a-z]", escaped)
     shown = re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", escaped).replace("\u2060", "")
     assert shown == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("there is none; write one", "There is none; write one."),
+        ("a.parquet is empty", "a.parquet is empty."),
+        ("It ended.", "It ended."),
+        (f"no study {IMAGE}", r"No study !\[a\](http://127.0.0.1:9/x.png)."),
+        ("", ""),
+    ],
+)
+def test_a_message_is_a_sentence_and_as_plain(text, told):
+    assert sentence(text) == told
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("a.parquet", "`a.parquet`"),
+        ("a`b", "`` a`b ``"),
+        ("``", "``` `` ```"),
+        (IMAGE, f"`{IMAGE}`"),
+        ("a\nb", "`a b`"),
+    ],
+)
+def test_code_holds_whatever_backticks_are_in_it(text, written):
+    assert code(text) == written

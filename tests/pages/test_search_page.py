@@ -102,21 +102,6 @@ def resumed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return calls
 
 
-def text(page) -> str:
-    """Everything that is said on the page."""
-    kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
-    said = [part for kind in kinds for part in page.texts(kind)] + [block.value for block in page.app.get("html")]
-    return " ".join(said).replace("\u00a0", " ").replace("\u202f", " ")
-
-
-def button(page, key: str):
-    return next(each for each in page.app.button if each.key == key)
-
-
-def keys(page) -> set[str]:
-    return {each.key for each in page.app.button}
-
-
 def choose(page, *ids: str):
     """Choose studies as in the table."""
     page.app.session_state["search_shown"] = list(ids)
@@ -169,7 +154,7 @@ class TestSetUp:
     def test_a_change_leaves_the_preset(self, open_page, data):
         page = open_page("search").set("search_preset", "Class demo").works()
         assert page.control("search_algorithms").value == ["RS", "SEMOA-L"]
-        assert "91 cells" in text(page)
+        assert "91 cells" in page.said
         page.set("search_trials", 3).works()
         assert page.control("search_preset").value is None
         assert "Your own choice of settings." in page.texts("caption")
@@ -213,8 +198,8 @@ class TestSetUp:
     def test_what_makes_no_search_cannot_be_started(self, open_page, data, key, value, reason):
         page = open_page("search").set(f"search_{key}", value).works()
         assert any(error.startswith(reason) for error in page.texts("error"))
-        assert button(page, "search_start").disabled
-        assert "copies" not in keys(page)
+        assert page.button("search_start").disabled
+        assert "copies" not in page.button_keys
 
     def test_ms_ehvi_and_three_objectives_do_not_go_together(self, open_page, data):
         page = open_page("search", objectives="energy~validation_error~parameters").works()
@@ -223,10 +208,10 @@ class TestSetUp:
 
     def test_a_scope_that_the_space_does_not_know_is_said(self, open_page, data):
         page = open_page("search", space="7V", scope="GPU").works()
-        assert "The scope GPU of the lens is not known in 7V" in text(page)
-        assert button(page, "search_start").disabled
+        assert "The scope GPU of the lens is not known in 7V" in page.said
+        assert page.button("search_start").disabled
         assert page.facts["Training them for real"][0] == "–"
-        assert not button(page.set("search_space", "5V").works(), "search_start").disabled
+        assert not page.set("search_space", "5V").works().button("search_start").disabled
 
     def test_bounds_are_set_in_the_popover(self, open_page, data):
         page = open_page("search").set("search_bounded", ["energy"]).works()
@@ -249,7 +234,7 @@ class TestSetUp:
         subprocess.run([sys.executable, *shlex.split(line)[1:]], check=True, capture_output=True, cwd=ROOT)
         [study] = runner.studies(data)
         assert study.plan == expected
-        assert "The command line cannot say this study" not in text(page)
+        assert "The command line cannot say this study" not in page.said
 
     def test_python_has_bounds_and_lens_which_no_command_can_say(self, open_page, data):
         page = open_page(
@@ -265,8 +250,8 @@ class TestSetUp:
 
     def test_what_runs_elsewhere_is_said_and_can_be_watched(self, open_page, running):
         page = open_page("search").works()
-        assert "**By hand** is running." in text(page)
-        assert not button(page, "search_start").disabled
+        assert "**By hand** is running." in page.said
+        assert not page.button("search_start").disabled
         page.press(f"search_watch_{running.id}").works()
         assert page.params == {"section": "study", "study": running.id}
 
@@ -282,7 +267,7 @@ class TestSetUp:
 class TestLive:
     def test_shows_front_hypervolume_trials_and_figures(self, open_page, running, as_number):
         page = open_page("search", study=running.id).works()
-        said = text(page)
+        said = page.said
         assert "**SEMOA-L has 75.00 % of the true front's hypervolume, RS 50.00 %**" in said
         assert page.facts["Evaluations"] == ("20", "of 80")
         assert page.facts["Trials"] == ("0 of 4", "finished")
@@ -301,12 +286,12 @@ class TestLive:
     def test_cancel_asks_it_to_stop_once(self, open_page, running):
         page = open_page("search", study=running.id).press("search_cancel").works()
         assert (running.folder / studies_.CANCEL).exists()
-        assert button(page, "search_cancel").disabled
+        assert page.button("search_cancel").disabled
         assert page.facts["Time left"][0] == "cancelling"
 
     def test_a_study_that_runs_can_be_renamed_but_not_deleted(self, open_page, running):
         page = open_page("search", study=running.id).works()
-        assert button(page, "search_delete").disabled
+        assert page.button("search_delete").disabled
         rename(page, running, "Another")
         assert runner.find(running.id, running.data).name == "Another"
 
@@ -314,9 +299,9 @@ class TestLive:
         study = by_hand(data, plan=Plan.of(FOUR, ("RS",), 20, 60))
         with background.take_lock(study.folder / studies_.LOCK):
             page = open_page("search", study=study.id).works()
-        assert text(page).count("class='bar'") == 60
-        assert "class='numbered'" not in text(page)
-        assert "**Starting: the workers read the benchmark**" in text(page)
+        assert page.said.count("class='bar'") == 60
+        assert "class='numbered'" not in page.said
+        assert "**Starting: the workers read the benchmark**" in page.said
 
 
 def figures_mean() -> float:
@@ -334,9 +319,9 @@ class TestEnded:
         until(lambda: not runner.find(study.id, data).running)
         page.app.run()
         assert runner.find(study.id, data).state == "done"
-        assert "results_whole.json" in {each.key for each in page.works().app.get("download_button")}
-        assert "search_cancel" not in keys(page)
-        assert "search_resume" not in keys(page)
+        assert "Summary, JSON" in {each.label for each in page.works().app.get("download_button")}
+        assert "search_cancel" not in page.button_keys
+        assert "search_resume" not in page.button_keys
 
     @pytest.mark.parametrize(
         ("ended", "told"),
@@ -350,9 +335,9 @@ class TestEnded:
     def test_how_it_ended_is_said_and_the_rest_can_be_run(self, open_page, data, resumed, ended, told):
         study = by_hand(data, **ended)
         page = open_page("search", study=study.id).works()
-        assert told in text(page)
-        assert "nothing to show yet" in text(page)
-        assert button(page, "search_resume").label == "Resume: run the other 4"
+        assert told in page.said
+        assert "nothing to show yet" in page.said
+        assert page.button("search_resume").label == "Resume: run the other 4"
         page.press("search_resume").works()
         assert resumed == [study.id]
 
@@ -360,42 +345,42 @@ class TestEnded:
         finished.files[PLAN.tasks[0]].unlink()
         background.write_json(finished.folder / studies_.ENDED, {"state": "cancelled", "error": None})
         page = open_page("search", study=finished.id).works()
-        assert "**Cancelled.** 3 of 4 trials have finished; these are kept." in text(page)
-        assert button(page, "search_resume").label == "Resume: run the other 1"
+        assert "**Cancelled.** 3 of 4 trials have finished; these are kept." in page.said
+        assert page.button("search_resume").label == "Resume: run the other 1"
         assert page.app.get("plotly_chart")
 
     def test_files_that_are_gone_or_broken_are_said(self, open_page, finished):
         finished.files[PLAN.tasks[0]].unlink()
         page = open_page("search", study=finished.id).works()
-        assert "**Files are missing.** 3 of 4 trials have finished" in text(page)
+        assert "**Files are missing.** 3 of 4 trials have finished" in page.said
         finished.files[PLAN.tasks[1]].write_bytes(b"no parquet")
         page = open_page("search", study=finished.id).works()
-        assert "**1 files cannot be read.**" in text(page)
-        assert button(page, "search_resume").label == "Resume: run the other 2"
+        assert "**1 files cannot be read.**" in page.said
+        assert page.button("search_resume").label == "Resume: run the other 2"
 
     def test_nothing_but_broken_files_names_them(self, open_page, finished):
         for path in finished.files.values():
             path.write_bytes(b"no parquet")
         page = open_page("search", study=finished.id).works()
-        assert "**4 files cannot be read.**" in text(page)
-        assert text(page).count("is not a readable Parquet file") >= 4
+        assert "**4 files cannot be read.**" in page.said
+        assert page.said.count("is not a readable Parquet file") >= 4
 
     def test_an_impossible_search_fails_with_its_reason(self, open_page, data):
         page = open_page("search", space="4V", trials="1", bounds="parameters:900:inf").press("search_start").works()
         [study] = runner.studies(data)
         until(lambda: not runner.find(study.id, data).running)
         page.app.run()
-        assert "**The search failed.** No cell of 4V has an answer within the bounds; widen them." in text(page.works())
+        assert "**The search failed.** No cell of 4V has an answer within the bounds; widen them." in page.works().said
 
 
 class TestStudies:
     def test_nothing_of_ones_own_yet(self, open_page, data):
         page = open_page("search", section="studies").works()
-        assert "No study of your own yet" in text(page)
+        assert "No study of your own yet" in page.said
         table = page.app.dataframe[0].value
         assert list(table["Name"]) == ["Published runs, 4V", "Published runs, 5V", "Published runs, 7V"]
         assert list(table["Trials"]) == ["40 of 40", "40 of 40", "37 of 37"]
-        assert button(page, "search_open").disabled
+        assert page.button("search_open").disabled
 
     def test_the_latest_is_first_and_opens(self, open_page, finished):
         other = by_hand(finished.data, "Later", state="cancelled", error=None)
@@ -406,7 +391,7 @@ class TestStudies:
         assert list(table["Evaluations"][:2]) == [0, 80]
         choose(page, finished.id)
         assert page.params == {"section": "studies", "study": finished.id}
-        assert "results_whole.parquet" in {each.key for each in page.app.get("download_button")}
+        assert "Evaluations, Parquet" in {each.label for each in page.app.get("download_button")}
         page.press("search_open").works()
         assert page.params["section"] == "study"
         assert page.control("search_first").value == finished.id
@@ -415,7 +400,7 @@ class TestStudies:
     def test_a_pair_is_compared(self, open_page, finished):
         other = copy_of(finished, "The other")
         page = choose(open_page("search", section="studies"), finished.id, other.id)
-        assert button(page, "search_open").label == "Compare 2"
+        assert page.button("search_open").label == "Compare 2"
         page.press("search_open").works()
         assert page.params["study"] == f"{finished.id}~{other.id}"
         assert page.control("search_beside").value == [other.id]
@@ -435,21 +420,21 @@ class TestStudies:
     def test_what_cannot_be_compared_says_why(self, open_page, finished, with_, reason):
         by_hand(finished.data, "Wide", Plan.of(Setting(space="5V"), ("RS",), 5, 1))
         page = choose(open_page("search", section="studies"), finished.id, with_)
-        assert button(page, "search_open").disabled
-        assert button(page, "search_open").help.startswith(reason)
+        assert page.button("search_open").disabled
+        assert page.button("search_open").help.startswith(reason)
 
     def test_four_at_most(self, open_page, data):
         ids = [by_hand(data, f"Study {number}").id for number in range(5)]
         page = choose(open_page("search", section="studies"), *ids)
-        assert button(page, "search_open").help == "Choose 4 at most."
-        assert button(page, "search_delete").label == "Delete 5"
+        assert page.button("search_open").help == "Choose 4 at most."
+        assert page.button("search_delete").label == "Delete 5"
 
     def test_deleted_and_brought_back(self, open_page, finished):
         page = choose(open_page("search", section="studies"), finished.id)
         page.press("search_delete").works()
         assert runner.studies(finished.data) == []
-        assert "No study of your own yet" in text(page)
-        assert button(page, "search_restore").label == "Undo: bring back 1 study"
+        assert "No study of your own yet" in page.said
+        assert page.button("search_restore").label == "Undo: bring back 1 study"
         page.press("search_restore").works()
         [back] = runner.studies(finished.data)
         assert back == finished
@@ -474,15 +459,15 @@ class TestStudies:
 
     def test_a_running_one_is_not_deleted(self, open_page, running):
         page = choose(open_page("search", section="studies"), running.id)
-        assert button(page, "search_delete").disabled
-        assert button(page, "search_delete").help == "Cancel it first."
+        assert page.button("search_delete").disabled
+        assert page.button("search_delete").help == "Cancel it first."
 
     def test_a_broken_study_is_reported_and_the_others_are_listed(self, open_page, finished):
         broken = by_hand(finished.data, "Broken")
         (broken.folder / "study.json").write_text("{", encoding="utf-8")
         (finished.data / studies_.FOLDER / "not ours").mkdir()
         page = open_page("search", section="studies").works()
-        assert "**`broken` is left out.**" in text(page)
+        assert "**`broken` is left out.**" in page.said
         assert page.app.dataframe[0].value["Name"][0] == NAME
         page = open_page("search", study="broken").works()
         assert any("cannot be read as a study" in error for error in page.texts("error"))
@@ -490,6 +475,10 @@ class TestStudies:
     def test_an_unknown_one_says_so_and_leads_to_the_list(self, open_page, data):
         page = open_page("search", study="nowhere-1").works()
         assert any(error.startswith("There is no study 'nowhere-1'") for error in page.texts("error"))
+
+    def test_what_a_link_says_is_shown_as_it_was_written(self, open_page, data):
+        page = open_page("search", study="![a](http://127.0.0.1:9/x.png)").works()
+        assert any(r"'!\[a\](http://127.0.0.1:9/x.png)'" in error for error in page.texts("error"))
         page.press("search_all").works()
         assert page.params == {"section": "studies"}
 
@@ -502,7 +491,7 @@ class TestStudies:
 class TestPublished:
     def test_stands_where_there_is_nothing_else(self, open_page, data):
         page = open_page("search", section="study").works()
-        assert "No study of your own yet" in text(page)
+        assert "No study of your own yet" in page.said
         assert page.control("search_first").value == "published-7V"
 
     def test_front_hypervolume_and_table_1(self, open_page, data):
@@ -514,7 +503,7 @@ class TestPublished:
             for _, each in semoa.groupby("trial")
         )
         median = (volumes[4] + volumes[5]) / 2
-        assert f"RS {median:.4g}"[:8] in text(page)
+        assert f"RS {median:.4g}"[:8] in page.said
         [table] = page.tables
         assert any(row[0] == "RS rk" and row[2].replace("\u202f", "").startswith("310.93") for row in table)
         assert len(page.figure("search_front")["data"]) == 8
