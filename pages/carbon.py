@@ -34,9 +34,9 @@ state = st.session_state
 
 
 @st.cache_resource(max_entries=16, show_spinner=False)
-def front(space: str, epochs: int, stamp: object) -> dict[str, str]:
+def front(space: str, epochs: int, predicted: bool, stamp: object) -> dict[str, str]:
     """The ends and the knee of a space; `stamp` changes with the data."""
-    return footprint.front(session.bench(), space, epochs)
+    return footprint.front(session.bench(), space, epochs, predicted)
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)
@@ -61,7 +61,7 @@ def take_open_cell(view: CarbonView) -> CarbonView:
 
 def cells_offered(view: CarbonView) -> dict[str, str]:
     """The cells to choose from, with their labels: the front's, the pinned ones, the one at hand."""
-    at_front = front(view.space, view.epochs, session.bench().stamp)
+    at_front = front(view.space, view.epochs, view.lens.predicted, session.bench().stamp)
     offered = {role: ROLE_LABELS[role] for role in ROLES if role in at_front}
     offered |= {digest: f"pinned {letter}, {digest[:8]}" for digest, letter in tray.letters().items()}
     if view.cell not in offered and view.cell not in ROLES:
@@ -99,7 +99,7 @@ def controls(view: CarbonView) -> CarbonView:
 
 def training(view: CarbonView) -> None:
     """What the chosen cell's training emits: map, bars, numbers, equivalents, other cells."""
-    at_front = front(view.space, view.epochs, session.bench().stamp)
+    at_front = front(view.space, view.epochs, view.lens.predicted, session.bench().stamp)
     digest = at_front.get(view.cell, view.cell)
     beside = footprint.compared(session.bench(), view, digest, at_front)
     own = beside.iloc[0]
@@ -238,6 +238,8 @@ def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
         name = ROLE_LABELS.get(row.role, f"cell {row.hash[:8]}")
         accuracy = UNKNOWN if isnan(row.validation_accuracy) else f"{row.validation_accuracy:.4f}"
         known = "unknown" if pd.isna(row.accuracy_provenance) else row.accuracy_provenance
+        if known == "predicted":
+            known += f", 90 % interval {row.validation_accuracy_low:.4f} to {row.validation_accuracy_high:.4f}"
         saved = "" if number == 0 else figures.kilograms(row.saved_kgco2eq)
         rows.append(
             [

@@ -127,7 +127,7 @@ def filters() -> None:
                           placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
     st.multiselect("Energy is", PROVENANCES[:3], key="explore_energy_provenance", placeholder="any provenance",
                    persist_state="session")  # fmt: skip
-    st.multiselect("Accuracy is", ("published", "measured"), key="explore_accuracy_provenance",
+    st.multiselect("Accuracy is", ("published", "measured", "predicted"), key="explore_accuracy_provenance",
                    placeholder="any, or unknown", persist_state="session")  # fmt: skip
     st.toggle(
         "With artefacts",
@@ -223,6 +223,8 @@ def summary(shown: explore.Picture) -> None:
     x, y = view.axes
     count = lambda number: format_quantity(number, digits=None)  # noqa: E731
     both = "all of them" if shown.both == shown.matching else f"{count(shown.matching - shown.both)} lack a value"
+    if shown.predicted:
+        both += f", {count(shown.predicted)} predicted"
     items = [
         ("Matching cells", count(shown.matching), f"of {count(shown.in_space)} in {view.space}"),
         ("With both values", count(shown.both), both),
@@ -235,6 +237,9 @@ def summary(shown: explore.Picture) -> None:
              f"{y.label.lower()} {figures.value(y, cell.y)}")
         )  # fmt: skip
     html.facts(items)
+    resting = figures.predicted(shown)
+    if resting:
+        st.caption(f"{resting} The lens can leave predicted figures out.")
     if shown.artefacts:
         st.caption(
             f"{shown.artefacts} cells are left out because their surrogate energy is an artefact "
@@ -296,6 +301,9 @@ def cell_table(rows: pd.DataFrame, view: View) -> None:
         formats[kind.axis] = st.column_config.NumberColumn(format=f"%.{kind.digits}f" if not kind.unit else "%.4g")
     shown["Energy is"] = rows["energy_provenance"]
     shown["Accuracy is"] = rows["accuracy_provenance"].fillna("unknown")
+    for name, kind in zip(("x", "y"), view.axes, strict=True):
+        if rows[f"{name}_low"].notna().any():
+            shown[f"{kind.label}, 90 % interval"] = figures.intervals(rows, name, kind)
     hashes = tuple(rows["hash"])
     key = f"explore_table_{hash((hashes, view))}"
 

@@ -215,6 +215,7 @@ def walking(view: SwapsView) -> SwapsView:
         start = (walk.start(bench, plane),)
         path = walk.path(bench, plane, start)
     here = path.iloc[-1]
+    entry = bench.query(here["hash"], view.epochs, view.space, predicted=view.lens.predicted)
     options = walk.options(bench, plane, here["hash"])
     energy, accuracy = metric("energy", view.lens), metric("validation_accuracy", view.lens)
     st.markdown(f"**{figures.headline_walk(path, options, plane)}**")
@@ -248,13 +249,12 @@ def walking(view: SwapsView) -> SwapsView:
                       args=(view, start[:1]), key="swaps_restart")  # fmt: skip
             st.button("Open card", icon=":material/open_in_full:", on_click=card.open_cell, args=(here["hash"],),
                       key="swaps_card")  # fmt: skip
-        html.drawing(cell_svg(bench.query(here["hash"], space=view.space).cell, session.dark(), width=360))
+        html.drawing(cell_svg(entry.cell, session.dark(), width=360))
         html.drawing(operations_legend(session.dark()))
         html.facts(
             [
                 (f"{energy.label} now", value(energy, here["energy"]), here["energy_provenance"] or ""),
-                ("Accuracy now", value(accuracy, here["validation_accuracy"]), here["accuracy_provenance"] or
-                 "not published here"),
+                ("Accuracy now", value(accuracy, here["validation_accuracy"]), card.accuracy_note(entry, view.lens)),
                 ("Energy since the start", figures.change(here["sum_energy"]), f"steps taken: {len(path) - 1}"),
                 ("Accuracy since the start", figures.points(here["sum_accuracy"]), f"{view.epochs} epochs"),
             ]

@@ -21,15 +21,18 @@ COSTS = "trainable_parameters / 1e6 as parameters, multiply_adds / 1e9 as multip
 NARROW = """
     select {common}, energy_kwh as energy, gpu_energy_j, energy_provenance, false as artefact, validation_accuracy,
         1 - validation_accuracy as validation_error, test_accuracy, 1 - test_accuracy as test_error,
-        accuracy_provenance, training_time_s as training_time, {costs}
+        accuracy_provenance, training_time_s as training_time, time_provenance, {costs}
     from '{folder}/{space}.parquet' where epochs = {epochs} order by hash
 """
 WIDE = """
     select {common}, round(abs(surrogate_energy_wh_4_epochs::double) / 1000 * {epochs} / 4, 6) as energy,
         null::double as gpu_energy_j, 'surrogate' as energy_provenance, surrogate_energy_wh_4_epochs < 3.15 as artefact,
-        validation_accuracy_{epochs} as validation_accuracy, 1 - validation_accuracy_{epochs} as validation_error,
+        coalesce(validation_accuracy_{epochs}, predicted_accuracy_{epochs}::double) as validation_accuracy,
+        1 - coalesce(validation_accuracy_{epochs}, predicted_accuracy_{epochs}::double) as validation_error,
         test_accuracy_{epochs} as test_accuracy, 1 - test_accuracy_{epochs} as test_error,
-        accuracy_provenance_{epochs} as accuracy_provenance, published_time_s_{epochs} as training_time, {costs}
+        if(validation_accuracy_{epochs} is null, 'predicted', accuracy_provenance_{epochs}) as accuracy_provenance,
+        coalesce(published_time_s_{epochs}, predicted_time_s_{epochs}::double) as training_time,
+        if(published_time_s_{epochs} is null, 'predicted', 'published') as time_provenance, {costs}
     from '{folder}/7V.parquet' order by hash
 """
 
@@ -43,9 +46,17 @@ class Truth:
         query = WIDE if space == "7V" else NARROW
         return duckdb.sql(query.format(common=COMMON, costs=COSTS, folder=BENCHMARK, space=space, epochs=epochs)).df()
 
-    def cells(self, space: str = "7V", epochs: int = 108) -> pd.DataFrame:
+    def cells(self, space: str = "7V", epochs: int = 108, predicted: bool = True) -> pd.DataFrame:
         """The cells that a view without filters shows: all but the artefacts of the surrogate."""
         frame = self.every_cell(space, epochs)
+        if not predicted:
+            accuracy, time = frame["accuracy_provenance"] == "predicted", frame["time_provenance"] == "predicted"
+            frame = frame.assign(
+                **{name: frame[name].mask(accuracy) for name in ("validation_accuracy", "validation_error")},
+                training_time=frame["training_time"].mask(time),
+                accuracy_provenance=frame["accuracy_provenance"].mask(accuracy),
+                time_provenance=frame["time_provenance"].mask(time),
+            )
         return frame[~frame["artefact"]]
 
     def cell(self, digest: str, space: str = "7V", epochs: int = 108) -> pd.Series:

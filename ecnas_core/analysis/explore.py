@@ -40,6 +40,7 @@ class Picture:
         x_only: matching cells with a value on x alone.
         y_only: matching cells with a value on y alone.
         artefacts: cells that only the artefact filter leaves out.
+        predicted: cells with both values, of which one is predicted.
         x_edges: borders of the columns, shape (columns + 1,), in the metric's unit.
         y_edges: borders of the rows, shape (rows + 1,).
         density: cells a bin, shape (rows, columns).
@@ -57,6 +58,7 @@ class Picture:
     x_only: int
     y_only: int
     artefacts: int
+    predicted: int
     x_edges: Floats
     y_edges: Floats
     density: Counts
@@ -75,7 +77,7 @@ def picture(bench: Benchmark, view: View) -> Picture:
     Returns:
         The picture; an empty one when no cell matches.
     """
-    in_space, artefacts = _census(bench, view)
+    in_space, artefacts, predicted = _census(bench, view)
     x, y = _columns(bench, view)
     has_x, has_y = ~np.isnan(x), ~np.isnan(y)
     both = has_x & has_y
@@ -95,6 +97,7 @@ def picture(bench: Benchmark, view: View) -> Picture:
         x_only=int((has_x & ~has_y).sum()),
         y_only=int((has_y & ~has_x).sum()),
         artefacts=artefacts,
+        predicted=predicted,
         x_edges=x_edges,
         y_edges=y_edges,
         density=density,
@@ -122,7 +125,8 @@ def cells(
         limit: at most so many rows.
 
     Returns:
-        By rising x: identity, ``x``, ``y``, one column a metric in the unit that the lens shows, provenances.
+        By rising x: identity, ``x``, ``y``, ``x_low`` to ``y_high`` (90 % intervals where predicted), one column a
+        metric in the unit that the lens shows, provenances.
     """
     where, parameters = view.where()
     x, y = view.axes
@@ -133,7 +137,9 @@ def cells(
         where += f" and {x.sql} between ? and ? and {y.sql} between ? and ?"
         parameters += box
     limited = "" if limit is None else f" limit {int(limit)}"
-    return bench.frame(f"select {_select(view)} from benchmark where {where} order by x, y, hash{limited}", parameters)
+    return bench.frame(
+        f"select {_select(view)} from {view.lens.table} where {where} order by x, y, hash{limited}", parameters
+    )
 
 
 def count(bench: Benchmark, view: View, box: tuple[float, float, float, float]) -> int:
@@ -141,7 +147,7 @@ def count(bench: Benchmark, view: View, box: tuple[float, float, float, float]) 
     where, parameters = view.where()
     x, y = view.axes
     where += f" and {x.sql} between ? and ? and {y.sql} between ? and ?"
-    return int(bench.rows(f"select count(*) as n from benchmark where {where}", [*parameters, *box])[0]["n"])
+    return int(bench.rows(f"select count(*) as n from {view.lens.table} where {where}", [*parameters, *box])[0]["n"])
 
 
 def standing(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
@@ -167,7 +173,7 @@ def standing(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
         better, worse = ("<", ">") if axis.better == "less" else (">", "<")
         counted = bench.rows(
             f"select count({axis.sql}) as others, count(*) filter (where {axis.sql} {better} ?) as better, "
-            f"count(*) filter (where {axis.sql} {worse} ?) as worse from benchmark where {where} and hash <> ?",
+            f"count(*) filter (where {axis.sql} {worse} ?) as worse from {view.lens.table} where {where} and hash <> ?",
             [value, value, *parameters, digest],
         )[0]
         others = counted["others"]
@@ -206,7 +212,7 @@ def dominating(bench: Benchmark, view: View, digest: str, limit: int = 5) -> pd.
     values = own[["x", "y"]].iloc[0].tolist()
     ends = bench.arrays(
         f"select unnest([min({x.sql}), max({x.sql})]) as x, unnest([min({y.sql}), max({y.sql})]) as y "
-        f"from benchmark where {where}",
+        f"from {view.lens.table} where {where}",
         parameters,
     )
     distances, scales = [], []
@@ -218,7 +224,7 @@ def dominating(bench: Benchmark, view: View, digest: str, limit: int = 5) -> pd.
         [f"{axis.sql} {'<' if axis.better == 'less' else '>'}{equal} ?" for axis in (x, y)] for equal in ("=", "")
     )
     return bench.frame(
-        f"select * from (select {_select(view)} from benchmark where {where} and {' and '.join(no_worse)} "
+        f"select * from (select {_select(view)} from {view.lens.table} where {where} and {' and '.join(no_worse)} "
         f"and ({' or '.join(better)})) order by {' + '.join(distances)}, hash limit {int(limit)}",
         [*parameters, *values, *values, *scales],
     )
@@ -228,7 +234,7 @@ def budgets(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
     """A cell at all training budgets, on the view's energy scale and under its lens, by rising epochs."""
     return bench.frame(
         f"select epochs, {_select(view)}, energy_kwh, energy_kwh_std, energy_repeats, validation_accuracy_std "
-        "from benchmark where space = ? and hash = ? order by epochs",
+        f"from {view.lens.table} where space = ? and hash = ? order by epochs",
         [view.space, digest],
     )
 
@@ -236,25 +242,34 @@ def budgets(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
 def _select(view: View) -> str:
     x, y = view.axes
     metrics = ", ".join(f"{metric(name, view.lens).sql} as {name}" for name in METRICS)
-    return f"{_IDENTITY}, {x.sql} as x, {y.sql} as y, {metrics}"
+    ends = [
+        f"({sql})::double as {name}_{end}"
+        for name, axis in (("x", x), ("y", y))
+        for end, sql in zip(("low", "high"), axis.interval or ("null", "null"), strict=True)
+    ]
+    return f"{_IDENTITY}, {x.sql} as x, {y.sql} as y, {', '.join(ends)}, {metrics}"
 
 
-def _census(bench: Benchmark, view: View) -> tuple[int, int]:
+def _census(bench: Benchmark, view: View) -> tuple[int, int, int]:
     with_artefacts = replace(view, filters=replace(view.filters, artefacts=True))
+    without, others = view.where()
     where, parameters = with_artefacts.where()
+    known = " and ".join(f"{axis.sql} is not null" for axis in view.axes)
+    sources = [f"{axis.provenance} = 'predicted'" for axis in view.axes if axis.provenance]
     row = bench.rows(
-        f"select count(*) as cells, count(energy_artefact) filter (where {where}) as artefacts "
-        "from benchmark where space = ? and epochs = ?",
-        [*parameters, view.space, view.epochs],
+        f"select count(*) as cells, count(energy_artefact) filter (where {where}) as artefacts, "
+        f"count(*) filter (where {without} and {known} and ({' or '.join(sources) or 'false'})) as predicted "
+        f"from {view.lens.table} where space = ? and epochs = ?",
+        [*parameters, *others, view.space, view.epochs],
     )[0]
-    return row["cells"], 0 if view.filters.artefacts else row["artefacts"]
+    return row["cells"], 0 if view.filters.artefacts else row["artefacts"], row["predicted"]
 
 
 def _columns(bench: Benchmark, view: View) -> tuple[Floats, Floats]:
     where, parameters = view.where()
     x, y = view.axes
     across, up = bench.arrays(
-        f"select {x.sql}::double as x, {y.sql}::double as y from benchmark where {where}", parameters
+        f"select {x.sql}::double as x, {y.sql}::double as y from {view.lens.table} where {where}", parameters
     )
     return across, up
 
@@ -268,7 +283,7 @@ def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
     x, y = view.axes
     wanted = [f"{axis.sql}::double in ({', '.join('?' * len(found)) or 'null'})" for axis in (x, y)]
     frame = bench.frame(
-        f"select {_select(view)} from benchmark where {where} and {' and '.join(wanted)} order by hash",
+        f"select {_select(view)} from {view.lens.table} where {where} and {' and '.join(wanted)} order by hash",
         [*parameters, *found[:, 0].tolist(), *found[:, 1].tolist()],
     )
     pairs = set(map(tuple, found.tolist()))
@@ -292,7 +307,7 @@ def _sample(bench: Benchmark, view: View, population: int) -> pd.DataFrame:
     share = min(1.0, SAMPLE / max(population, 1))
     bound = f"{int(share * 16**8):08x}" if share < 1 else "g"
     return bench.frame(
-        f"select {_select(view)} from benchmark where {where} and hash < ? and {x.sql} is not null "
+        f"select {_select(view)} from {view.lens.table} where {where} and hash < ? and {x.sql} is not null "
         f"and {y.sql} is not null order by hash limit {SAMPLE}",
         [*parameters, bound],
     )

@@ -112,12 +112,12 @@ class CarbonView:
         )
 
 
-def front(bench: Benchmark, space: str, epochs: int) -> dict[Role, str]:
+def front(bench: Benchmark, space: str, epochs: int, predicted: bool = True) -> dict[Role, str]:
     """The hashes of r0, rk and r1 of a space: ends and knee of the front of facility energy and validation error.
 
     Cells whose surrogate energy is an artefact are left out, as everywhere; rk is missing where a front has no knee.
     """
-    found = explore.picture(bench, View(space=space, epochs=epochs)).front
+    found = explore.picture(bench, View(space=space, epochs=epochs, lens=Lens(predicted=predicted))).front
     return {role: found.loc[found["role"] == role, "hash"].item() for role in ROLES if (found["role"] == role).any()}
 
 
@@ -126,16 +126,18 @@ def trainings(bench: Benchmark, view: CarbonView, hashes: Sequence[str]) -> pd.D
 
     Returns:
         One row a cell of the space, in the order given: ``hash``, ``energy_kwh`` (in the lens's scope) and ``kgco2eq``
-        (in its grid) of the whole workload, NaN where the scope is unknown; ``validation_accuracy``, of both figures
-        the provenance, and ``energy_artefact``. Cells that are not in the space are left out.
+        (in its grid) of the whole workload, NaN where the scope is unknown; ``validation_accuracy`` and, where it is
+        predicted, its 90 % interval (``_low``, ``_high``), of both figures the provenance, and ``energy_artefact``.
+        Cells that are not in the space are left out.
     """
-    in_kwh = View(space=view.space, epochs=view.epochs, lens=replace(view.lens, unit="kWh"))
+    in_kwh = View(space=view.space, epochs=view.epochs, y="validation_accuracy", lens=replace(view.lens, unit="kWh"))
     found = explore.cells(bench, in_kwh, hashes=hashes).set_index("hash")
     found = found.loc[[digest for digest in dict.fromkeys(hashes) if digest in found.index]].reset_index()
     factor = view.workload.factor
-    return found.assign(energy_kwh=found["energy"] * factor, kgco2eq=found["footprint"] * factor)[
-        ["hash", "energy_kwh", "kgco2eq", "validation_accuracy", "energy_provenance", "accuracy_provenance",
-         "energy_artefact"]
+    ends = {"y_low": "validation_accuracy_low", "y_high": "validation_accuracy_high"}
+    return found.rename(columns=ends).assign(energy_kwh=found["energy"] * factor, kgco2eq=found["footprint"] * factor)[
+        ["hash", "energy_kwh", "kgco2eq", "validation_accuracy", *ends.values(), "energy_provenance",
+         "accuracy_provenance", "energy_artefact"]
     ]  # fmt: skip
 
 
@@ -151,7 +153,7 @@ def countries(bench: Benchmark, view: CarbonView) -> pd.DataFrame:
     """
     digest: str | None = view.cell
     if view.cell in ROLES:
-        digest = front(bench, view.space, view.epochs).get(view.cell)
+        digest = front(bench, view.space, view.epochs, view.lens.predicted).get(view.cell)
     found = trainings(bench, view, [digest] if digest else [])
     if found.empty:
         raise UnknownCell(f"the space {view.space} has no cell {view.cell}; take a larger space or another cell")

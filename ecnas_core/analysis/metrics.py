@@ -26,6 +26,8 @@ class Metric:
         sql: expression over the columns of the view ``benchmark``, in that unit.
         provenance: the column that says where the values come from, or None for a property of the cell itself.
         digits: decimals for a ratio, significant digits otherwise.
+        interval: expressions of the ends of the 90 % interval in that unit, null where the value is not predicted;
+            None where values of the metric never are.
     """
 
     key: str
@@ -36,6 +38,7 @@ class Metric:
     sql: str
     provenance: str | None
     digits: int
+    interval: tuple[str, str] | None = None
 
     @property
     def axis(self) -> str:
@@ -49,9 +52,9 @@ _FIXED = {
         Metric("parameters", "Parameters", "M", "less", True, "trainable_parameters / 1e6", None, 3),
         Metric("multiply_adds", "Multiply-adds", "G", "less", True, "multiply_adds / 1e9", None, 3),
         Metric("validation_accuracy", "Validation accuracy", "", "more", False, "validation_accuracy",
-               "accuracy_provenance", 4),
+               "accuracy_provenance", 4, ("validation_accuracy_low", "validation_accuracy_high")),
         Metric("validation_error", "Validation error", "", "less", True, "(1 - validation_accuracy)",
-               "accuracy_provenance", 4),
+               "accuracy_provenance", 4, ("(1 - validation_accuracy_high)", "(1 - validation_accuracy_low)")),
         Metric("test_accuracy", "Test accuracy", "", "more", False, "test_accuracy", "accuracy_provenance", 4),
         Metric("test_error", "Test error", "", "less", True, "(1 - test_accuracy)", "accuracy_provenance", 4),
     )
@@ -72,12 +75,16 @@ def metric(key: str, lens: Lens) -> Metric:
     """
     if key == "energy":
         return Metric(
-            "energy", lens.quantity, lens.unit, "less", True, lens.energy_sql(), "energy_provenance", 3
+            "energy", lens.quantity, lens.unit, "less", True, lens.energy_sql(), "energy_provenance", 3,
+            lens.energy_interval_sql(),
         )  # fmt: skip
     if key == "footprint":
         return Metric("footprint", "Footprint", "kgCO2eq", "less", True, lens.footprint_sql(), "energy_provenance", 3)
     if key == "training_time":
-        return Metric("training_time", "Training time", "s", "less", True, lens.time_sql(), "time_provenance", 3)
+        interval = "training_time_s_low", "training_time_s_high"
+        return Metric(
+            "training_time", "Training time", "s", "less", True, lens.time_sql(), "time_provenance", 3, interval
+        )
     if key not in _FIXED:
         raise UnknownMetric(f"there is no metric {key!r}; take one of {', '.join(METRICS)}")
     return _FIXED[key]

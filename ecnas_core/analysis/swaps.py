@@ -23,6 +23,11 @@ Floats = npt.NDArray[np.float64]
 
 FEW_PAIRS = 30
 """Below so many pairs a mean says little."""
+ACCURACY_KIND = """
+    case
+        when accuracy_provenance = 'predicted' then 0
+        else 2 * accuracy_repeats + (accuracy_provenance = 'published')::integer
+    end"""
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
@@ -46,8 +51,8 @@ def values(bench: Benchmark, space: Space, epochs: int, lens: Lens) -> Values:
     """Load the metrics of all cells of a space."""
     columns = ", ".join(f"({metric(name, lens).sql})::double as {name}" for name in SWAP_METRICS)
     *by_metric, kind, artefact = bench.arrays(
-        f"select {columns}, 2 * accuracy_repeats + (accuracy_provenance = 'published')::integer as kind, "
-        "energy_artefact is not null as artefact from _rows where space = ? and epochs = ? order by row",
+        f"select {columns}, {ACCURACY_KIND} as kind, energy_artefact is not null as artefact "
+        f"from {lens.table} where space = ? and epochs = ? order by row",
         [space, epochs],
     )
     return Values(dict(zip(SWAP_METRICS, by_metric, strict=True)), kind, artefact.astype(bool))

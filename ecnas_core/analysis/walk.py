@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ecnas_core.analysis import explore
 from ecnas_core.analysis.view import View
@@ -37,7 +37,7 @@ def start(bench: Benchmark, view: View) -> str:
     """The hash of the most accurate known cell of a view's space and budget."""
     return str(
         bench.rows(
-            "select hash from benchmark where space = ? and epochs = ? and validation_accuracy is not null "
+            f"select hash from {view.lens.table} where space = ? and epochs = ? and validation_accuracy is not null "
             "order by validation_accuracy desc, hash limit 1",
             [view.space, view.epochs],
         )[0]["hash"]
@@ -63,12 +63,13 @@ def options(bench: Benchmark, view: View, digest: str) -> pd.DataFrame:
     cell = bench.query(digest, view.epochs, view.space).cell
     found = {step.cell.hash: step for step in steps(cell, view.space)}  # type: ignore[arg-type]
     frame = explore.cells(bench, view, hashes=[digest, *found]).set_index("hash")
+    frame["kind_of_accuracy"] = _kind(frame)
     own, frame = frame.loc[digest], frame.drop(index=digest)
     frame["step"] = [describe(found[each], cell) for each in frame.index]
     frame["kind"] = [found[each].kind for each in frame.index]
     frame["text"] = [found[each].cell.to_text() for each in frame.index]
     frame["d_energy"] = frame["energy"] / own["energy"] - 1
-    comparable = _kind(frame) == _kind(own)
+    comparable = frame.pop("kind_of_accuracy") == own["kind_of_accuracy"]
     frame["d_accuracy"] = (frame["validation_accuracy"] - own["validation_accuracy"]).where(comparable)
     return frame.sort_values(["d_energy", "step"], na_position="last").reset_index()
 
@@ -107,6 +108,7 @@ def path(bench: Benchmark, view: View, hashes: Sequence[str]) -> pd.DataFrame:
     return frame.reset_index()
 
 
-def _kind(cells: Any) -> Any:
-    """What makes accuracies comparable: their provenance and how many trainings they average, of one cell or many."""
-    return 2 * cells["accuracy_repeats"] + (cells["accuracy_provenance"] == "published")
+def _kind(cells: pd.DataFrame) -> pd.Series[float]:
+    """What makes accuracies comparable: their provenance and how many trainings they average; predicted ones are."""
+    kind = 2 * cells["accuracy_repeats"] + (cells["accuracy_provenance"] == "published")
+    return kind.mask(cells["accuracy_provenance"] == "predicted", 0)

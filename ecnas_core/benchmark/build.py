@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from ecnas_core.benchmark.derive import derive
 from ecnas_core.benchmark.ingest import ingest
-from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, PRINTED, RESULTS
+from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, PREDICTED, PRINTED, RESULTS
 from ecnas_core.cells import CellTable
 from ecnas_core.errors import EcnasError
 
@@ -41,12 +41,16 @@ class Inconsistent(EcnasError):
     """A recovered table contradicts what is computed from the cells themselves."""
 
 
-def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda _: None) -> list[Path]:
+def build_data(
+    shared: Path, out: Path, predict: Callable[[Path], pa.Table], progress: Callable[[str], None] = lambda _: None
+) -> list[Path]:
     """Write every bundled Parquet file.
 
     Args:
         shared: folder with ``official/*.tfrecord`` and ``published/*.parquet``.
         out: folder to write to, made if absent; files of the same names are replaced.
+        predict: given ``out`` when it holds all that is published, returns the columns ``hash`` and ``PREDICTED`` of
+            every cell (``surrogates.bundled.predict``).
         progress: told one line before each file.
 
     Returns:
@@ -75,13 +79,11 @@ def build_data(shared: Path, out: Path, progress: Callable[[str], None] = lambda
         write(f"results/{name}.parquet", table, RESULTS)
     write("results/ec-nas-measured-7v.parquet", _measured_7v(published / "measured_energy_7v.parquet"), RESULTS)
     progress("benchmark/")
-    with TemporaryDirectory() as folder:
-        cells = _cells(published / "cells.parquet").select(CELLS.names).cast(CELLS)
-        written += derive(
-            write_parquet(cells, Path(folder) / "cells.parquet"),
-            sorted((out / "results").glob("*.parquet")),
-            out / "benchmark",
-        )
+    cells = _cells(published / "cells.parquet")
+    nothing = pa.table([cells["hash"], *(pa.nulls(len(cells), field.type) for field in PREDICTED)],
+                       ["hash", *PREDICTED.names])  # fmt: skip
+    _derive(cells, nothing, out)
+    written += _derive(cells, predict(out), out)
     write("runs/ec-nas-published-searches.parquet", _searches(published / "search_runs.parquet"), EVALUATIONS)
     write("paper.parquet", _printed(published / "paper.json"), PRINTED)
     return written
@@ -97,6 +99,17 @@ def write_parquet(table: pa.Table, path: Path) -> Path:
     finally:
         partial.unlink(missing_ok=True)
     return path
+
+
+def _derive(cells: pa.Table, predictions: pa.Table, out: Path) -> list[Path]:
+    keyed = predictions.set_column(0, "hash", predictions["hash"].cast(cells.schema.field("hash").type))
+    joined = cells.join(keyed, "hash").sort_by("hash").select(CELLS.names).cast(CELLS)
+    with TemporaryDirectory() as folder:
+        return derive(
+            write_parquet(joined, Path(folder) / "cells.parquet"),
+            sorted((out / "results").glob("*.parquet")),
+            out / "benchmark",
+        )
 
 
 def _cells(path: Path) -> pa.Table:

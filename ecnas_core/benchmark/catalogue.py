@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from ecnas_core.benchmark import layout
+from ecnas_core.benchmark.derive import PREDICTIONS
 from ecnas_core.benchmark.ingest import OutputError
 from ecnas_core.benchmark.intake import Cancel, changing, move, settle, staging
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile
@@ -24,6 +25,7 @@ UPLOADS = "uploads"
 EC_NAS = "MIT, EC-NAS-Bench"
 NAS_BENCH_101 = "Apache-2.0, NAS-Bench-101"
 _SURROGATE = "MIT, EC-NAS surrogate"
+_OWN_PREDICTIONS = f"MIT, this project; learned from {NAS_BENCH_101}"
 _RECOVERED = {
     "ec-nas-measured-7v": (EC_NAS, "recovered from the authors' releases, no checksum"),
     "ec-nas-search-logs": (f"{EC_NAS}; {NAS_BENCH_101}", "recovered from the authors' search logs, no checksum"),
@@ -50,7 +52,7 @@ class Source:
 
     Attributes:
         name: as in the column ``source`` of the view ``results``.
-        origin: bundled with the app, ingested into the user's folder, or computed from the bundled surrogate values.
+        origin: bundled with the app, ingested into the user's folder, or computed by a bundled surrogate.
         official: whether it is a publication's; a user's own file is not.
         records: training results.
         cells: distinct cells.
@@ -137,22 +139,15 @@ def sources(bench: Benchmark) -> list[Source]:
         "where space = '7V' and energy_source = 'ec-nas-surrogate'"
     )
     if surrogate["records"]:
-        listed.append(
-            Source(
-                name="ec-nas-surrogate",
-                origin="computed",
-                official=True,
-                **surrogate,
-                devices=None,
-                energy="surrogate",
-                accuracy=None,
-                licence=_SURROGATE,
-                checked="scaled from the bundled values at 4 epochs",
-                since=None,
-                bytes=None,
-                file=None,
-            )
-        )
+        listed.append(_computed("ec-nas-surrogate", surrogate, True, "surrogate", None, _SURROGATE,
+                                "scaled from the bundled values at 4 epochs"))  # fmt: skip
+    [predicted] = bench.rows(
+        "select count(*) as records, count(distinct hash) as cells from benchmark "
+        "where space = '7V' and (accuracy_provenance = 'predicted' or time_provenance = 'predicted')"
+    )
+    if predicted["records"]:
+        listed.append(_computed(PREDICTIONS, predicted, False, None, "predicted", _OWN_PREDICTIONS,
+                                "predicted by the bundled surrogate, where nothing is published"))  # fmt: skip
     return sorted(listed, key=lambda source: (source.name, source.file or ""))
 
 
@@ -177,8 +172,9 @@ def left_behind(bench: Benchmark) -> list[str]:
         return []
     rows = bench.rows(
         "select distinct source from (select energy_source as source from benchmark union all "
-        "select accuracy_source from benchmark) where source is not null "
-        "except select source from results order by source"
+        "select accuracy_source from benchmark) where source is not null and source <> ? "
+        "except select source from results order by source",
+        [PREDICTIONS],
     )
     return [row["source"] for row in rows]
 
@@ -338,6 +334,31 @@ def meaning(view: str, column: str) -> str:
     return _OWN_MEANINGS.get((view, column)) or MEANINGS.get(column, "")
 
 
+def _computed(
+    name: str,
+    counts: dict[str, Any],
+    official: bool,
+    energy: str | None,
+    accuracy: str | None,
+    licence: str,
+    checked: str,
+) -> Source:
+    return Source(
+        name=name,
+        origin="computed",
+        official=official,
+        **counts,
+        devices=None,
+        energy=energy,
+        accuracy=accuracy,
+        licence=licence,
+        checked=checked,
+        since=None,
+        bytes=None,
+        file=None,
+    )
+
+
 def _source(row: dict[str, Any], path: Path, data: Path) -> Source:
     ingested = path.is_relative_to(data / "results")
     status = path.stat()
@@ -466,15 +487,19 @@ MEANINGS = {
     "temperature_max_c": "highest temperature of the GPU at work, degrees Celsius",
     "test_accuracy": "accuracy on CIFAR-10's test images, 0 to 1",
     "time_correction": "the same factor for the time",
-    "time_provenance": "measured, scaled or published (NAS-Bench-101's TPU)",
+    "time_provenance": "measured, scaled, published (NAS-Bench-101's TPU) or predicted (for that TPU)",
     "time_source": "the source that the time is from",
     "train_accuracy": "accuracy on the training images, 0 to 1",
     "trainable_parameters": "trainable parameters of the whole network",
     "training_time_s": "time of the training, s",
+    "training_time_s_high": "upper end of the 90 % interval of a predicted time, s; null for all others",
+    "training_time_s_low": "lower end of the 90 % interval of a predicted time, s; null for all others",
     "training_time_s_std": "standard deviation of the time over repeated trainings, s",
     "trial": "number of the seeded run",
     "valid": "whether the individual is a cell of the space and has an answer; if not, its values are null",
     "validation_accuracy": "accuracy on CIFAR-10's 10 000 validation images, 0 to 1",
+    "validation_accuracy_high": "upper end of the 90 % interval of a predicted accuracy; null for all others",
+    "validation_accuracy_low": "lower end of the 90 % interval of a predicted accuracy; null for all others",
     "validation_accuracy_std": "standard deviation of the validation accuracy over repeated trainings",
     "vertices": "vertices of the cell with input and output, 2 to 7",
     "width": "the most interior vertices on one level (longest path from the input)",
@@ -514,11 +539,11 @@ EXAMPLES = {
         "where space = '4V'"
     ),
     "What a 3x3 convolution brings": (
-        "-- Energy and accuracy by the number of 3x3 convolutions, cells of known accuracy.\n"
+        "-- Energy and accuracy by the number of 3x3 convolutions, cells of published accuracy.\n"
         "select n_conv3x3, avg(validation_accuracy) as mean_validation_accuracy, avg(energy_kwh) as mean_energy_kwh,\n"
         "    count(*) as cells\n"
         "from benchmark\n"
-        "where space = '7V' and epochs = 108 and validation_accuracy is not null\n"
+        "where space = '7V' and epochs = 108 and accuracy_provenance = 'published'\n"
         "group by n_conv3x3\n"
         "order by n_conv3x3"
     ),
@@ -528,9 +553,10 @@ EXAMPLES = {
         "from runs\n"
         "where space = '7V'"
     ),
-    "Where accuracy is known": (
-        "-- Cells of known accuracy at 108 epochs, by source.\n"
-        "select coalesce(accuracy_source, 'not known') as accuracy_source, count(*) as cells, space\n"
+    "Where accuracies are from": (
+        "-- Cells at 108 epochs by the source of their accuracy, and how wide predicted intervals are.\n"
+        "select accuracy_source, count(*) as cells, space, accuracy_provenance,\n"
+        "    median(validation_accuracy_high - validation_accuracy_low) as median_interval_width\n"
         "from benchmark\n"
         "where epochs = 108\n"
         "group by all\n"

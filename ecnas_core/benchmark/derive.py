@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.schema import PREDICTED
 
 _SQL = Path(__file__).with_name("derive.sql")
 _OF_ACCURACY = (
@@ -21,7 +22,10 @@ _OF_ACCURACY = (
     "published_time_s",
     "published_time_source",
 )
+_OF_PREDICTION = ("accuracy", "accuracy_low", "accuracy_high")
 DERIVED = ("4V.parquet", "5V.parquet", "7V.parquet")
+PREDICTIONS = "ecnas-explorer-accuracy"
+"""The source that predicted accuracies and times are from."""
 
 
 def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
@@ -39,7 +43,13 @@ def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
         The files written, each renamed into place when complete.
     """
     out.mkdir(parents=True, exist_ok=True)
-    text = _SQL.read_text(encoding="utf-8").format(cells=sql_list([cells]), results=sql_list(results))
+    text = _SQL.read_text(encoding="utf-8").format(
+        cells=sql_list([cells]),
+        results=sql_list(results),
+        predicted=", ".join(PREDICTED.names),
+        predictions=" union all ".join(map(_predictions, EPOCHS)),
+        source=PREDICTIONS,
+    )
     with duckdb.connect(":memory:") as connection:
         connection.execute("set enable_progress_bar = false")
         connection.execute(text)
@@ -50,6 +60,11 @@ def derive(cells: Path, results: Sequence[Path], out: Path) -> list[Path]:
 def sql_list(paths: Sequence[Path]) -> str:
     """Paths as a SQL list of strings."""
     return "[" + ", ".join("'" + str(path).replace("'", "''") + "'" for path in paths) + "]"
+
+
+def _predictions(epochs: int) -> str:
+    columns = ", ".join(f"predicted_{name}_{epochs} as predicted_{name}" for name in _OF_PREDICTION)
+    return f"select hash, {epochs}::smallint as epochs, {columns} from cells"
 
 
 def _wide() -> str:

@@ -6,7 +6,7 @@ select * from read_parquet({results});
 create view cells as
 select
     hash, space, vertices, edges, edge_bits, ops, n_conv3x3, n_conv1x1, n_maxpool3x3, depth, width,
-    trainable_parameters, multiply_adds, surrogate_energy_wh_4_epochs
+    trainable_parameters, multiply_adds, surrogate_energy_wh_4_epochs, {predicted}
 from read_parquet({cells});
 
 create view budgets as
@@ -84,6 +84,10 @@ from files
 where official and source = 'energy_7V9E_surrogate.tfrecord'
 group by hash, epochs;
 
+-- The predictions, one row a cell and budget.
+create view predictions as
+{predictions};
+
 create macro finished(energies) as table
 select
     hash, epochs,
@@ -91,10 +95,21 @@ select
     trainable_parameters, multiply_adds,
     energy_kwh, energy_kwh_std, energy_repeats, energy_provenance, energy_source, null::varchar as energy_artefact,
     gpu_energy_j, cpu_energy_j,
-    validation_accuracy, validation_accuracy_std, test_accuracy, accuracy_repeats, accuracy_provenance,
-    accuracy_source,
+    coalesce(validation_accuracy, predicted_accuracy::double) as validation_accuracy, validation_accuracy_std,
+    case when validation_accuracy is null then predicted_accuracy_low::double end as validation_accuracy_low,
+    case when validation_accuracy is null then predicted_accuracy_high::double end as validation_accuracy_high,
+    test_accuracy, accuracy_repeats,
+    case
+        when validation_accuracy is not null then accuracy_provenance
+        when predicted_accuracy is not null then 'predicted'
+    end as accuracy_provenance,
+    case
+        when validation_accuracy is not null then accuracy_source
+        when predicted_accuracy is not null then '{source}'
+    end as accuracy_source,
     coalesce(training_time_s, published_time_s) as training_time_s,
     training_time_s_std,
+    null::double as training_time_s_low, null::double as training_time_s_high,
     case
         when training_time_s is not null then energy_provenance
         when published_time_s is not null then 'published'
@@ -103,4 +118,5 @@ select
 from query_table(energies)
 join cells using (hash)
 left join accuracies using (hash, epochs)
+left join predictions using (hash, epochs)
 order by hash, epochs;

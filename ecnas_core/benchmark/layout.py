@@ -10,9 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ecnas_core.benchmark.derive import DERIVED, sql_list
+from ecnas_core.benchmark.derive import DERIVED, PREDICTIONS, sql_list
 from ecnas_core.benchmark.official import EPOCHS
-from ecnas_core.benchmark.schema import EVALUATIONS, MEASUREMENTS, RESULTS
+from ecnas_core.benchmark.schema import DEVICES, EVALUATIONS, MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,6 +21,7 @@ FOLDERS: dict[str, pa.Schema | None] = {
     "results": RESULTS,
     "runs": EVALUATIONS,
     "measurements": MEASUREMENTS,
+    "devices": DEVICES,
     "benchmark": None,  # each file has the columns of the bundled one of its name
 }
 VIEWS_SQL = Path(__file__).with_name("views.sql")
@@ -41,7 +42,7 @@ class Layout:
     Attributes:
         bundled: folder of the bundled figures.
         data: the user's folder; it need not exist.
-        files: for each of results, runs, measurements and benchmark the Parquet files to read; a user's file stands
+        files: for each of results, runs, measurements, devices and benchmark the Parquet files to read; a user's file stands
             in for the bundled one of the same name, of results only an official one.
         problems: files that were left out, each with the reason.
     """
@@ -60,9 +61,12 @@ class Layout:
         """The SQL that creates the views over these files."""
         spaces = {path.stem: sql_list([path]) for path in self.files["benchmark"]}
         selections = {
-            folder: _selection(FOLDERS[folder], self.files[folder]) for folder in ("results", "runs", "measurements")
+            folder: _selection(FOLDERS[folder], self.files[folder])
+            for folder in ("results", "runs", "measurements", "devices")
         }
-        unfolded = "\n".join(_UNFOLDED_7V.format(e=epochs, file=spaces["7V"]) for epochs in EPOCHS)
+        unfolded = "\n".join(
+            _UNFOLDED_7V.format(e=epochs, file=spaces["7V"], predictions=PREDICTIONS) for epochs in EPOCHS
+        )
         return VIEWS_SQL.read_text(encoding="utf-8").format_map(spaces | selections | {"unfolded_7V": unfolded})
 
 
@@ -149,7 +153,13 @@ def _selection(schema: pa.Schema, paths: Sequence[Path]) -> str:
     if paths:
         return f"select {', '.join(schema.names)} from read_parquet({sql_list(paths)})"
     types = {pa.string(): "varchar", pa.int64(): "bigint", pa.int32(): "integer", pa.int16(): "smallint"}
-    types |= {pa.int8(): "tinyint", pa.float64(): "double", pa.bool_(): "boolean", pa.timestamp("us"): "timestamp"}
+    types |= {
+        pa.int8(): "tinyint",
+        pa.float64(): "double",
+        pa.float32(): "float",
+        pa.bool_(): "boolean",
+        pa.timestamp("us"): "timestamp",
+    }
     columns = ", ".join(f"null::{types[field.type]} as {field.name}" for field in schema)
     return f"select {columns} where false"
 
@@ -169,14 +179,30 @@ select
         when surrogate_energy_wh_4_epochs < 0 then 'negative'
         when surrogate_energy_wh_4_epochs < 3.15 then 'below the smallest measured'
     end as energy_artefact,
-    validation_accuracy_{e} as validation_accuracy,
+    coalesce(validation_accuracy_{e}, predicted_accuracy_{e}::double) as validation_accuracy,
     validation_accuracy_std_{e} as validation_accuracy_std,
+    case when validation_accuracy_{e} is null then predicted_accuracy_low_{e}::double end as validation_accuracy_low,
+    case when validation_accuracy_{e} is null then predicted_accuracy_high_{e}::double end as validation_accuracy_high,
     test_accuracy_{e} as test_accuracy,
     accuracy_repeats_{e} as accuracy_repeats,
-    accuracy_provenance_{e} as accuracy_provenance,
-    accuracy_source_{e} as accuracy_source,
-    published_time_s_{e} as training_time_s,
-    case when published_time_s_{e} is not null then 'published' end as time_provenance,
-    published_time_source_{e} as time_source,
+    case
+        when validation_accuracy_{e} is not null then accuracy_provenance_{e}
+        when predicted_accuracy_{e} is not null then 'predicted'
+    end as accuracy_provenance,
+    case
+        when validation_accuracy_{e} is not null then accuracy_source_{e}
+        when predicted_accuracy_{e} is not null then '{predictions}'
+    end as accuracy_source,
+    coalesce(published_time_s_{e}, predicted_time_s_{e}::double) as training_time_s,
+    case when published_time_s_{e} is null then predicted_time_s_low_{e}::double end as training_time_s_low,
+    case when published_time_s_{e} is null then predicted_time_s_high_{e}::double end as training_time_s_high,
+    case
+        when published_time_s_{e} is not null then 'published'
+        when predicted_time_s_{e} is not null then 'predicted'
+    end as time_provenance,
+    case
+        when published_time_s_{e} is not null then published_time_source_{e}
+        when predicted_time_s_{e} is not null then '{predictions}'
+    end as time_source,
     file_row_number as row
 from read_parquet({file}, file_row_number = true)"""

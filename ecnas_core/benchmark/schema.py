@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pyarrow as pa
 
+from ecnas_core.benchmark.official import EPOCHS
+
 RESULTS = pa.schema(
     [
         ("hash", pa.string()),
@@ -101,6 +103,22 @@ MEASUREMENTS = pa.schema(
     ]
 )
 
+PREDICTED = pa.schema(
+    [
+        (f"predicted_{name}_{epochs}", kind)
+        for epochs in EPOCHS
+        for name, kind in (
+            ("accuracy", pa.decimal128(5, 4)),
+            ("accuracy_low", pa.decimal128(5, 4)),
+            ("accuracy_high", pa.decimal128(5, 4)),
+            ("time_s", pa.decimal128(7, 2)),
+            ("time_s_low", pa.decimal128(7, 2)),
+            ("time_s_high", pa.decimal128(7, 2)),
+        )
+    ]
+)
+"""What the accuracy surrogate says of every cell at every budget, with 90 % intervals (surrogates.accuracy)."""
+
 CELLS = pa.schema(
     [
         ("hash", pa.string()),
@@ -117,8 +135,26 @@ CELLS = pa.schema(
         ("trainable_parameters", pa.int32()),
         ("multiply_adds", pa.int64()),
         ("surrogate_energy_wh_4_epochs", pa.float32()),
+        *PREDICTED,
     ]
 )
+
+DEVICES = pa.schema(
+    [
+        ("device", pa.string()),
+        ("measured_cells", pa.int16()),
+        ("space", pa.string()),
+        ("row", pa.int32()),
+        ("energy_kwh", pa.float32()),
+        ("energy_kwh_low", pa.float32()),
+        ("energy_kwh_high", pa.float32()),
+        ("gpu_energy_j", pa.float32()),
+        ("gpu_energy_j_low", pa.float32()),
+        ("gpu_energy_j_high", pa.float32()),
+    ]
+)
+"""Energies of 4 epochs on a calibrated device, predicted for every cell (surrogates.devices): ``row`` is that of the
+space's file behind the view ``benchmark``, facility energies include the PUE 1.59, ends are of 90 % intervals."""
 
 PRINTED = pa.schema(
     [

@@ -46,6 +46,7 @@ class Entry:
 
     Energies are facility energies (IT energy times the PUE 1.59, as EC-NAS stores them) in kWh, components in J at
     the devices, accuracies in [0, 1], times in s. ``*_std`` is the standard deviation over repeated trainings,
+    ``*_low`` and ``*_high`` are the 90 % interval where the figure is predicted,
     ``*_provenance`` one of measured, scaled, surrogate, published, predicted, ``*_source`` the file it is from.
     ``*_correction`` is the factor that brings a figure which was scaled linearly from 4 epochs to what the measured
     budgets of 4V let expect (``analysis.scaling``); 1 where nothing was scaled.
@@ -70,12 +71,16 @@ class Entry:
     cpu_energy_j: float | None
     validation_accuracy: float | None
     validation_accuracy_std: float | None
+    validation_accuracy_low: float | None
+    validation_accuracy_high: float | None
     test_accuracy: float | None
     accuracy_repeats: int | None
     accuracy_provenance: str | None
     accuracy_source: str | None
     training_time_s: float | None
     training_time_s_std: float | None
+    training_time_s_low: float | None
+    training_time_s_high: float | None
     time_provenance: str | None
     time_source: str | None
     energy_correction: float | None
@@ -134,13 +139,23 @@ class Benchmark:
         self._refresh()
         return self._signature or ()
 
-    def query(self, cell: Cell | str, epochs: int = 108, space: str | None = None) -> Entry:
+    def query(
+        self,
+        cell: Cell | str,
+        epochs: int = 108,
+        space: str | None = None,
+        *,
+        predicted: bool = True,
+        device: str | None = None,
+    ) -> Entry:
         """One cell at one training budget.
 
         Args:
             cell: a cell or its NAS-Bench-101 hash.
             epochs: 4, 12, 36 or 108.
             space: 4V, 5V or 7V, whose energy scale is meant; by default the smallest that holds the cell.
+            predicted: whether a prediction stands in where no accuracy or time is published.
+            device: a calibrated device that energies are predicted for (``surrogates.devices``).
 
         Raises:
             UnknownCell: no such cell in that space.
@@ -158,7 +173,7 @@ class Benchmark:
             space = known[0]["space"]
         check_space(space)
         rows = self.rows(
-            f"select {_ENTRY_COLUMNS} from benchmark where space = ? and epochs = ? and hash = ?",
+            f"select {_ENTRY_COLUMNS} from {table(predicted, device)} where space = ? and epochs = ? and hash = ?",
             [space, epochs, digest],
         )
         if not rows:
@@ -282,6 +297,17 @@ class Benchmark:
 @cache
 def _open(data: Path, bundled: Path) -> Benchmark:
     return Benchmark(data, bundled)
+
+
+def table(predicted: bool = True, device: str | None = None) -> str:
+    """What to select from for the columns of the view ``benchmark`` and, as ``row``, the place in a space's file.
+
+    Args:
+        predicted: whether predictions stand in where no accuracy or time is published.
+        device: a calibrated device whose energies stand in for the benchmark's; None for these.
+    """
+    base = "_rows" if predicted else "_known"
+    return base if device is None else f"_on_device('{device.replace(chr(39), chr(39) * 2)}', '{base}')"
 
 
 def check_epochs(epochs: int) -> None:

@@ -43,11 +43,30 @@ select
         when epochs = 4 or energy_provenance <> 'scaled' then 1
         when time_provenance = 'scaled' then _scaling.gpu_j_per_s * training_time_s / gpu_energy_j
     end as gpu_energy_correction,
-    case when epochs > 4 and time_provenance = 'scaled' then _scaling.time else 1 end as time_correction
+    case when epochs > 4 and time_provenance = 'scaled' then _scaling.time else 1 end as time_correction,
+    null::double as energy_kwh_low, null::double as energy_kwh_high,
+    null::double as gpu_energy_j_low, null::double as gpu_energy_j_high
 from _stored left join _scaling using (epochs);
 
 create or replace view benchmark as
-select * exclude (row) from _rows;
+select * exclude (row, energy_kwh_low, energy_kwh_high, gpu_energy_j_low, gpu_energy_j_high) from _rows;
+
+-- The same without what this project's models predict.
+create or replace view _known as
+select
+    * replace (
+        case when accuracy_provenance <> 'predicted' then validation_accuracy end as validation_accuracy,
+        null::double as validation_accuracy_low,
+        null::double as validation_accuracy_high,
+        nullif(accuracy_provenance, 'predicted') as accuracy_provenance,
+        case when accuracy_provenance <> 'predicted' then accuracy_source end as accuracy_source,
+        case when time_provenance <> 'predicted' then training_time_s end as training_time_s,
+        null::double as training_time_s_low,
+        null::double as training_time_s_high,
+        nullif(time_provenance, 'predicted') as time_provenance,
+        case when time_provenance <> 'predicted' then time_source end as time_source
+    )
+from _rows;
 
 -- Every published or ingested result; the published 7V surrogate is computed from its 4-epoch value.
 create or replace view results as
@@ -75,3 +94,30 @@ group by study, space, algorithm, trial, source;
 
 create or replace view measurements as
 {measurements};
+
+create or replace view _devices as
+{devices};
+
+-- `_rows` or `_known` with the energies that are predicted for a calibrated device: those of 4 epochs, scaled linearly.
+create or replace macro _on_device(name, base) as table
+select
+    rows.* replace (
+        predicted.energy_kwh::double * rows.epochs / 4 as energy_kwh,
+        null::double as energy_kwh_std,
+        predicted.energy_kwh_low::double * rows.epochs / 4 as energy_kwh_low,
+        predicted.energy_kwh_high::double * rows.epochs / 4 as energy_kwh_high,
+        null::smallint as energy_repeats,
+        'predicted' as energy_provenance,
+        name as energy_source,
+        null::varchar as energy_artefact,
+        predicted.gpu_energy_j::double * rows.epochs / 4 as gpu_energy_j,
+        predicted.gpu_energy_j_low::double * rows.epochs / 4 as gpu_energy_j_low,
+        predicted.gpu_energy_j_high::double * rows.epochs / 4 as gpu_energy_j_high,
+        null::double as cpu_energy_j,
+        _scaling.energy as energy_correction,
+        _scaling.energy as gpu_energy_correction
+    )
+from query_table(base) as rows
+join _devices as predicted on predicted.space = rows.space and predicted.row = rows.row
+left join _scaling on _scaling.epochs = rows.epochs
+where predicted.device = name;

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, Self, get_args
 
+from ecnas_core.benchmark.store import table
 from ecnas_core.carbon.intensity import Grid, grid
 from ecnas_core.errors import EcnasError
 
@@ -37,6 +38,9 @@ class Lens:
         corrected: whether energies and times that are 4-epoch ones times a factor (5V beyond 4 epochs, and the 7V
             surrogate) are brought to what the measured budgets of 4V let expect: 5V's energies to the mean energy per
             second of 4-epoch training time, times and 7V by the mean ratio (``analysis.scaling``).
+        predicted: whether accuracies and times that this project's models predict stand in where none is published.
+        device: a device calibrated by some measured cells, for which every energy is then predicted
+            (``surrogates.devices``); None for the benchmark's own.
 
     Raises:
         InvalidLens: scope, PUE, intensity or unit out of range.
@@ -49,6 +53,8 @@ class Lens:
     g_per_kwh: float | None = None
     unit: Unit = "kWh"
     corrected: bool = False
+    predicted: bool = True
+    device: str | None = None
 
     def __post_init__(self) -> None:
         if self.scope not in SCOPES:
@@ -119,9 +125,19 @@ class Lens:
         kwh = self._kwh(energy_kwh, gpu_energy_j, energy_correction, gpu_energy_correction)
         return None if kwh is None else kwh * (self.intensity / 1000)
 
+    @property
+    def table(self) -> str:
+        """What to select from for figures under this lens; see ``benchmark.store.table``."""
+        return table(self.predicted, self.device)
+
     def energy_sql(self) -> str:
         """The SQL expression of ``convert`` over its arguments, which are columns of the view ``benchmark``."""
         return f"({self._kwh_sql()} * {self._unit_per_kwh()!r})"
+
+    def energy_interval_sql(self) -> tuple[str, str]:
+        """The SQL expressions of the ends of the 90 % interval of ``energy_sql``; null where it is not predicted."""
+        low, high = (f"({self._kwh_sql(end)} * {self._unit_per_kwh()!r})" for end in ("_low", "_high"))
+        return low, high
 
     def footprint_sql(self) -> str:
         """The SQL expression of ``footprint`` over the same columns."""
@@ -141,7 +157,9 @@ class Lens:
         where = self.grid
         place = f"{where.country} {where.year}, " if where else ""
         correction = "; linear scaling corrected" if self.corrected else ""
-        return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh{correction}"
+        known = "" if self.predicted else "; without predicted accuracies"
+        known += "" if self.device is None else f"; energies predicted for {self.device}"
+        return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh{correction}{known}"
 
     def to_params(self) -> dict[str, str]:
         """The lens as URL parameters; defaults are left out."""
@@ -159,6 +177,10 @@ class Lens:
             params["unit"] = self.unit
         if self.corrected:
             params["corrected"] = "1"
+        if not self.predicted:
+            params["predicted"] = "0"
+        if self.device is not None:
+            params["device"] = self.device
         return params
 
     @classmethod
@@ -172,16 +194,19 @@ class Lens:
         default = cls()
         place = params.get("grid", default.country or "")
         by_hand = not place.isalpha()
-        corrected = params.get("corrected", "0")
-        if corrected not in ("0", "1"):
-            raise InvalidLens(f"corrected={corrected[:20]!r} is no choice; write 0 or 1")
+        switches = {"corrected": params.get("corrected", "0"), "predicted": params.get("predicted", "1")}
+        for name, choice in switches.items():
+            if choice not in ("0", "1"):
+                raise InvalidLens(f"{name}={choice[:20]!r} is no choice; write 0 or 1")
         return cls(
             scope=params.get("scope", default.scope),  # type: ignore[arg-type]
             pue=_number(params["pue"], "PUE") if "pue" in params else default.pue,
             country=None if by_hand else place,
             g_per_kwh=_number(place, "carbon intensity") if by_hand else None,
             unit=params.get("unit", default.unit),  # type: ignore[arg-type]
-            corrected=corrected == "1",
+            corrected=switches["corrected"] == "1",
+            predicted=switches["predicted"] == "1",
+            device=params.get("device"),
         )
 
     def _kwh(
@@ -198,9 +223,9 @@ class Lens:
         kwh = stored / JOULES_PER_KWH if gpu else stored * self._factor()
         return kwh * correction if self.corrected and correction is not None else kwh
 
-    def _kwh_sql(self) -> str:
+    def _kwh_sql(self, end: str = "") -> str:
         gpu = self.scope == "GPU"
-        kwh = f"gpu_energy_j / {JOULES_PER_KWH!r}" if gpu else f"energy_kwh * {self._factor()!r}"
+        kwh = f"gpu_energy_j{end} / {JOULES_PER_KWH!r}" if gpu else f"energy_kwh{end} * {self._factor()!r}"
         if not self.corrected:
             return kwh
         return f"{kwh} * {'gpu_energy_correction' if gpu else 'energy_correction'}"

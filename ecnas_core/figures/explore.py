@@ -58,6 +58,14 @@ def value(metric: Metric, number: float | None) -> str:
     return format_quantity(number, metric.unit, metric.digits)
 
 
+def intervals(frame: pd.DataFrame, name: str, shown: Metric) -> list[str]:
+    """The 90 % intervals of predicted values on an axis (x or y) for the eye, empty for all others."""
+    return [
+        "" if pd.isna(low) else f"{value(shown, low)} to {value(shown, high)}"
+        for low, high in zip(frame[f"{name}_low"], frame[f"{name}_high"], strict=True)
+    ]
+
+
 def cells(number: int) -> str:
     """A number of cells in words, such as "1 cell"."""
     return f"{_count(number)} cell" + ("" if number == 1 else "s")
@@ -99,6 +107,29 @@ def headline(picture: Picture) -> str:
         only = picture.front.iloc[0]
         return f"{known}; one is best in both: {value(x, only['x'])}, {y.label.lower()} {value(y, only['y'])}."
     return f"{known}; {len(picture.front)} of them form the front."
+
+
+def predicted(picture: Picture) -> str | None:
+    """What of the front and the knee rests on predictions, with the knee's interval; None where nothing does."""
+    front, axes = picture.front, {"x": picture.view.axes[0], "y": picture.view.axes[1]}
+    resting = front[["x_low", "y_low"]].notna()
+    count = int(resting.any(axis=1).sum())
+    if not count:
+        return None
+    names = [axes[name[0]].label.lower() for name in resting if resting[name].any()]
+    told = (
+        f"The front rests on predictions: of its {cells(len(front))} {count} {'has' if count == 1 else 'have'} a "
+        f"predicted {' and '.join(names)} (open triangles, with 90 % intervals)."
+    )
+    for knee in front[front["role"] == "rk"].itertuples():
+        ends = [
+            f"{axis.label.lower()} between {value(axis, getattr(knee, f'{name}_low'))} and "
+            f"{value(axis, getattr(knee, f'{name}_high'))}"
+            for name, axis in axes.items()
+            if not pd.isna(getattr(knee, f"{name}_low"))
+        ]
+        told += f" The knee's {' and its '.join(ends)}." if ends else " The knee is no prediction."
+    return told
 
 
 def plane(
@@ -171,6 +202,8 @@ def plane(
                 name=f"front, {cells(len(front))}",
                 line={"color": FRONT, "width": 2, "shape": step},
                 marker=_markers(front, picture.view, FRONT, dark, 8),
+                error_x=_whiskers(front, "x"),
+                error_y=_whiskers(front, "y"),
                 hovertemplate=_hover(x, y),
             ),
             front,
@@ -395,6 +428,20 @@ def _markers(cells: pd.DataFrame, view: View, color: str, dark: bool, size: floa
         "color": [one["color"] for one in each],
         "size": size,
         "line": {"color": [one["line"]["color"] for one in each], "width": [one["line"]["width"] for one in each]},
+    }
+
+
+def _whiskers(cells: pd.DataFrame, name: str) -> dict[str, object] | None:
+    """The 90 % intervals of predicted values as error bars; None where nothing is predicted."""
+    low, high = cells[f"{name}_low"], cells[f"{name}_high"]
+    if low.isna().all():
+        return None
+    return {
+        "array": (high - cells[name]).to_numpy(np.float32),
+        "arrayminus": (cells[name] - low).to_numpy(np.float32),
+        "color": _translucent(FRONT, 0.55),
+        "thickness": 1,
+        "width": 2,
     }
 
 

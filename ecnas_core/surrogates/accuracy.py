@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from ecnas_core.benchmark.official import EPOCHS
+from ecnas_core.benchmark.schema import PREDICTED
 from ecnas_core.benchmark.store import Benchmark, UnknownCell, check_epochs
 from ecnas_core.cells import CellTable, enumerate_cells
 from ecnas_core.surrogates import conformal, graph_network, weights
@@ -323,31 +325,28 @@ def predict(
     return frame
 
 
-def predictions(bench: Benchmark, model: AccuracyModel) -> pd.DataFrame:
-    """All cells at all budgets, rounded to what is known, as ``build-data`` stores them.
+def predictions(bench: Benchmark, model: AccuracyModel) -> pa.Table:
+    """All cells at all budgets, rounded to what is known, as they are bundled.
 
     Args:
         bench: the benchmark.
         model: the model.
 
     Returns:
-        One row a cell by rising hash: ``hash`` and for each budget the columns of ``AccuracyModel.predict`` with the
-        budget behind (``validation_accuracy_108``), single precision: accuracies to 4 decimals, times to 4 digits, the
-        bounds rounded outwards to as many.
+        One row a cell by rising hash: ``hash`` and the columns of ``schema.PREDICTED``: accuracies to 4 decimals, times
+        in s to 4 digits, the bounds rounded outwards to as many.
     """
-    import pandas as pd
-
     hashes, table = look_up(bench)
-    columns: dict[str, Any] = {"hash": hashes}
-    for epochs, frame in model.predict_all(table).items():
+    columns = [pa.array(hashes, pa.string())]
+    for frame in model.predict_all(table).values():
         for name, values in frame.items():
             rounding = {"low": np.floor, "high": np.ceil}.get(str(name).rpartition("_")[2], np.round)
             decimals: Any = ACCURACY_DECIMALS
             if "time" in str(name):
                 decimals = TIME_DIGITS - 1 - np.floor(np.log10(values.to_numpy()))
             scale = 10.0**decimals
-            columns[f"{name}_{epochs}"] = (rounding(values.to_numpy() * scale) / scale).astype(np.float32)
-    return pd.DataFrame(columns)
+            columns.append(pa.array(rounding(values.to_numpy() * scale) / scale))
+    return pa.table(columns, ["hash", *PREDICTED.names]).cast(pa.schema([("hash", pa.string()), *PREDICTED]))
 
 
 def load(path: Path) -> AccuracyModel:

@@ -9,9 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from ecnas_core.analysis import explore
-from ecnas_core.analysis.metrics import metric
+from ecnas_core.analysis.metrics import Metric, metric
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.store import Entry
+from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import budget_curve, value
@@ -39,7 +40,7 @@ def show(view: View, digest: str, params: Mapping[str, str]) -> None:
             icon=":material/filter_alt_off:",
         )
         return
-    entry = bench().query(digest, view.epochs, view.space)
+    entry = bench().query(digest, view.epochs, view.space, predicted=view.lens.predicted)
     cell = entry.cell
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Cell {digest[:8]}", anchor=False)
@@ -132,6 +133,25 @@ def _rows(view: View, row: pd.Series, entry: Entry) -> list[list[str]]:
     return rows
 
 
+def accuracy_note(entry: Entry, lens: Lens, name: str = "validation_accuracy") -> str:
+    """Where a cell's accuracy is from and how sure it is.
+
+    Args:
+        entry: the cell, as the lens lets it be seen.
+        lens: how figures are shown.
+        name: validation_accuracy or test_accuracy.
+    """
+    if entry.accuracy_provenance is None:
+        return "not published here for this cell"
+    if entry.accuracy_provenance == "predicted":
+        return _predicted(metric(name, lens), entry.validation_accuracy_low, entry.validation_accuracy_high)
+    words = [entry.accuracy_provenance, f"mean of {entry.accuracy_repeats}" if (entry.accuracy_repeats or 0) > 1
+             else "one repeat"]  # fmt: skip
+    if name == "validation_accuracy" and entry.validation_accuracy_std is not None:
+        words.append(f"± {entry.validation_accuracy_std:.4f}")
+    return ", ".join(words)
+
+
 def _note(name: str, entry: Entry, view: View) -> str:
     if name in ("energy", "footprint"):
         if view.lens.convert(entry.energy_kwh, entry.gpu_energy_j) is None:
@@ -142,20 +162,22 @@ def _note(name: str, entry: Entry, view: View) -> str:
         if name == "energy" and entry.energy_kwh_std is not None and entry.energy_kwh:
             words.append(f"± {entry.energy_kwh_std / entry.energy_kwh:.1%} over {entry.energy_repeats} repeats")
         return ", ".join(words)
+    if name == "test_accuracy" and entry.test_accuracy is None:
+        return "not published here for this cell"
     if name in ("validation_accuracy", "test_accuracy"):
-        if entry.accuracy_provenance is None or getattr(entry, name) is None:
-            return "not published here for this cell"
-        words = [entry.accuracy_provenance, f"mean of {entry.accuracy_repeats}" if (entry.accuracy_repeats or 0) > 1
-                 else "one repeat"]  # fmt: skip
-        if name == "validation_accuracy" and entry.validation_accuracy_std is not None:
-            words.append(f"± {entry.validation_accuracy_std:.4f}")
-        return ", ".join(words)
+        return accuracy_note(entry, view.lens, name)
     if name == "training_time":
         if entry.time_provenance is None:
             return "not published here for this cell"
+        if entry.time_provenance == "predicted":
+            return _predicted(metric(name, view.lens), entry.training_time_s_low, entry.training_time_s_high)
         hardware = "NAS-Bench-101's TPU" if entry.time_provenance == "published" else "Quadro RTX 6000"
         return ", ".join([entry.time_provenance, *_corrected(view, entry.time_correction), hardware])
     return "computed from the cell"
+
+
+def _predicted(shown: Metric, low: float | None, high: float | None) -> str:
+    return f"predicted, 90 % interval {value(shown, low)} to {value(shown, high)}"
 
 
 def _corrected(view: View, factor: float | None) -> list[str]:

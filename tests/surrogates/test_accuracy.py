@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from ecnas_core.benchmark import UnknownCell, UnknownEpochs
+from ecnas_core.benchmark.schema import PREDICTED
 from ecnas_core.cells import enumerate_cells
 from ecnas_core.surrogates import accuracy, conformal, graph_network, weights
 from ecnas_core.surrogates.accuracy import MEANS, SAMPLE, Published
@@ -210,17 +211,20 @@ class TestPredictions:
     def test_rounded_outwards(self, bench, found, fitted, monkeypatch):
         hashes, table = look_up(bench, found.hashes[:300])
         monkeypatch.setattr(accuracy, "look_up", lambda _: (hashes, table))
-        stored = accuracy.predictions(bench, fitted)
+        stored = accuracy.predictions(bench, fitted).to_pandas()
         assert stored["hash"].tolist() == hashes
-        assert len(stored.columns) == 1 + 4 * 6
+        assert list(stored.columns[1:]) == PREDICTED.names
         slack = 1e-7
         for epochs, exact in fitted.predict_all(table).items():
-            own = {name: stored[f"{name}_{epochs}"].astype(np.float64) for name in exact}
-            assert stored[f"low_{epochs}"].dtype == np.float32
-            assert np.abs(own["validation_accuracy"] - exact["validation_accuracy"]).max() <= 0.5e-4 + slack
-            assert np.abs(own["training_time_s"] / exact["training_time_s"] - 1).max() <= 0.5e-3 + slack
-            for low, high, tolerance in (("low", "high", 1e-4), ("time_low", "time_high", None)):
-                step = exact[low].mul(1e-3) if tolerance is None else tolerance
-                assert ((own[low] <= exact[low] * (1 + slack)) & (own[low] >= exact[low] - step - slack)).all()
-                step = exact[high].mul(1e-3) if tolerance is None else tolerance
-                assert ((own[high] >= exact[high] * (1 - slack)) & (own[high] <= exact[high] + step + slack)).all()
+            own = {
+                name: stored[f"predicted_{name}_{epochs}"].astype(np.float64)
+                for name in ("accuracy", "accuracy_low", "accuracy_high", "time_s", "time_s_low", "time_s_high")
+            }
+            assert np.abs(own["accuracy"] - exact["validation_accuracy"]).max() <= 0.5e-4 + slack
+            assert np.abs(own["time_s"] / exact["training_time_s"] - 1).max() <= 0.5e-3 + slack
+            low, high = exact["low"], exact["high"]
+            assert ((own["accuracy_low"] <= low + slack) & (own["accuracy_low"] >= low - 1e-4 - slack)).all()
+            assert ((own["accuracy_high"] >= high - slack) & (own["accuracy_high"] <= high + 1e-4 + slack)).all()
+            low, high = exact["time_low"], exact["time_high"]
+            assert ((own["time_s_low"] <= low * (1 + slack)) & (own["time_s_low"] >= low * (1 - 1e-3))).all()
+            assert ((own["time_s_high"] >= high * (1 - slack)) & (own["time_s_high"] <= high * (1 + 1e-3))).all()
