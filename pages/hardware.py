@@ -14,7 +14,7 @@ from ecnas_core.benchmark import EPOCHS
 from ecnas_core.figures import hardware as figures
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, chart, downloads, html, page, session
+from pages.widgets import card, chart, downloads, html, lens_device, page, session
 
 SECTIONS = {"energy": "Energy", "ranking": "Ranking", "regret": "Regret"}
 CHOICES = ("section", "metric", "sort", "outliers", "k", "a", "b", "accuracy_epochs")
@@ -160,7 +160,19 @@ def energy(shown: Comparison) -> None:
         "of the 91 cells. The paper's Figure 3 shows these energies with the names of the RTX 3060 and the RTX 3090 "
         "swapped in its legend, and its axis cuts the point at 179 Wh off."
     )
+    in_lens(shown)
     outliers(shown)
+
+
+def in_lens(shown: Comparison) -> None:
+    """Offer every energy in the app for one of the devices."""
+    with st.expander("See all spaces on one of these devices", icon=":material/visibility:"):
+        st.markdown(
+            "From the cells that were measured on a device, the energies of all 423 624 on it are predicted, with a "
+            "90 % interval. The lens then shows them on every page, marked as predicted."
+        )
+        name = st.selectbox("Device", shown.devices, key="hardware_in_lens", width=320)
+        lens_device.offer(name, hardware.measured_on(session.bench(), name))
 
 
 def outliers(shown: Comparison) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ecnas_core.analysis.hardware import IMAGES_PER_EPOCH, OFFICIAL_DEVICES, SPACE, HardwareView, compare
 from ecnas_core.benchmark.store import Benchmark, check_epochs
 from ecnas_core.carbon import Lens
-from ecnas_core.carbon.lens import STORED_PUE
+from ecnas_core.carbon.lens import JOULES_PER_KWH, STORED_PUE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,6 +60,27 @@ def comparable(step: Step, lens: Lens, epochs: int) -> float | None:
     """
     own = value(step, lens, epochs)
     return None if own is None else own * IMAGES_PER_EPOCH / step.images_per_epoch
+
+
+def energies(steps: Iterable[Step], epochs: int = 4) -> pd.DataFrame:
+    """What measured steps tell of trainings as the benchmark's, for calibrating a device.
+
+    Args:
+        steps: the measurements.
+        epochs: of the trainings.
+
+    Returns:
+        One row a measurement: ``hash``, ``energy_kwh`` (facility, PUE 1.59) and ``gpu_energy_j``, NaN where a component
+        was not measured.
+    """
+    import pandas as pd
+
+    gpu = Lens(scope="GPU")
+    rows = [(step.hash, comparable(step, Lens(), epochs), comparable(step, gpu, epochs)) for step in steps]
+    frame = pd.DataFrame(rows, columns=["hash", "energy_kwh", "gpu_energy_j"])
+    return frame.astype({"energy_kwh": float, "gpu_energy_j": float}).assign(
+        gpu_energy_j=lambda each: each["gpu_energy_j"] * JOULES_PER_KWH
+    )
 
 
 def entries(bench: Benchmark, step: Step, lens: Lens, epochs: int = 4) -> pd.DataFrame:

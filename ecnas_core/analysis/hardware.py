@@ -304,6 +304,37 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     )
 
 
+def measured_on(bench: Benchmark, device: str) -> pd.DataFrame:
+    """What was measured of the 4V cells on a device, outliers left out.
+
+    Args:
+        bench: the benchmark.
+        device: a released one, or one of the user's as ``compare`` names it.
+
+    Returns:
+        One row a cell: ``hash``, ``energy_kwh`` (facility, PUE 1.59) and ``gpu_energy_j`` of 4 epochs, NaN where not
+        known.
+
+    Raises:
+        UnknownDevice: there are no figures of it.
+    """
+    stored, gpu = (
+        _energies(compare(bench, HardwareView(outliers=True, lens=lens)).frame, device)
+        for lens in (Lens(), Lens(scope="GPU"))
+    )
+    if stored.empty and gpu.empty:
+        raise UnknownDevice(f"there are no figures for the device {device[:60]!r}; measure some cells on it")
+    return (
+        stored.rename("energy_kwh").to_frame().join((gpu * JOULES_PER_KWH).rename("gpu_energy_j"), how="outer")
+        .rename_axis("hash").reset_index()
+    )  # fmt: skip
+
+
+def _energies(frame: pd.DataFrame, device: str) -> pd.Series[float]:
+    """A device's energies by hash, without outliers."""
+    return frame[(frame["device"] == device) & ~frame["outlier"]].set_index("hash")["energy"]
+
+
 def by_device(compared: Comparison) -> pd.DataFrame:
     """Each device's figures in the unit shown.
 

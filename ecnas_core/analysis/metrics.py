@@ -79,7 +79,10 @@ def metric(key: str, lens: Lens) -> Metric:
             lens.energy_interval_sql(),
         )  # fmt: skip
     if key == "footprint":
-        return Metric("footprint", "Footprint", "kgCO2eq", "less", True, lens.footprint_sql(), "energy_provenance", 3)
+        return Metric(
+            "footprint", "Footprint", "kgCO2eq", "less", True, lens.footprint_sql(), "energy_provenance", 3,
+            lens.footprint_interval_sql(),
+        )  # fmt: skip
     if key == "training_time":
         interval = "training_time_s_low", "training_time_s_high"
         return Metric(

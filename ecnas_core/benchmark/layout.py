@@ -42,8 +42,8 @@ class Layout:
     Attributes:
         bundled: folder of the bundled figures.
         data: the user's folder; it need not exist.
-        files: for each of results, runs, measurements, devices and benchmark the Parquet files to read; a user's file stands
-            in for the bundled one of the same name, of results only an official one.
+        files: for each of results, runs, measurements, devices and benchmark the Parquet files to read; a user's file
+            stands in for the bundled one of the same name, of results only an official one.
         problems: files that were left out, each with the reason.
     """
 

@@ -63,11 +63,15 @@ class Entry:
     multiply_adds: int
     energy_kwh: float | None
     energy_kwh_std: float | None
+    energy_kwh_low: float | None
+    energy_kwh_high: float | None
     energy_repeats: int | None
     energy_provenance: str | None
     energy_source: str | None
     energy_artefact: str | None
     gpu_energy_j: float | None
+    gpu_energy_j_low: float | None
+    gpu_energy_j_high: float | None
     cpu_energy_j: float | None
     validation_accuracy: float | None
     validation_accuracy_std: float | None
@@ -225,6 +229,10 @@ class Benchmark:
         from ecnas_core.benchmark.sandbox import run
 
         return run(text, self.layout).frame
+
+    def devices(self) -> list[str]:
+        """Names of the calibrated devices (``surrogates.devices``)."""
+        return [row["device"] for row in self.rows("select distinct device from _devices order by device")]
 
     def sources(self) -> list[dict[str, Any]]:
         """Where the figures come from: one row a source with its records, cells, devices and provenances."""

@@ -132,16 +132,19 @@ class Lens:
 
     def energy_sql(self) -> str:
         """The SQL expression of ``convert`` over its arguments, which are columns of the view ``benchmark``."""
-        return f"({self._kwh_sql()} * {self._unit_per_kwh()!r})"
-
-    def energy_interval_sql(self) -> tuple[str, str]:
-        """The SQL expressions of the ends of the 90 % interval of ``energy_sql``; null where it is not predicted."""
-        low, high = (f"({self._kwh_sql(end)} * {self._unit_per_kwh()!r})" for end in ("_low", "_high"))
-        return low, high
+        return self._sql(self._unit_per_kwh())
 
     def footprint_sql(self) -> str:
         """The SQL expression of ``footprint`` over the same columns."""
-        return f"({self._kwh_sql()} * {self.intensity / 1000!r})"
+        return self._sql(self.intensity / 1000)
+
+    def energy_interval_sql(self) -> tuple[str, str]:
+        """The SQL expressions of the ends of the 90 % interval of ``energy_sql``; null where it is not predicted."""
+        return self._sql(self._unit_per_kwh(), "_low"), self._sql(self._unit_per_kwh(), "_high")
+
+    def footprint_interval_sql(self) -> tuple[str, str]:
+        """The SQL expressions of the ends of the 90 % interval of ``footprint_sql``; likewise."""
+        return self._sql(self.intensity / 1000, "_low"), self._sql(self.intensity / 1000, "_high")
 
     def time_sql(self) -> str:
         """The SQL expression of the training time in s over the columns of the view ``benchmark``."""
@@ -223,12 +226,12 @@ class Lens:
         kwh = stored / JOULES_PER_KWH if gpu else stored * self._factor()
         return kwh * correction if self.corrected and correction is not None else kwh
 
-    def _kwh_sql(self, end: str = "") -> str:
+    def _sql(self, per_kwh: float, end: str = "") -> str:
         gpu = self.scope == "GPU"
         kwh = f"gpu_energy_j{end} / {JOULES_PER_KWH!r}" if gpu else f"energy_kwh{end} * {self._factor()!r}"
-        if not self.corrected:
-            return kwh
-        return f"{kwh} * {'gpu_energy_correction' if gpu else 'energy_correction'}"
+        if self.corrected:
+            kwh += f" * {'gpu_energy_correction' if gpu else 'energy_correction'}"
+        return f"({kwh} * {per_kwh!r})"
 
     def _factor(self) -> float:
         return (self.pue if self.scope == "facility" else 1.0) / STORED_PUE

@@ -17,7 +17,7 @@ from ecnas_core.measure import store
 from ecnas_core.measure.record import Measurement
 from ecnas_core.surrogates import transfer
 from ecnas_core.surrogates.transfer import FEWEST, Transfer
-from pages.widgets import downloads, html, measured
+from pages.widgets import downloads, html, lens_device, measured
 from pages.widgets.session import bench, dark
 
 SPACE, EPOCHS = hardware.SPACE, hardware.EPOCHS
@@ -154,6 +154,7 @@ def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, le
         + [("A cell's own spread", format_percent(device.noise), "around what its costs tell")]
     )
     st.caption(" ".join(device.notes))
+    lens_device.offer(_called(chosen), beside.energies(used))
     st.page_link("pages/hardware.py", label="See it on the page Hardware",
                  icon=":material/memory:")  # fmt: skip
 

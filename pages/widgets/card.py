@@ -40,7 +40,8 @@ def show(view: View, digest: str, params: Mapping[str, str]) -> None:
             icon=":material/filter_alt_off:",
         )
         return
-    entry = bench().query(digest, view.epochs, view.space, predicted=view.lens.predicted)
+    entry = bench().query(digest, view.epochs, view.space, predicted=view.lens.predicted,
+                          device=view.lens.device)  # fmt: skip
     cell = entry.cell
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.subheader(f"Cell {digest[:8]}", anchor=False)
@@ -154,14 +155,7 @@ def accuracy_note(entry: Entry, lens: Lens, name: str = "validation_accuracy") -
 
 def _note(name: str, entry: Entry, view: View) -> str:
     if name in ("energy", "footprint"):
-        if view.lens.convert(entry.energy_kwh, entry.gpu_energy_j) is None:
-            return "the GPU's share is not recorded for this space"
-        gpu = view.lens.scope == "GPU"
-        correction = entry.gpu_energy_correction if gpu else entry.energy_correction
-        words = [entry.energy_provenance or "", *_corrected(view, correction)]
-        if name == "energy" and entry.energy_kwh_std is not None and entry.energy_kwh:
-            words.append(f"± {entry.energy_kwh_std / entry.energy_kwh:.1%} over {entry.energy_repeats} repeats")
-        return ", ".join(words)
+        return _energy_note(name, entry, view.lens)
     if name == "test_accuracy" and entry.test_accuracy is None:
         return "not published here for this cell"
     if name in ("validation_accuracy", "test_accuracy"):
@@ -172,17 +166,34 @@ def _note(name: str, entry: Entry, view: View) -> str:
         if entry.time_provenance == "predicted":
             return _predicted(metric(name, view.lens), entry.training_time_s_low, entry.training_time_s_high)
         hardware = "NAS-Bench-101's TPU" if entry.time_provenance == "published" else "Quadro RTX 6000"
-        return ", ".join([entry.time_provenance, *_corrected(view, entry.time_correction), hardware])
+        return ", ".join([entry.time_provenance, *_corrected(view.lens, entry.time_correction), hardware])
     return "computed from the cell"
+
+
+def _energy_note(name: str, entry: Entry, lens: Lens) -> str:
+    if lens.convert(entry.energy_kwh, entry.gpu_energy_j) is None:
+        return f"not measured on {lens.device}" if lens.device else "the GPU's share is not recorded for this space"
+    correction = entry.gpu_energy_correction if lens.scope == "GPU" else entry.energy_correction
+    if lens.device:
+        convert = lens.convert if name == "energy" else lens.footprint
+        factors = entry.energy_correction, entry.gpu_energy_correction
+        low = convert(entry.energy_kwh_low, entry.gpu_energy_j_low, *factors)
+        high = convert(entry.energy_kwh_high, entry.gpu_energy_j_high, *factors)
+        words = [_predicted(metric(name, lens), low, high), *_corrected(lens, correction), f"on {lens.device}"]
+        return ", ".join(words)
+    words = [entry.energy_provenance or "", *_corrected(lens, correction)]
+    if name == "energy" and entry.energy_kwh_std is not None and entry.energy_kwh:
+        words.append(f"± {entry.energy_kwh_std / entry.energy_kwh:.1%} over {entry.energy_repeats} repeats")
+    return ", ".join(words)
 
 
 def _predicted(shown: Metric, low: float | None, high: float | None) -> str:
     return f"predicted, 90 % interval {value(shown, low)} to {value(shown, high)}"
 
 
-def _corrected(view: View, factor: float | None) -> list[str]:
+def _corrected(lens: Lens, factor: float | None) -> list[str]:
     """A word for what the lens corrected, nothing where nothing was scaled."""
-    return [f"corrected by {factor:.3f}"] if view.lens.corrected and factor not in (None, 1) else []
+    return [f"corrected by {factor:.3f}"] if lens.corrected and factor not in (None, 1) else []
 
 
 def _standing(view: View, digest: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
+from pages.widgets import html, session
 
 BY_HAND = "by hand"
 _SCOPES = {"facility": "Facility", "IT": "IT", "GPU": "GPU"}
@@ -22,9 +23,19 @@ def control() -> None:
         "lens_intensity": lens.intensity,
         "lens_corrected": lens.corrected,
         "lens_predicted": lens.predicted,
+        "lens_device": lens.device,
     }
     for key, value in seeds.items():
         state.setdefault(key, value)
+    if "lens_device_next" in state:
+        state.lens_device = state.pop("lens_device_next")
+    calibrated = session.bench().devices()
+    if state.lens_device not in (None, *calibrated):
+        st.warning(
+            f"{html.sentence(state.lens_device)} is not calibrated here; energies are the benchmark's own.",
+            icon=":material/memory:",
+        )
+        state.lens_device = None
     st.subheader(
         "Lens",
         help="How every energy in the app is counted. EC-NAS stores facility energy: (GPU + CPU energy) × PUE 1.59.",
@@ -46,6 +57,17 @@ def control() -> None:
         key="lens_pue",
         disabled=scope != "facility",
         help="Power usage effectiveness: facility energy per IT energy. EC-NAS uses 1.59 (Uptime Institute, 2020).",
+    )
+    device = st.selectbox(
+        "Device",
+        [None, *calibrated],
+        format_func=lambda name: name or "The benchmark's own",
+        key="lens_device",
+        disabled=not calibrated,
+        help=(
+            "The benchmark's own: Quadro RTX 6000. A device of which a few cells were measured can be calibrated on "
+            "the page Measure or Hardware; the energy of every cell on it is then predicted, with a 90 % interval."
+        ),
     )
     countries = grids()
     code = st.selectbox(
@@ -77,5 +99,5 @@ def control() -> None:
             "is predicted is left out on every page."
         ),
     )
-    state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected, predicted)
+    state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected, predicted, device)
     st.caption(state.lens.describe())

@@ -1,0 +1,61 @@
+"""Taking a device into the lens: the energy of every cell on it, predicted from some that were measured."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from ecnas_core.errors import EcnasError
+from ecnas_core.surrogates import devices
+from pages.widgets import html
+from pages.widgets.session import bench
+
+state = st.session_state
+
+
+def offer(name: str, measured: pd.DataFrame) -> None:
+    """Show how every energy in the app can be seen for a device, or is.
+
+    Args:
+        name: of the device.
+        measured: columns ``hash``, ``energy_kwh`` and ``gpu_energy_j`` of 4 epochs, NaN where not known.
+    """
+    calibrated = name in bench().devices()
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if not calibrated:
+            if st.button("Predict every cell on it", icon=":material/visibility:", key=f"lens_predict_{name}",
+                         help="The lens can then show the energies of all spaces for this device."):  # fmt: skip
+                _predict(name, measured)
+        else:
+            st.button("Show it in the lens", icon=":material/visibility:", key=f"lens_show_{name}", on_click=_show,
+                      args=(name,), disabled=state.lens.device == name)  # fmt: skip
+            if st.button("Predict anew", icon=":material/refresh:", type="tertiary", key=f"lens_again_{name}",
+                         help="From all that has been measured since."):  # fmt: skip
+                _predict(name, measured)
+            st.button("Take out of the lens", icon=":material/visibility_off:", type="tertiary",
+                      key=f"lens_forget_{name}", on_click=_forget, args=(name,),
+                      help="The measurements stay; it can be predicted again.")  # fmt: skip
+    if state.lens.device == name:
+        st.caption(f":material/visibility: The lens shows every energy in the app for {html.plain(name)}.")
+
+
+def _predict(name: str, measured: pd.DataFrame) -> None:
+    try:
+        with st.spinner(f"Predicting every cell of 4V, 5V and 7V from {measured['hash'].nunique()} measured ones"):
+            devices.save(bench(), name, measured)
+    except EcnasError as error:
+        st.error(html.sentence(str(error)), icon=":material/error:")
+        return
+    _show(name)
+    st.rerun()
+
+
+def _show(name: str) -> None:
+    """Let the lens, whose widgets have been drawn already, turn to the device at its next run."""
+    state.lens_device_next = name
+
+
+def _forget(name: str) -> None:
+    devices.remove(bench(), name)
+    if state.lens.device == name:
+        state.lens_device_next = None
