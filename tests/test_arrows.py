@@ -1,6 +1,6 @@
 """Who may import whom, and what an import must not load.
 
-pages -> figures -> analysis, search, surrogates, measure, carbon -> benchmark -> cells
+pages, commands -> figures -> analysis, search, surrogates, measure, carbon -> benchmark -> cells
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOMS = [
-    {"pages", "app"},
+    {"pages", "app", "commands"},
     {"figures"},
     {"analysis", "search", "surrogates", "measure", "carbon"},
     {"benchmark"},
@@ -129,6 +129,8 @@ def test_arrows_point_downwards(path):
         where = f"{path.relative_to(ROOT)}:{line} imports {name}"
         if own is not None and other is not None:
             assert LEVEL[other] >= LEVEL[own], where
+        if own not in (None, "commands"):
+            assert other != "commands", f"{where}: the command line alone knows its commands"
         if own is not None and name.split(".")[0] == "ecnas_core":
             assert name not in ("ecnas_core.cli", "ecnas_core.__main__"), (
                 f"{where}: nothing stands above the command line"
