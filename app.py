@@ -16,13 +16,15 @@ session.start()
 st.logo("pages/widgets/logo.svg", icon_image="pages/widgets/icon.svg", size="large")
 page = st.navigation(
     [
-        st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:", default=True),
+        st.Page("pages/home.py", title="Home", icon=":material/home:", default=True),
+        st.Page("pages/explore.py", title="Explore", icon=":material/scatter_plot:"),
         st.Page("pages/swaps.py", title="Swaps", icon=":material/swap_horiz:"),
         st.Page("pages/hardware.py", title="Hardware", icon=":material/memory:"),
         st.Page("pages/scaling.py", title="Scaling", icon=":material/straighten:"),
         st.Page("pages/search.py", title="Search", icon=":material/search:"),
         st.Page("pages/carbon.py", title="Carbon", icon=":material/eco:"),
         st.Page("pages/measure.py", title="Measure", icon=":material/speed:"),
+        st.Page("pages/learn.py", title="Learn", icon=":material/school:"),
         st.Page("pages/data.py", title="Data", icon=":material/database:"),
     ],
     position="sidebar",

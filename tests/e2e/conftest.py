@@ -36,6 +36,7 @@ ARGUMENTS = (
 )
 # On a page's own path Streamlit's client asks below that path first and is answered 404.
 LOOKS_FOR_ITS_SERVER = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
+HEADINGS = {"Home": "EC-NAS Explorer"}
 WIDE = {"width": 1280, "height": 800}
 
 
@@ -118,11 +119,11 @@ class Tab:
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.address = address
-        self.title = "Explore"
+        self.title = "Home"
 
-    def open(self, path: str = "/", **params: str) -> Tab:
+    def open(self, path: str = "/explore", **params: str) -> Tab:
         """Go to a page and wait until it is drawn."""
-        self.title = path.strip("/").capitalize() or "Explore"
+        self.title = path.strip("/").capitalize() or "Home"
         self.page.goto(f"{self.address}{path}" + (f"?{urlencode(params)}" if params else ""))
         return self.drawn()
 
@@ -137,7 +138,7 @@ class Tab:
         """Wait until no script runs."""
         expect(self.page.locator("[data-testid=stApp][data-test-script-state=notRunning]")).to_be_attached()
         expect(self.page.locator("[data-stale=true]")).to_have_count(0)
-        expect(self.page.get_by_role("heading", name=self.title, exact=True)).to_be_visible()
+        expect(self.page.get_by_role("heading", name=HEADINGS.get(self.title, self.title), exact=True)).to_be_visible()
         return self
 
     def tab_to(self, selector: str) -> None:

@@ -59,7 +59,7 @@ class TestSources:
 
     def test_download_while_another_session_explores(self, open_own, released):
         """What is downloaded counts in the other session too, which sees no error and needs no restart."""
-        other = open_own().open("/", space="5V")
+        other = open_own().open(space="5V")
         [(known,)] = duckdb.sql(
             f"select count(validation_accuracy) from '{BENCHMARK}/5V.parquet' where epochs = 108"
         ).fetchall()

@@ -116,7 +116,7 @@ class TestCellCard:
         code = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode")
         expect(code).to_have_count(4)
         assert Cell.from_json(code.first.inner_text()).hash == cell["hash"]
-        assert code.last.inner_text().strip() == f"{tab.address}/?space=4V&cell={cell['hash']}"
+        assert code.last.inner_text().strip() == f"{tab.address}/explore?space=4V&cell={cell['hash']}"
         page.keyboard.press("Escape")
         page.get_by_role("button", name="Close", exact=True).click()
         tab.until_params(cell=None)

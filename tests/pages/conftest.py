@@ -32,7 +32,7 @@ class Page:
 
     def __init__(self, page: str = "explore", **params: str) -> None:
         self.app = AppTest.from_file(str(APP), default_timeout=60)
-        if page != "explore":
+        if page != "home":
             self.app.switch_page(f"pages/{page}.py")
         for name, value in params.items():
             self.app.query_params[name] = value
