@@ -71,7 +71,7 @@ def register(command: Command) -> None:
 
     build = command(
         "build-data", _build_data, "Rebuild the bundled figures from the released files and recovered tables",
-        "  python -m ecnas_core build-data ../shared\n  python -m ecnas_core build-data ../shared --out /tmp/data",
+        "  python -m ecnas_core build-data ~/ec-nas\n  python -m ecnas_core build-data ~/ec-nas --out /tmp/data",
     )  # fmt: skip
     build.add_argument("shared", metavar="SHARED", type=Path, help="folder that holds official/ and published/")
     build.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "data", help="default: data/")
@@ -86,7 +86,9 @@ def _info(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     spaces = {
         row.pop("space"): row
         for row in bench.rows(
-            "select space, count(*) as cells, count(validation_accuracy) as with_accuracy_at_108_epochs, "
+            "select space, count(*) as cells, "
+            "count(*) filter (where accuracy_provenance <> 'predicted') as with_accuracy_at_108_epochs, "
+            "count(*) filter (where accuracy_provenance = 'predicted') as predicted_at_108_epochs, "
             "any_value(energy_provenance) as energy_provenance, count(energy_artefact) as energy_artefacts "
             "from benchmark where epochs = 108 group by space order by space"
         )
@@ -118,15 +120,19 @@ def _query(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         },
     }
     lines = [f"{entry.cell.to_text()}   {entry.hash}   {entry.space}, {entry.epochs} epochs"]
-    for label, value, deviation, unit, provenance, source in (
-        ("energy", entry.energy_kwh, entry.energy_kwh_std, "kWh", entry.energy_provenance, entry.energy_source),
-        ("validation accuracy", entry.validation_accuracy, entry.validation_accuracy_std, "",
+    accuracy = entry.validation_accuracy_low, entry.validation_accuracy_high
+    time = entry.training_time_s_low, entry.training_time_s_high
+    for label, value, deviation, ends, unit, provenance, source in (
+        ("energy", entry.energy_kwh, entry.energy_kwh_std, None, "kWh", entry.energy_provenance, entry.energy_source),
+        ("validation accuracy", entry.validation_accuracy, entry.validation_accuracy_std, accuracy, "",
          entry.accuracy_provenance, entry.accuracy_source),
-        ("test accuracy", entry.test_accuracy, None, "", entry.accuracy_provenance, entry.accuracy_source),
-        ("training time", entry.training_time_s, entry.training_time_s_std, "s", entry.time_provenance,
+        ("test accuracy", entry.test_accuracy, None, None, "", entry.accuracy_provenance, entry.accuracy_source),
+        ("training time", entry.training_time_s, entry.training_time_s_std, time, "s", entry.time_provenance,
          entry.time_source),
     ):  # fmt: skip
         spread = f" ± {deviation:.3g}" if deviation is not None else ""
+        if provenance == "predicted" and ends is not None:
+            spread = f" ({ends[0]:.6g} to {ends[1]:.6g})"
         known = "unknown" if value is None else f"{value:.6g}{spread} {unit}".rstrip() + f"  ({provenance}, {source})"
         lines.append(f"{label:>20}  {known}")
     if entry.energy_artefact:
@@ -201,8 +207,13 @@ def _ingested(reports: Sequence[Any]) -> tuple[dict[str, Any], str]:
 
 def _build_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.benchmark.build import build_data
+    from ecnas_core.surrogates import bundled
 
-    written = build_data(options.shared, options.out, lambda name: print(name, file=sys.stderr))
+    def tell(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    written = build_data(options.shared, options.out, lambda out: bundled.predict(out, tell), tell)
+    written.append(options.out / bundled.WEIGHTS)
     sizes = {str(path.relative_to(options.out)): path.stat().st_size for path in written}
     total = sum(sizes.values())
     return {"files": sizes, "bytes": total}, f"{len(sizes)} files, {total / 1e6:.1f} MB in {options.out}"
