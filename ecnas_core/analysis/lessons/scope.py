@@ -55,10 +55,10 @@ def scene(bench: Benchmark, settings: Mapping[str, str], lens: Lens) -> Scene:
 
     Args:
         bench: the benchmark.
-        settings: ``cell`` (r0, rk or r1) and ``epochs``.
+        settings: ``of`` (r0, rk or r1) and ``epochs``.
         lens: whose PUE and grid count.
     """
-    entry = _entry(bench, settings["cell"], int(settings["epochs"]))
+    entry = _entry(bench, settings["of"], int(settings["epochs"]))
     kwh = _scopes(entry, lens)
     return Scene(entry, kwh, lens, by_country(kwh["facility"]))
 
@@ -169,7 +169,7 @@ LESSON = Lesson(
     ),
     look="Change the PUE and the grid in the lens, in the sidebar, and watch both bars.",
     controls=(
-        Control("cell", "Cell of 4V", {"rk": ROLES["rk"], "r0": ROLES["r0"], "r1": ROLES["r1"]}),
+        Control("of", "Cell of 4V", {"rk": ROLES["rk"], "r0": ROLES["r0"], "r1": ROLES["r1"]}),
         Control("epochs", "Epochs", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
     ),
     terms=("scope", "facility energy", "IT energy", "PUE", "carbon intensity", "footprint"),

@@ -76,11 +76,11 @@ def scene(bench: Benchmark, settings: Mapping[str, str], lens: Lens) -> Scene:
 
     Args:
         bench: the benchmark.
-        settings: ``carry`` (device, energy or accuracy), ``device`` and ``epochs`` (of the short training).
+        settings: ``carry`` (device, energy or accuracy), ``gpu`` and ``epochs`` (of the short training).
         lens: how energy is counted.
     """
     if settings["carry"] == "device":
-        return across_devices(bench, lens, settings["device"])
+        return across_devices(bench, lens, settings["gpu"])
     return across_budgets(bench, lens, settings["carry"], int(settings["epochs"]))
 
 
@@ -215,7 +215,7 @@ LESSON = Lesson(
     controls=(
         Control("carry", "Order by", {"device": "Energy, another GPU", "energy": "Energy, longer training",
                                       "accuracy": "Accuracy, longer training"}),
-        Control("device", "Other GPU", {name: name for name in OTHERS}, needs=("carry", ("device",))),
+        Control("gpu", "Other GPU", {name: name for name in OTHERS}, needs=("carry", ("device",))),
         Control("epochs", "Short training", {str(epochs): f"{epochs} epochs" for epochs in EPOCHS[:-1]},
                 needs=("carry", ("energy", "accuracy"))),
     ),

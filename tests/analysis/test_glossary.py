@@ -1,0 +1,95 @@
+"""The glossary holds every word that the app is built on, once."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecnas_core.analysis import glossary
+from ecnas_core.analysis.lessons import LESSONS
+from ecnas_core.analysis.metrics import METRICS, metric
+from ecnas_core.benchmark.catalogue import MEANINGS
+from ecnas_core.benchmark.official import PROVENANCES
+from ecnas_core.carbon import Lens
+from ecnas_core.cells import SPACES
+from ecnas_core.search.catalogue import ALGORITHMS
+
+NAMES = [
+    "cell",
+    "vertex",
+    "edge",
+    "operation",
+    "space",
+    "trial",
+    "evaluation",
+    "front",
+    "extremes",
+    "r0",
+    "r1",
+    "knee",
+    "rk",
+    "attainment",
+    "scope",
+    "lens",
+    "PUE",
+    "grid",
+    "provenance",
+    "hypervolume",
+    "dominance",
+    "study",
+    "footprint",
+    "artefact",
+    "outlier",
+    "regret",
+    "swap",
+    "step",
+    "precision",
+]
+
+
+@pytest.mark.parametrize("name", [*NAMES, *PROVENANCES, *SPACES, *ALGORITHMS])
+def test_words_of_the_app_have_a_meaning(name):
+    assert glossary.help(name) == glossary.TERMS[name].meaning
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_metrics_have_a_meaning(name):
+    label = metric(name, Lens()).label
+    assert glossary.help("facility energy" if label == "Energy" else label)
+
+
+def test_the_lessons_words_have_a_meaning():
+    for lesson in LESSONS.values():
+        assert all(glossary.help(term) for term in lesson.terms)
+
+
+def test_columns_keep_the_catalogue_s_words():
+    for name, meaning in MEANINGS.items():
+        if name not in glossary.TERMS:
+            assert glossary.help(name).casefold() == f"{meaning}.".casefold()
+            assert glossary.COLUMNS[name].topic == glossary.TOPICS[-1]
+
+
+def test_case_does_not_matter():
+    assert glossary.help("Validation Accuracy") == glossary.help("validation accuracy")
+    assert glossary.help("kendall's TAU") == glossary.help("Kendall's tau")
+
+
+def test_an_unknown_term_is_an_error():
+    with pytest.raises(glossary.UnknownTerm, match="'flux'"):
+        glossary.help("flux")
+
+
+def test_meanings_are_one_short_sentence():
+    for term in glossary.TERMS.values():
+        assert term.meaning.endswith(".")
+        assert "\n" not in term.meaning
+        assert len(term.meaning) < 130
+        assert term.topic in glossary.TOPICS
+
+
+def test_search_finds_names_before_meanings():
+    found = glossary.search(" PUE ")
+    assert found[0].name == "PUE"
+    assert {"facility energy", "pue"} <= {term.name for term in found}
+    assert glossary.search("no such words") == []
+    assert len(glossary.search("")) == len(glossary.TERMS) + len(glossary.COLUMNS)
