@@ -1,0 +1,164 @@
+"""The lessons' pictures before and after the answer, their words, and their sheets of paper."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+import numpy as np
+import pytest
+
+from ecnas_core import Benchmark
+from ecnas_core.analysis.lessons import LESSONS
+from ecnas_core.analysis.lessons.lesson import ChoiceTask, NumberTask
+from ecnas_core.analysis.lessons.told import Amount, accuracy, count, kwh, percent, points, told
+from ecnas_core.carbon import Lens
+from ecnas_core.figures import lessons as figures
+from ecnas_core.figures.lesson_sheets import sheet
+
+LENS = Lens()
+EVERY = pytest.mark.parametrize("lesson", LESSONS.values(), ids=lambda lesson: f"lesson {lesson.number}")
+OUTSIDE = re.compile(r'(?:src|href)\s*=\s*"(?:https?:)?//(?!app\.test/)|@import|url\(')
+
+
+@pytest.fixture(scope="module")
+def bench() -> Benchmark:
+    return Benchmark.open()
+
+
+@pytest.fixture(scope="module")
+def scenes(bench):
+    return {number: lesson.scene(bench, lesson.settings(), LENS) for number, lesson in LESSONS.items()}
+
+
+def plain(text: str) -> str:
+    return text.replace("\u202f", " ").replace("\u00a0", " ")
+
+
+def test_a_sentence_is_written_out():
+    sentence = told(
+        "{who}: {energy}, {n} cells, {share}, {sure}, {lost}, {inner}",
+        who="SEMOA", energy=kwh(0.27345), n=count(25822.4), share=percent(-0.1768), sure=accuracy(0.94),
+        lost=points(-0.005), inner=told("{x}", x=Amount(1.59)),
+    )  # fmt: skip
+    assert plain(figures.say(sentence)) == "SEMOA: 0.273 kWh, 25 822 cells, −17.7 %, 0.9400, −0.50 points, 1.59"
+
+
+def test_braces_of_foreign_words_stay_as_they_are():
+    assert figures.say(told("{device}", device="{x} GPU {}")) == "{x} GPU {}"
+
+
+@EVERY
+@pytest.mark.parametrize("dark", [False, True])
+def test_pictures_are_drawn(scenes, lesson, dark):
+    for revealed in (False, True):
+        drawn = figures.picture(lesson, scenes[lesson.number], dark, revealed=revealed)
+        assert drawn.figure.data
+        for trace, hashes in drawn.hashes.items():
+            assert len(drawn.figure.data[trace].x) == len(hashes)
+
+
+def test_the_facility_is_not_drawn_before_the_answer(scenes):
+    scene = scenes[1]
+    before, after = (figures.picture(LESSONS[1], scene, False, revealed=each).figure for each in (False, True))
+    assert [bar.name for bar in before.data if bar.orientation is None] == ["GPU"]
+    stacked = [bar.y[0] for bar in after.data if bar.orientation is None]
+    assert sum(stacked) == pytest.approx(scene.kwh["facility"])
+    assert np.cumsum(stacked)[1] == pytest.approx(scene.kwh["IT"])
+    assert plain(figures.headline(LESSONS[1], scene, revealed=False)).count("kWh") == 1
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_the_front_is_not_drawn_before_the_answer(scenes, number):
+    before, after = (
+        {
+            trace.name.split(",")[0]
+            for trace in figures.picture(LESSONS[number], scenes[number], False, revealed=each).figure.data
+        }
+        for each in (False, True)
+    )
+    assert after - before >= {"front", "extremes and knee"}
+
+
+def test_the_energy_of_a_swap_is_not_drawn_before_the_answer(scenes):
+    scene = scenes[3]
+    before, after = (figures.picture(LESSONS[3], scene, False, revealed=each).figure.data[0] for each in (False, True))
+    assert list(before.text)[2:] == ["?", "?"]
+    assert list(before.x)[2:] == [0, 0]
+    assert list(after.x) == pytest.approx([100 * scene.effects.loc[name, "effect"] for name in
+                                           ("parameters", "multiply_adds", "training_time", "energy")])  # fmt: skip
+
+
+def test_the_second_order_is_not_drawn_before_the_answer(scenes):
+    scene = scenes[5]
+    before, after = (figures.picture(LESSONS[5], scene, False, revealed=each) for each in (False, True))
+    assert set(before.figure.data[0].y) == {0}
+    assert before.hashes == {}
+    assert sorted(after.figure.data[0].y) == list(range(1, len(scene.x) + 1))
+    order = np.argsort(scene.x)
+    assert (np.diff(np.asarray(after.figure.data[0].x)[order]) == 1).all()
+
+
+def test_searches_are_not_drawn_before_the_answer(scenes):
+    scene = scenes[6]
+    before, after = (figures.picture(LESSONS[6], scene, False, revealed=each).figure.data[0] for each in (False, True))
+    assert len(before.x) == 2
+    assert len(after.x) == 3 + len(scene.searches)
+    assert after.x[-1] == scene.everything_kwh
+
+
+def test_headlines_have_the_numbers(scenes, truth):
+    saved = figures.headline(LESSONS[2], scenes[2], revealed=True)
+    assert plain(saved).startswith(f"{100 * scenes[2].saved:.1f} % less energy")
+    kept = figures.headline(LESSONS[5], scenes[5], revealed=True)
+    assert f"τ {scenes[5].tau:.2f}" in kept
+    knee = truth.knee(truth.front(truth.cells("4V")))
+    assert f"{knee['validation_error']:.4f}" in figures.headline(LESSONS[4], scenes[4], revealed=True)
+
+
+def test_what_rests_on_predictions_is_said(scenes, bench):
+    front = scenes[2].picture.front
+    resting = figures.resting(scenes[2])
+    count_ = int((front["accuracy_provenance"] == "predicted").sum())
+    assert bool(resting) == bool(count_)
+    assert not count_ or f" {count_} have" in resting or f" {count_} has" in resting
+    assert figures.resting(scenes[3]) == ""
+    without = LESSONS[2].scene(bench, LESSONS[2].settings(), Lens(predicted=False))
+    assert figures.resting(without) == ""
+
+
+@EVERY
+def test_sheets_stand_alone_and_the_class_s_has_no_answer(bench, lesson):
+    settings = lesson.settings()
+    worksheet, answers = (
+        sheet(lesson, bench, settings, LENS, 1, "http://app.test/", answers=each) for each in (False, True)
+    )
+    tasks = [lesson.prediction(bench, LENS), lesson.exercise(bench, LENS, 1)]
+    for page in (worksheet, answers):
+        assert page.count("Plotly.newPlot(") == 1
+        markup = re.sub(r"<script.*?</script>", "", page, flags=re.S)
+        assert not OUTSIDE.search(markup)
+        for task in tasks:
+            assert figures.say(task.question) in unescape(markup)
+    shown, told_ = (unescape(re.sub(r"<script.*?</script>", "", page, flags=re.S)) for page in (worksheet, answers))
+    for task in tasks:
+        assert figures.say(task.why) in told_
+        assert figures.say(task.why) not in shown
+        if isinstance(task, NumberTask):
+            assert all(figures.say(mistake.why) in told_ for mistake in task.mistakes)
+        else:
+            assert told_.count('class="right"') == sum(
+                len(each.answer) for each in tasks if isinstance(each, ChoiceTask)
+            )
+    assert 'class="right"' not in shown
+    assert all(f"http://app.test/{link.page}" in told_ for link in lesson.guide.links)
+
+
+def test_given_answers_are_written_as_they_were_given(bench):
+    share = LESSONS[2].prediction(bench, LENS)
+    assert plain(figures.given_text(share, 30.0)) == "30.0 %"
+    best = LESSONS[2].exercise(bench, LENS, 0)
+    assert figures.given_text(best, 0.94170001) == "0.9417"
+    choice = LESSONS[5].prediction(bench, LENS)
+    assert figures.given_text(choice, ["energy"]) == "By energy, from 4 to 108 epochs"
+    assert figures.answer_text(choice) == "By accuracy, from 4 to 108 epochs"
