@@ -22,6 +22,8 @@ Counts = npt.NDArray[np.int64]
 
 BINS = (160, 110)
 SAMPLE = 2_500
+_SCATTERED = "(row * 2654435761) % 4294967296"
+"""Multiplicative hashing (Knuth) of a cell's place in its space's file."""
 _IDENTITY = (
     "hash, vertices, edges, edge_bits, ops, energy_provenance, energy_source, energy_artefact, accuracy_provenance, "
     "accuracy_source, accuracy_repeats, time_provenance"
@@ -47,7 +49,7 @@ class Picture:
         x_alone: cells a column with no value on y, shape (columns,).
         front: the non-dominated cells from the best x to the best y, with the columns of ``cells`` and ``role``: r0
             and r1 for the extremes, rk for the knee; of equal cells the one with the smallest hash.
-        sample: at most ``SAMPLE`` cells with both values, chosen by their hashes, with the columns of ``cells``; those
+        sample: at most ``SAMPLE`` cells with both values, chosen by their places, with the columns of ``cells``; those
             of them that still match stay in it as the filters narrow, and others join them.
     """
 
@@ -301,15 +303,17 @@ def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
 
 
 def _sample(bench: Benchmark, view: View, population: int) -> pd.DataFrame:
-    """Cells whose hash, a uniform random number, lies below a bound that rises as the filters narrow."""
+    """Cells whose place, scattered evenly, lies below a bound that rises as the filters narrow.
+
+    The hash itself, a uniform random number, will not do: of cells with small hashes most accuracies are published.
+    """
     where, parameters = view.where()
     x, y = view.axes
     share = min(1.0, SAMPLE / max(population, 1))
-    bound = f"{int(share * 16**8):08x}" if share < 1 else "g"
     return bench.frame(
-        f"select {_select(view)} from {view.lens.table} where {where} and hash < ? and {x.sql} is not null "
-        f"and {y.sql} is not null order by hash limit {SAMPLE}",
-        [*parameters, bound],
+        f"select {_select(view)} from {view.lens.table} where {where} and {_SCATTERED} <= ? and {x.sql} is not null "
+        f"and {y.sql} is not null order by {_SCATTERED} limit {SAMPLE}",
+        [*parameters, int(share * 2**32)],
     )
 
 

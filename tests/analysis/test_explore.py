@@ -44,14 +44,26 @@ class Whole:
             if space == "7V":
                 budget = [
                     f"{name}_{epochs}"
-                    for name in ("validation_accuracy", "test_accuracy", "accuracy_provenance", "published_time_s")
+                    for name in (
+                        "validation_accuracy",
+                        "test_accuracy",
+                        "accuracy_provenance",
+                        "published_time_s",
+                        "predicted_accuracy",
+                        "predicted_time_s",
+                    )
                 ]
                 frame = pq.read_table(path, columns=[*common, "surrogate_energy_wh_4_epochs", *budget]).to_pandas()
                 frame = frame.rename(
                     columns=dict(
                         zip(
                             budget,
-                            [*(name.removesuffix(f"_{epochs}") for name in budget[:3]), "training_time_s"],
+                            [
+                                *(name.removesuffix(f"_{epochs}") for name in budget[:3]),
+                                "training_time_s",
+                                "predicted_accuracy",
+                                "predicted_time_s",
+                            ],
                             strict=True,
                         )
                     )
@@ -60,12 +72,21 @@ class Whole:
                 frame["energy_kwh"] = (signed.abs() / 1000 * epochs / 4).round(6)
                 frame["gpu_energy_j"] = np.nan
                 frame["energy_provenance"] = "surrogate"
+                for name, stand_in, provenance in (
+                    ("validation_accuracy", "predicted_accuracy", "accuracy_provenance"),
+                    ("training_time_s", "predicted_time_s", "time_provenance"),
+                ):
+                    unknown = frame[name].isna()
+                    frame[name] = frame[name].where(~unknown, frame[stand_in].astype(float))
+                    known = frame.get(provenance, "published")
+                    frame[provenance] = np.where(unknown, "predicted", known)
                 frame["artefact"] = signed < 3.15
             else:
                 columns = [
                     "validation_accuracy",
                     "test_accuracy",
                     "accuracy_provenance",
+                    "time_provenance",
                     "training_time_s",
                     "energy_kwh",
                     "gpu_energy_j",
@@ -76,8 +97,19 @@ class Whole:
             self._frames[key] = frame
         return self._frames[key]
 
-    def metrics(self, view: View) -> pd.DataFrame:
+    def seen(self, view: View) -> pd.DataFrame:
         frame = self.stored(view.space, view.epochs)
+        if view.lens.predicted:
+            return frame
+        accuracy, time = frame["accuracy_provenance"] == "predicted", frame["time_provenance"] == "predicted"
+        return frame.assign(
+            validation_accuracy=frame["validation_accuracy"].mask(accuracy),
+            accuracy_provenance=frame["accuracy_provenance"].mask(accuracy),
+            training_time_s=frame["training_time_s"].mask(time),
+        )
+
+    def metrics(self, view: View) -> pd.DataFrame:
+        frame = self.seen(view)
         lens = view.lens
         kwh = {
             "facility": frame["energy_kwh"] / 1.59 * lens.pue,
@@ -102,7 +134,7 @@ class Whole:
 
     def passing(self, view: View, *, artefacts: bool | None = None) -> pd.DataFrame:
         """The cells that pass the filters, with x and y; those of the artefact filter alone if asked for."""
-        frame, metrics, filters = self.stored(view.space, view.epochs), self.metrics(view), view.filters
+        frame, metrics, filters = self.seen(view), self.metrics(view), view.filters
         keep = np.ones(len(frame), bool)
         for name, low, high in filters.counts:
             keep &= frame[name].between(low, high).to_numpy()
@@ -170,7 +202,13 @@ def views() -> list[View]:
                 Lens(pue=draw.choice((1.59, 1.2)), scope=draw.choice(("facility", "IT"))),
             )
         )  # fmt: skip
-    return listed
+    return [
+        *listed,
+        View(lens=Lens(predicted=False)),
+        View("7V", 36, "training_time", "validation_accuracy"),
+        View("7V", 36, "training_time", "validation_accuracy", lens=Lens(predicted=False)),
+        View("5V", filters=Filters(accuracy_provenance=("predicted",))),
+    ]
 
 
 VIEWS = views()
@@ -336,7 +374,22 @@ def test_empty_pictures_have_edges_to_draw(bench):
         assert picture.front.columns.tolist() == [*picture.sample.columns, "role"]
         assert (picture.x_edges > 0).all()
         assert (np.diff(picture.x_edges) > 0).all()
-    assert picture.matching == picture.y_only + 397_793 == 423_615
+    assert picture.matching == picture.y_only == 423_615
+
+
+def test_predictions_are_counted_and_have_intervals(bench):
+    picture = explore.picture(bench, View())
+    assert (picture.both, picture.predicted) == (423_615, 397_793)
+    guessed = picture.sample["accuracy_provenance"] == "predicted"
+    assert 0.9 < guessed.mean() < 1
+    inside = picture.sample["y"].between(picture.sample["y_low"], picture.sample["y_high"])
+    assert (inside == guessed).all()
+    assert picture.sample["y_low"].isna().eq(~guessed).all()
+    assert picture.sample[["x_low", "x_high"]].isna().all(axis=None)
+    known = explore.picture(bench, View(lens=Lens(predicted=False)))
+    assert (known.both, known.x_only, known.predicted) == (25_822, 397_793, 0)
+    times = explore.picture(bench, View(x="training_time"))
+    assert times.front["x_low"].isna().equals(times.front["time_provenance"] != "predicted")
 
 
 def test_equal_values_on_an_axis_make_one_column(bench):
@@ -551,9 +604,11 @@ def test_nothing_dominates_the_front_and_something_all_others(bench):
 
 
 def test_nothing_dominates_where_a_value_is_unknown(bench, whole):
-    unknown = whole.passing(View())
+    view = View(lens=Lens(predicted=False))
+    unknown = whole.passing(view)
     digest = unknown[unknown["y"].isna()]["hash"].iloc[0]
-    assert explore.dominating(bench, View(), digest).empty
+    assert explore.dominating(bench, view, digest).empty
+    assert len(explore.dominating(bench, View(), digest)) == 5
     assert explore.dominating(bench, View(lens=Lens(scope="GPU")), SMALLEST).empty
     assert explore.dominating(bench, View(), "0" * 32).empty
     assert explore.dominating(bench, View(filters=Filters(counts=(("vertices", 0, 1),))), SMALLEST).empty

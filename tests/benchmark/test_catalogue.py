@@ -61,13 +61,22 @@ class TestListing:
         counts = duckdb.sql(
             f"select source, count(*), count(distinct hash) from '{BUNDLED}/results/*.parquet' group by source"
         ).fetchall()
+        [predicted] = duckdb.sql(
+            "select sum(n)::bigint, count(*) filter (where n > 0) from (select "
+            + " + ".join(
+                f"(validation_accuracy_{epochs} is null or published_time_s_{epochs} is null)::int"
+                for epochs in (4, 12, 36, 108)
+            )
+            + f" as n from '{BUNDLED}/benchmark/7V.parquet')"
+        ).fetchall()
         assert {name: (source.records, source.cells) for name, source in listed.items()} == {
             name: (records, cells) for name, records, cells in counts
-        } | {"ec-nas-surrogate": (4 * 423_624, 423_624)}
+        } | {"ec-nas-surrogate": (4 * 423_624, 423_624), "ecnas-explorer-accuracy": predicted}
         for name, source in listed.items():
-            assert source.official
+            assert source.official == (name != "ecnas-explorer-accuracy")
             assert source.since is None
-            assert source.origin == ("computed" if name == "ec-nas-surrogate" else "bundled")
+            assert (source.origin == "computed") == (source.file is None)
+            assert (source.origin == "computed") == (name in ("ec-nas-surrogate", "ecnas-explorer-accuracy"))
             if source.file:
                 assert source.bytes == (BUNDLED / "results" / source.file).stat().st_size
         hardware = listed["energy_4V9E_rtx3060.tfrecord"]

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.benchmark.derive import DERIVED, derive
+from ecnas_core.benchmark.derive import DERIVED, PREDICTIONS, derive
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.schema import CELLS, RESULTS
 
@@ -103,7 +103,7 @@ def test_official_table_of_7v_wins_for_the_cells_that_it_holds(tmp_path):
         for row in bundled.rows(
             "(select hash from benchmark where space = '7V' and epochs = 108 and accuracy_source = 'ec-nas-search-logs' "
             "order by hash limit 3) union all (select hash from benchmark where space = '7V' and epochs = 108 "
-            "and validation_accuracy is null order by hash limit 3) union all "
+            "and accuracy_provenance = 'predicted' order by hash limit 3) union all "
             "(select hash from benchmark where space = '4V' and epochs = 108 order by hash limit 3)"
         )
     ]
@@ -161,7 +161,11 @@ def test_4v_is_the_mean_of_its_repeats_with_their_deviation(made):
     assert (row["training_time_s"], row["time_provenance"], row["time_source"]) == (30.0, "measured", MEASURED_4V)
     assert row["training_time_s_std"] == pytest.approx(10 * 7**0.5)
     assert (row["gpu_energy_j"], row["cpu_energy_j"]) == (300.0, 3.0)
-    assert (row["validation_accuracy"], row["accuracy_source"], row["energy_artefact"]) == (None, None, None)
+    assert (row["accuracy_source"], row["accuracy_provenance"], row["energy_artefact"]) == (
+        PREDICTIONS,
+        "predicted",
+        None,
+    )
     assert len(made.rows("4V")) == 1
     assert made.rows("5V") == []
 
@@ -270,7 +274,8 @@ def test_what_is_not_official_or_of_another_source_changes_nothing(made):
         {"cell": MEDIUM, "epochs": 4, "official": None, "source": MEASURED_5V, **foreign},
     )
     row = made.row("4V", SMALL, 4)
-    assert (row["energy_kwh"], row["energy_repeats"], row["validation_accuracy"]) == (1.0, 1, None)
+    assert (row["energy_kwh"], row["energy_repeats"], row["accuracy_provenance"]) == (1.0, 1, "predicted")
+    assert row["validation_accuracy_low"] < row["validation_accuracy"] < row["validation_accuracy_high"] < 0.77
     assert made.rows("5V") == []
     assert 77.0 not in made.row("7V", SMALL).values()
     assert 0.77 not in made.row("7V", SMALL).values()

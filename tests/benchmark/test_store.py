@@ -102,7 +102,7 @@ def test_cells_of_a_space_are_those_of_the_smaller_ones_and_more(bench):
 def test_no_value_is_nan(bench):
     numbers = [field.name for field in fields(Entry) if "float" in str(field.type)]
     checks = ", ".join(f"count(*) filter (where isnan({name})) as {name}" for name in numbers)
-    assert set(bench.rows(f"select {checks} from benchmark")[0].values()) == {0}
+    assert set(bench.rows(f"select {checks} from _rows")[0].values()) == {0}
 
 
 # Energies
@@ -313,7 +313,7 @@ def test_7v_takes_the_best_accuracy_that_is_known(bench, epochs):
             expected.setdefault(digest, (source, value))
     found = bench.frame(
         "select hash, validation_accuracy, accuracy_source, accuracy_provenance from benchmark "
-        "where space = '7V' and epochs = ? and validation_accuracy is not null",
+        "where space = '7V' and epochs = ? and accuracy_provenance <> 'predicted'",
         [epochs],
     ).set_index("hash")
     known = found["validation_accuracy"]
@@ -352,13 +352,20 @@ def test_published_counts_before_measured(bench):
 def test_unknown_accuracy_stays_unknown(bench, cells):
     known = set().union(*(set(result(path.stem)["hash"]) for path in (BUNDLED / "results").glob("*.parquet")))
     digest = next(digest for digest in cells["hash"] if digest not in known)
-    entry = bench.query(digest)
+    entry = bench.query(digest, predicted=False)
     assert (entry.validation_accuracy, entry.test_accuracy, entry.accuracy_source, entry.accuracy_provenance) == (
         None,
     ) * 4
     assert (entry.training_time_s, entry.time_provenance, entry.energy_kwh_std, entry.gpu_energy_j) == (None,) * 4
     assert entry.energy_kwh > 0
-    assert np.isnan(bench.lookup([digest])["validation_accuracy"][0])
+    guessed = bench.query(digest)
+    assert guessed.validation_accuracy_low < guessed.validation_accuracy < guessed.validation_accuracy_high
+    assert guessed.training_time_s_low < guessed.training_time_s < guessed.training_time_s_high
+    assert (guessed.accuracy_provenance, guessed.time_provenance) == ("predicted", "predicted")
+    assert (guessed.test_accuracy, guessed.energy_kwh) == (None, entry.energy_kwh)
+    looked_up = bench.lookup([digest]).iloc[0]
+    assert looked_up["validation_accuracy"] == guessed.validation_accuracy
+    assert looked_up["accuracy_provenance"] == "predicted"
 
 
 # query and lookup
@@ -377,7 +384,7 @@ def test_entry_cannot_be_changed(bench):
 
 
 def test_entry_holds_what_the_view_holds(bench):
-    row = bench.rows("select * from benchmark where space = '5V' and epochs = 12 and hash = ?", [FIVE_VERTICES])[0]
+    row = bench.rows("select * from _rows where space = '5V' and epochs = 12 and hash = ?", [FIVE_VERTICES])[0]
     entry = asdict(bench.query(FIVE_VERTICES, 12, "5V"))
     assert entry == {name: row[name] for name in entry}
 
@@ -460,7 +467,7 @@ def test_lookup_of_another_budget_or_space_is_a_named_error(bench):
 
 def test_arrays_give_null_as_nan(bench):
     energy, accuracy = bench.arrays(
-        "select energy_kwh, validation_accuracy from benchmark where space = ? and epochs = ? order by hash",
+        "select energy_kwh, validation_accuracy from _known where space = ? and epochs = ? order by hash",
         ["7V", 108],
     )
     assert energy.dtype == accuracy.dtype == np.float64
