@@ -29,7 +29,8 @@ def controls(view: LearnView) -> LearnView:
         if state.learn_section == "lessons":
             progress()
     if state.learn_section != "glossary":
-        st.segmented_control("Lesson", list(LESSONS), format_func=numbered, key="learn_number", required=True,
+        labels = {number: numbered(number) for number in LESSONS}
+        st.segmented_control("Lesson", list(LESSONS), format_func=labels.get, key="learn_number", required=True,
                              label_visibility="collapsed", wrap=True)  # fmt: skip
     number = state.get("learn_number", view.number)
     deals = state.setdefault("learn_deals", {view.number: view.deal})
