@@ -1,6 +1,6 @@
 """Who may import whom, and what an import must not load.
 
-pages, commands -> figures -> analysis, search, surrogates, measure, carbon -> benchmark -> cells
+pages, commands -> figures -> analysis, search, surrogates, measure, carbon, export -> benchmark -> cells
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOMS = [
     {"pages", "app", "commands"},
     {"figures"},
-    {"analysis", "search", "surrogates", "measure", "carbon"},
+    {"analysis", "search", "surrogates", "measure", "carbon", "export"},
     {"benchmark"},
     {"cells"},
 ]

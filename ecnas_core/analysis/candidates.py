@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ecnas_core.analysis import hardware, pareto
 from ecnas_core.analysis.hardware import UnknownDevice
 from ecnas_core.analysis.needs import QUANTITIES, Needs, Quantity, Task
-from ecnas_core.benchmark.store import Benchmark
+from ecnas_core.benchmark.store import Benchmark, UnknownCell
 from ecnas_core.carbon.footprint import TRAINING_IMAGES
 from ecnas_core.cells.costs import CLASSES, IMAGE_SIZE, STACKS, STEM_CHANNELS
 
@@ -106,11 +106,7 @@ def load(bench: Benchmark, task: Task) -> Candidates:
     Raises:
         UnknownDevice: the lens's device is not calibrated.
     """
-    if task.lens.device not in (None, *bench.devices()):
-        raise UnknownDevice(
-            f"the device {str(task.lens.device)[:60]!r} is not calibrated, so no energies on it are known; "
-            f"calibrate it, or take one of {', '.join(bench.devices()) or 'none'}"
-        )
+    _check_device(bench, task)
     columns = [*QUANTITIES, *(f"{name}_{end}" for name in _PREDICTED for end in ("low", "high"))]
     found = bench.arrays(
         f"select epochs, row, {', '.join(columns)} from ({_select(bench, task)}) where energy_artefact is null "
@@ -137,15 +133,40 @@ def details(bench: Benchmark, candidates: Candidates, positions: Sequence[int] |
     Returns:
         One row each, in the order given: ``hash``, ``epochs``, ``vertices``, ``edge_bits``, ``ops``; the quantities of
         one training (``footprint_kgco2eq``: of a year), with ``_low`` and ``_high`` where predicted; ``multiply_adds``
-        of one image; ``energy_provenance``, ``accuracy_provenance``, ``time_provenance``, ``accuracy_repeats`` and
-        ``validation_accuracy_std``.
+        of one image; ``energy_artefact``, ``energy_provenance``, ``accuracy_provenance``, ``time_provenance``,
+        ``accuracy_repeats`` and ``validation_accuracy_std``.
     """
     chosen = candidates.places[np.asarray(positions, np.int64)]
     pairs = ", ".join(f"({epochs}, {row})" for epochs, row in chosen.tolist()) or "(null, null)"
     frame = bench.frame(f"select * from ({_select(bench, candidates.task)}) where (epochs, row) in ({pairs})")
     order = {place: number for number, place in enumerate(zip(frame["epochs"], frame["row"], strict=True))}
     rows = [order[epochs, row] for epochs, row in chosen.tolist()]
-    return frame.iloc[rows].drop(columns=["row", "energy_artefact"]).reset_index(drop=True)
+    return frame.iloc[rows].drop(columns="row").reset_index(drop=True)
+
+
+def details_of(bench: Benchmark, task: Task, digest: str) -> pd.DataFrame:
+    """One cell at the budgets of a task, as ``details`` gives it, artefacts of the surrogate too.
+
+    Raises:
+        UnknownCell: the space has no cell of that hash.
+        UnknownDevice: the lens's device is not calibrated.
+    """
+    _check_device(bench, task)
+    frame = bench.frame(f"select * from ({_select(bench, task)}) where hash = ? order by epochs", [digest])
+    if frame.empty:
+        raise UnknownCell(
+            f"the space {task.space} has no cell with the hash {digest[:40]}; try a larger space or check it"
+        )
+    return frame.drop(columns="row")
+
+
+def _check_device(bench: Benchmark, task: Task) -> None:
+    known = bench.devices()
+    if task.lens.device not in (None, *known):
+        raise UnknownDevice(
+            f"the device {str(task.lens.device)[:60]!r} is not calibrated, so no energies on it are known; "
+            f"calibrate it, or take one of {', '.join(known) or 'none'}"
+        )
 
 
 def _select(bench: Benchmark, task: Task) -> str:

@@ -1,0 +1,1 @@
+"""A chosen cell to take along: source, specification, training script, model card, as a folder or a zip."""
