@@ -127,7 +127,7 @@ def test_what_rests_on_predictions_is_said(scenes, bench):
     assert figures.resting(without) == ""
 
 
-@EVERY
+@pytest.mark.parametrize("lesson", [LESSONS[1], LESSONS[3], LESSONS[4]], ids=["number", "choice", "several"])
 def test_sheets_stand_alone_and_the_class_s_has_no_answer(bench, lesson):
     settings = lesson.settings()
     worksheet, answers = (
