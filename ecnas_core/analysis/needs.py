@@ -217,6 +217,28 @@ PRESETS: Mapping[str, ChooseView] = MappingProxyType(
 """Starting points by name: ``paper``, ``edge``, ``lab`` and ``course``."""
 
 
+def assumptions(task: Task) -> list[str]:
+    """What the figures of a task take for granted, one sentence each; none for the benchmark's own."""
+    told = []
+    if task.images != TRAINING_IMAGES:
+        told.append(
+            f"Energy and time are taken to be linear in the images of an epoch: {task.images:,} by the benchmark's "
+            f"{TRAINING_IMAGES:,}."
+        )
+    if (task.image_size, task.classes) != (IMAGE_SIZE, CLASSES):
+        told.append(
+            f"Energy and time are taken to be linear in the multiply-adds of an image of {task.image_size} pixels a "
+            f"side and {task.classes:,} classes; the benchmark's have {IMAGE_SIZE} and {CLASSES}. No measurement "
+            "backs this for other sizes."
+        )
+    if not task.is_benchmark:
+        told.append(
+            "The accuracy is that on CIFAR-10. That cells come in the same order on other images is an assumption; "
+            "train two or three of the list to see."
+        )
+    return told
+
+
 def field_of(quantity: Quantity) -> str:
     """The name of the limit of a quantity in ``Needs``."""
     return ("min_" if quantity == "accuracy" else "max_") + quantity

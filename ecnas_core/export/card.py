@@ -9,10 +9,8 @@ import numpy as np
 
 from ecnas_core import __version__
 from ecnas_core.analysis import hardware
-from ecnas_core.analysis.needs import Task
-from ecnas_core.carbon.footprint import TRAINING_IMAGES
+from ecnas_core.analysis.needs import Task, assumptions
 from ecnas_core.cells import Cell
-from ecnas_core.cells.costs import CLASSES, IMAGE_SIZE
 
 LICENCES = (
     "The code in this folder: MIT, (c) 2026 The EC-NAS Explorer authors. Energies: EC-NAS-Bench, MIT, (c) 2022 Pedram "
@@ -73,28 +71,6 @@ def figures(row: Any, task: Task) -> dict[str, dict[str, Any]]:
     return found
 
 
-def assumptions(task: Task) -> list[str]:
-    """What the figures of a task take for granted, one sentence each; none for the benchmark's own."""
-    told = []
-    if task.images != TRAINING_IMAGES:
-        told.append(
-            f"Energy and time are taken to be linear in the images of an epoch: {task.images:,} by the benchmark's "
-            f"{TRAINING_IMAGES:,}."
-        )
-    if (task.image_size, task.classes) != (IMAGE_SIZE, CLASSES):
-        told.append(
-            f"Energy and time are taken to be linear in the multiply-adds of an image, here of {task.image_size} pixels "
-            f"a side and {task.classes:,} classes; the benchmark's have {IMAGE_SIZE} and {CLASSES}. No measurement holds "
-            "this against other sizes."
-        )
-    if not task.is_benchmark:
-        told.append(
-            "The accuracy is that on CIFAR-10. That cells come in the same order on other images is an assumption; "
-            "train two or three of the list to see."
-        )
-    return told
-
-
 def card(cell: Cell, row: Any, task: Task) -> str:
     """The model card.
 
@@ -136,8 +112,8 @@ def card(cell: Cell, row: Any, task: Task) -> str:
             for key, label, unit in _SHOWN
         ),
         "",
-        f"Energy is {task.lens.describe()}. Device: {device}. Space {task.space}. *measured*: on that device; *scaled*: "
-        "from 4 epochs, linearly; *surrogate*: the energy model published with EC-NAS-Bench; *published*: "
+        f"Energy is {task.lens.describe()}. Device: {device}. Space {task.space}. *measured*: on that device; "
+        "*scaled*: from 4 epochs, linearly; *surrogate*: the energy model published with EC-NAS-Bench; *published*: "
         "NAS-Bench-101; *predicted*: a model of EC-NAS Explorer, which alone comes with an interval.",
     ]
     if isinstance(row["energy_artefact"], str):

@@ -25,13 +25,13 @@ def offer(name: str, measured: pd.DataFrame) -> None:
         if not calibrated:
             if st.button("Predict every cell on it", icon=":material/visibility:", key=f"lens_predict_{name}",
                          help="The lens can then show the energies of all spaces for this device."):  # fmt: skip
-                _predict(name, measured)
+                predict(name, measured)
         else:
             st.button("Show it in the lens", icon=":material/visibility:", key=f"lens_show_{name}", on_click=_show,
                       args=(name,), disabled=state.lens.device == name)  # fmt: skip
             if st.button("Predict anew", icon=":material/refresh:", type="tertiary", key=f"lens_again_{name}",
                          help="From all that has been measured since."):  # fmt: skip
-                _predict(name, measured)
+                predict(name, measured)
             st.button("Take out of the lens", icon=":material/visibility_off:", type="tertiary",
                       key=f"lens_forget_{name}", on_click=_forget, args=(name,),
                       help="The measurements stay; it can be predicted again.")  # fmt: skip
@@ -39,7 +39,13 @@ def offer(name: str, measured: pd.DataFrame) -> None:
         st.caption(f":material/visibility: The lens shows every energy in the app for {html.plain(name)}.")
 
 
-def _predict(name: str, measured: pd.DataFrame) -> None:
+def predict(name: str, measured: pd.DataFrame) -> None:
+    """Predict every cell on a device, turn the lens to it, and run the page again; say so where it cannot be done.
+
+    Args:
+        name: of the device.
+        measured: as for ``offer``.
+    """
     try:
         with st.spinner(f"Predicting every cell of 4V, 5V and 7V from {measured['hash'].nunique()} measured ones"):
             devices.save(bench(), name, measured)
