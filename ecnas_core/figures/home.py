@@ -35,7 +35,7 @@ def provenance(found: Picture) -> str:
     predicted = format_quantity(found.predicted, digits=None)
     return (
         f"{explore.cells(found.both)} of {found.view.space}; energies: {energies}, {found.view.lens.describe()}; "
-        f"accuracies: published, {predicted} of them predicted."
+        f"accuracies: published but for {predicted} that are predicted."
     )
 
 

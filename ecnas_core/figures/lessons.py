@@ -99,7 +99,7 @@ def _scope(scene: scope.Scene, dark: bool, revealed: bool) -> Plane:
     shades = (EXTREMES, mix(EXTREMES, colors.paper, 0.55), mix(colors.muted, colors.paper, 0.55))
     for name, height, shade in list(zip(PARTS, heights, shades, strict=True))[: None if revealed else 1]:
         figure.add_bar(
-            x=["training"], y=[height], name=name, width=0.5, marker={"color": shade, "line": {"width": 0}},
+            x=["training"], y=[height], name=name, width=0.7, marker={"color": shade, "line": {"width": 0}},
             text=[f"{name}<br>{format_quantity(height, 'kWh')}"], textposition="inside", insidetextanchor="middle",
             constraintext="none", textangle=0,
             hovertemplate=f"{name}: %{{y:.4g}} kWh<extra></extra>", row=1, col=1,
@@ -153,7 +153,9 @@ def _flattening(scene: flattening.Scene, dark: bool, revealed: bool) -> Plane:
     drawn = planes.plane(shown, dark)
     ends = scene.picture.front["y"].iloc[[0, -1]]
     shown_y = [max(0.0, ends.min() - BELOW), min(1.0, ends.max() + BELOW / 4)]
-    drawn.figure.update_layout(height=HEIGHT, yaxis={"range": shown_y})
+    drawn.figure.update_layout(
+        height=HEIGHT, yaxis={"range": shown_y, "title": {"text": f"Validation accuracy, from {shown_y[0]:.2f} up"}}
+    )
     if revealed:
         colors = palette(dark)
         best, enough = scene.best, scene.enough

@@ -47,11 +47,11 @@ def controls(view: LearnView) -> tuple[tuple[str, str], ...]:
                 continue
             key = f"lesson_{view.number}_{control.key}"
             state.setdefault(key, chosen[control.key])
-            labels = control.options
+            labels, told = control.options, glossary.help(control.term)
             if sum(map(len, labels.values())) > 44:
-                st.selectbox(control.label, labels, format_func=labels.get, key=key, width=250)
+                st.selectbox(control.label, labels, format_func=labels.get, key=key, width=250, help=told)
             else:
-                st.segmented_control(control.label, labels, format_func=labels.get, key=key, required=True)
+                st.segmented_control(control.label, labels, format_func=labels.get, key=key, required=True, help=told)
             chosen[control.key] = state[key]
     return tuple(chosen.items())
 

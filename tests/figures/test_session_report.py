@@ -134,7 +134,7 @@ class TestHome:
         cells = truth.cells()
         told = home.provenance(found).replace("\u202f", "")
         assert told.startswith(f"{len(cells)} cells of 7V; energies: surrogate")
-        assert f"{(cells['accuracy_provenance'] == 'predicted').sum()} of them predicted" in told
+        assert f"{(cells['accuracy_provenance'] == 'predicted').sum()} that are predicted" in told
 
     @pytest.mark.parametrize("dark", [False, True])
     def test_the_picture_is_explore_s_lower_and_without_a_scale(self, found, dark):

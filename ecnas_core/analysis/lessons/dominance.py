@@ -154,9 +154,9 @@ LESSON = Lesson(
     ),
     look="Choose a space and a cost. Where would you draw the front?",
     controls=(
-        Control("space", "Space", {"4V": "4V", "5V": "5V", "7V": "7V"}),
-        Control("epochs", "Epochs", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
-        Control("cost", "Cost", {"energy": "Energy", "parameters": "Parameters", "training_time": "Time"}),
+        Control("space", "Space", "space", {"4V": "4V", "5V": "5V", "7V": "7V"}),
+        Control("epochs", "Epochs", "training budget", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
+        Control("cost", "Cost", "objective", {"energy": "Energy", "parameters": "Parameters", "training_time": "Time"}),
     ),
     terms=("dominance", "front", "knee", "extremes", "validation error"),
     deals=DEALS,

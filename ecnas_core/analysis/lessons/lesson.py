@@ -167,12 +167,14 @@ class Control:
     Attributes:
         key: name in the URL.
         label: what it is called.
+        term: of the glossary, for its hover help.
         options: what can be chosen, by key; the first is the default.
         needs: another control and the values of it with which this one counts.
     """
 
     key: str
     label: str
+    term: str
     options: Mapping[str, str]
     needs: tuple[str, tuple[str, ...]] | None = None
 

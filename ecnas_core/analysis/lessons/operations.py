@@ -156,12 +156,12 @@ LESSON = Lesson(
     ),
     look="Try all three swaps. Which bar would you have thought to be the longest?",
     controls=(
-        Control("swap", "Swap", {
+        Control("swap", "Swap", "swap", {
             swap_name(swap): " to ".join(SHORT[name] for name in swap_name(swap).split("_to_"))
             for swap in (SWAPS[1], SWAPS[0], SWAPS[2])
         }),
-        Control("space", "Space", {"5V": "5V", "4V": "4V", "7V": "7V"}),
-        Control("epochs", "Epochs", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
+        Control("space", "Space", "space", {"5V": "5V", "4V": "4V", "7V": "7V"}),
+        Control("epochs", "Epochs", "training budget", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
     ),
     terms=("operation", "conv3x3", "conv1x1", "maxpool3x3", "swap", "multiply-adds", "parameters"),
     deals=len(DEALS),

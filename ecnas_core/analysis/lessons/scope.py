@@ -169,8 +169,8 @@ LESSON = Lesson(
     ),
     look="Change the PUE and the grid in the lens, in the sidebar, and watch both bars.",
     controls=(
-        Control("of", "Cell of 4V", {"rk": ROLES["rk"], "r0": ROLES["r0"], "r1": ROLES["r1"]}),
-        Control("epochs", "Epochs", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
+        Control("of", "Cell of 4V", "knee", {"rk": ROLES["rk"], "r0": ROLES["r0"], "r1": ROLES["r1"]}),
+        Control("epochs", "Epochs", "training budget", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
     ),
     terms=("scope", "facility energy", "IT energy", "PUE", "carbon intensity", "footprint"),
     deals=len(COUNTRIES),

@@ -186,7 +186,7 @@ LESSON = Lesson(
         "trained beforehand, for all searches; a surrogate was trained on a part and tells the rest."
     ),
     look="Choose a space. Every step on the scale is a factor of ten.",
-    controls=(Control("space", "Space", {"7V": "7V", "5V": "5V", "4V": "4V"}),),
+    controls=(Control("space", "Space", "space", {"7V": "7V", "5V": "5V", "4V": "4V"}),),
     terms=("search", "evaluation", "trial", "surrogate", "tabular benchmark", "scaled"),
     deals=len(DEALS),
     scene=scene,
