@@ -23,6 +23,7 @@ page = st.navigation(
         st.Page("pages/scaling.py", title="Scaling", icon=":material/straighten:"),
         st.Page("pages/search.py", title="Search", icon=":material/search:"),
         st.Page("pages/carbon.py", title="Carbon", icon=":material/eco:"),
+        st.Page("pages/choose.py", title="Choose", icon=":material/checklist:"),
         st.Page("pages/measure.py", title="Measure", icon=":material/speed:"),
         st.Page("pages/learn.py", title="Learn", icon=":material/school:"),
         st.Page("pages/data.py", title="Data", icon=":material/database:"),

@@ -186,9 +186,12 @@ class ChooseView:
             "from ecnas_core.analysis.choose import choose\n"
             "from ecnas_core.analysis.needs import ChooseView, Needs, Task\n"
             "from ecnas_core.analysis.preferences import Weights\n"
+            "from ecnas_core.analysis.sensitivity import sweep\n"
             "from ecnas_core.carbon import Lens\n\n"
             f"view = {python_source(self)}\n"
-            "print(choose(Benchmark.open(), view).shortlist)\n"
+            "choice = choose(Benchmark.open(), view)\n"
+            "print(choice.shortlist)\n"
+            "print(sweep(choice, view.varied).steps)\n"
         )
 
 
