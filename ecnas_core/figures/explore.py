@@ -96,6 +96,8 @@ def headline(picture: Picture) -> str:
         if picture.both == picture.matching
         else f"{_count(picture.both)} of {_count(picture.matching)} cells have a known {_unknown(picture)}"
     )
+    if picture.predicted:
+        known += f", {_count(picture.predicted)} of them predicted"
     by_role = picture.front.set_index("role")
     if "rk" in by_role.index:
         knee, last = by_role.loc["rk"], by_role.loc["r1"]

@@ -57,7 +57,13 @@ class TestHeadline:
         )
 
     def test_how_many_are_known(self, picture):
-        assert figures.headline(picture()).startswith("25\u202f822 of 423\u202f615 cells have a known accuracy; ")
+        known = picture(lens=Lens(predicted=False))
+        assert figures.headline(known).startswith("25\u202f822 of 423\u202f615 cells have a known accuracy; ")
+
+    def test_how_many_are_predicted(self, picture):
+        assert figures.headline(picture()).startswith(
+            "423\u202f615 cells, 397\u202f793 of them predicted; the knee has "
+        )
 
     @pytest.mark.parametrize(
         ("x", "y", "words"),
@@ -69,7 +75,7 @@ class TestHeadline:
         ],
     )
     def test_what_the_others_lack(self, picture, x, y, words):
-        assert words in figures.headline(picture(x=x, y=y))
+        assert words in figures.headline(picture(x=x, y=y, lens=Lens(predicted=False)))
 
     def test_none_left(self, picture):
         nothing = picture(space="4V", filters=Filters(ranges=(("energy", 1e6, 2e6),)))
@@ -175,8 +181,8 @@ class TestPlane:
         assert colours[counts > 0] == pytest.approx(np.log10(counts[counts > 0]), abs=1e-6)
 
     def test_cells_of_unknown_accuracy_are_a_strip(self, picture, truth):
-        unknown = truth.cells()["validation_error"].isna().sum()
-        figure = figures.plane(picture(), dark=False).figure
+        unknown = truth.cells(predicted=False)["validation_error"].isna().sum()
+        figure = figures.plane(picture(lens=Lens(predicted=False)), dark=False).figure
         strip = trace(figure, "unknown")
         assert np.asarray(strip.customdata).sum() == unknown
         assert strip.yaxis == "y2"
@@ -199,8 +205,39 @@ class TestPlane:
         [("4V", 108, "square"), ("5V", 108, "circle"), ("7V", 108, "diamond")],
     )
     def test_the_marker_tells_the_weaker_provenance(self, picture, space, epochs, symbol):
-        front = trace(figures.plane(picture(space=space, epochs=epochs), dark=False).figure, "front")
+        shown = picture(space=space, epochs=epochs, lens=Lens(predicted=False))
+        front = trace(figures.plane(shown, dark=False).figure, "front")
         assert set(front.marker.symbol) == {symbol}
+
+    def test_predicted_cells_of_the_front_are_open_with_whiskers(self, picture):
+        shown = picture()
+        drawn = trace(figures.plane(shown, dark=False).figure, "front")
+        guessed = (shown.front["accuracy_provenance"] == "predicted").to_numpy()
+        assert 0 < guessed.sum() < len(guessed)
+        assert [symbol == "triangle-up-open" for symbol in drawn.marker.symbol] == guessed.tolist()
+        up, down = np.asarray(drawn.error_y.array), np.asarray(drawn.error_y.arrayminus)
+        assert np.isnan(up[~guessed]).all()
+        middle, low, high = (shown.front[name].to_numpy()[guessed] for name in ("y", "y_low", "y_high"))
+        assert middle + up[guessed] == pytest.approx(high, rel=1e-5)
+        assert middle - down[guessed] == pytest.approx(low, rel=1e-5)
+        assert drawn.error_x.array is None
+
+    def test_what_the_front_rests_on_is_told(self, picture):
+        shown = picture()
+        count = (shown.front["accuracy_provenance"] == "predicted").sum()
+        told = figures.predicted(shown)
+        assert told.startswith(
+            f"The front rests on predictions: of its {len(shown.front)} cells {count} have a predicted "
+        )
+        assert told.endswith("The knee is no prediction.")
+        assert figures.predicted(picture(space="4V")) is None
+        assert figures.predicted(picture(lens=Lens(predicted=False))) is None
+        few = picture(filters=Filters(accuracy_provenance=("predicted",)))
+        knee = few.front.set_index("role").loc["rk"]
+        assert (
+            f"The knee's validation error between {knee['y_low']:.4f} and {knee['y_high']:.4f}."
+            in figures.predicted(few)
+        )
 
     def test_scaled_figures_are_half_tone(self, picture):
         scaled = trace(figures.plane(picture(space="5V"), dark=False).figure, "front")
@@ -287,12 +324,14 @@ class TestBudgetCurve:
         assert list(drawn.error_x.array) == pytest.approx(list(deviation["energy_kwh_std"] / 1.59 * 1000))
 
     def test_budgets_without_accuracy_are_left_out(self, bench, truth):
-        cells = truth.cells()
+        cells = truth.cells(predicted=False)
         digest = cells[cells["validation_accuracy"].isna()]["hash"].iloc[0]
-        view = View()
+        view = View(lens=Lens(predicted=False))
         (drawn,) = figures.budget_curve(explore.budgets(bench, view, digest), view, dark=False).data
         known = [
-            epochs for epochs in (4, 12, 36, 108) if pd.notna(truth.cell(digest, "7V", epochs)["validation_accuracy"])
+            epochs
+            for epochs in (4, 12, 36, 108)
+            if truth.cell(digest, "7V", epochs)["accuracy_provenance"] != "predicted"
         ]
         assert list(drawn.text) == [str(epochs) for epochs in known]
 
@@ -317,7 +356,7 @@ class TestParallel:
         )
 
     def test_unknown_values_stand_apart(self, bench):
-        view = View(x="parameters", y="multiply_adds")
+        view = View(x="parameters", y="multiply_adds", lens=Lens(predicted=False))
         frame = explore.cells(bench, view, limit=200)
         unknown = frame["validation_error"].isna().to_numpy()
         assert 0 < unknown.sum() < 200

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 from html import unescape
@@ -26,6 +27,7 @@ from ecnas_core.figures.theme import EXTREMES, KNEE, palette
 from ecnas_core.search import Setting, lab, reproduce
 from ecnas_core.search.results import (
     NothingFound,
+    details,
     distance,
     knee_of,
     marked_front,
@@ -72,6 +74,11 @@ def three(data):
 def alone(data):
     setting = Setting(space="4V", objectives=("validation_error",))
     return carried_out(Plan.of(setting, ("RE",), 40, 2), data, "Alone")
+
+
+@pytest.fixture(scope="module")
+def seven(data):
+    return carried_out(Plan.of(Setting(accuracy="any"), ("RS",), 60, 1), data, "Predicted")
 
 
 @pytest.fixture(scope="module")
@@ -265,8 +272,30 @@ class TestPlane:
         assert set(figures.weakest(front, (x, y))) == {"published"}
         told = front.assign(accuracy_provenance=["predicted", *["published"] * (len(front) - 1)])
         assert figures.weakest(told, (x, y))[0] == "predicted"
-        assert f"{len(front) - 1} published and 1 predicted" in figures.provenance_note(told)
+        note = figures.provenance_note(told, (x, y))
+        assert f"accuracies {len(front) - 1} published and 1 predicted" in note
+        assert "1 of its points rest on predictions: open triangles" in note
+        assert "rest on predictions" not in figures.provenance_note(told, (x,))
         assert figures.hover(told, (x, y))[0].endswith("predicted")
+
+    def test_intervals_of_what_is_predicted(self, seven, bench):
+        """7V has a prediction wherever nothing is published; the intervals are those of the view."""
+        found = results(seven, [], bench, true_front(bench, seven.plan.setting))
+        marked = marked_front(found, ["RS"], bench)
+        rests = (marked["accuracy_provenance"] == "predicted").to_numpy(bool)
+        assert rests.any()
+        assert marked.loc[~rests, "validation_error_low"].isna().all()
+        known = bench.lookup(marked["hash"].tolist(), 108, "7V")
+        np.testing.assert_allclose(marked["validation_error_low"], 1 - known["validation_accuracy_high"])
+        figure = figures.plane(found, ["RS"], marked, OBJECTIVES, False).figure
+        ends = marked[marked["role"] != ""]
+        whiskers = trace(figure, "marks").error_y
+        np.testing.assert_allclose(whiskers.array, ends["validation_error_high"] - ends["validation_error"])
+        np.testing.assert_allclose(whiskers.arrayminus, ends["validation_error"] - ends["validation_error_low"])
+        assert "90 % interval" in figures.hover(marked[rests], found.metrics)[0]
+        published = dataclasses.replace(seven.plan.setting, accuracy="published")
+        told = details(marked, published, bench)
+        assert told.loc[rests, ["validation_error", "validation_error_high"]].isna().all(axis=None)
 
 
 class TestHypervolume:
@@ -338,8 +367,7 @@ class TestWords:
         assert figures.amount(1400.0) == "1\u202f400\u00a0kWh"
         assert figures.amount(0.00067) == "0.670\u00a0Wh"
         assert figures.amount(None) == "–"
-        assert "2\u202f000 times" in figures.energy_headline(0.001, 2.0)
-        assert "not known" in figures.energy_headline(None, 2.0)
+        assert "2.00\u00a0kWh: about 2\u202f000 times" in figures.energy_headline(0.001, 2.0)
         bars = figures.energy_bars(0.001, 2.0, False)
         assert [bar.x[0] for bar in bars.data] == [2.0, 0.001]
 

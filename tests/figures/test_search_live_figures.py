@@ -145,7 +145,7 @@ def test_growth_is_a_share_of_the_true_front_and_logarithmic_where_numbers_are_f
 
 
 class TestOutlook:
-    AVERAGE = Means(questions=91, kwh=0.4, seconds=3600.0)
+    AVERAGE = Means(questions=91, kwh=0.4, seconds=3600.0, predicted=0.0)
 
     def test_means_are_those_of_the_space(self, truth):
         bench = Benchmark.open()

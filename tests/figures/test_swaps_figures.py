@@ -11,6 +11,7 @@ from ecnas_core import Benchmark
 from ecnas_core.analysis import swaps, walk
 from ecnas_core.analysis.swaps_view import SwapsView
 from ecnas_core.analysis.view import View
+from ecnas_core.carbon import Lens
 from ecnas_core.figures import swaps as figures
 
 START = "256affa4b0191e323796f138db7b1164"
@@ -92,7 +93,7 @@ def test_path_is_drawn_in_its_order(bench):
 
 class TestHeadlines:
     def test_all(self, bench):
-        told = figures.headline_all(swaps.figure_2(bench, "7V", 108))
+        told = figures.headline_all(swaps.figure_2(bench, "7V", 108, Lens(predicted=False)))
         assert (
             told
             == "Putting maxpool3x3 in the place of every conv3x3 saves 32.2\u202f% of the energy and changes accuracy by −2.69\u202fpoints."

@@ -118,11 +118,19 @@ class TestCells:
             assert as_number(rows[name][4]) == pytest.approx(cell["validation_accuracy"], abs=6e-5)
 
     def test_unknown_accuracy_is_said(self, open_page, truth):
-        cells = truth.cells()
+        cells = truth.cells(predicted=False)
         digest = cells.loc[cells["validation_accuracy"].isna(), "hash"].iloc[0]
-        row = carbon(open_page, of=digest).tables[0][1]
+        row = carbon(open_page, of=digest, predicted="0").tables[0][1]
         assert row[4] == "–"
         assert row[5].endswith("accuracy unknown")
+
+    def test_predicted_accuracy_has_its_interval(self, open_page, truth):
+        cells = truth.cells()
+        own = cells[cells["accuracy_provenance"] == "predicted"].iloc[0]
+        row = carbon(open_page, of=own["hash"]).tables[0][1]
+        assert row[4] == f"{own['validation_accuracy']:.4f}"
+        low, high = re.search(r"accuracy predicted, 90 % interval (0\.\d{4}) to (0\.\d{4})$", row[5]).groups()
+        assert float(low) < own["validation_accuracy"] < float(high)
 
 
 class TestChoosingAGrid:

@@ -7,6 +7,8 @@ import random
 
 import pytest
 
+from ecnas_core import Benchmark
+
 FACILITY_TO_IT = 1 / 1.59
 CLOSE = 6e-3  # figures are written with three significant digits
 ACCURATE = 6e-5  # ratios with four decimals
@@ -21,11 +23,12 @@ class TestOpening:
         page = open_page().works()
         cells, front = truth.cells(), cheap_and_good(truth)
         knee = truth.knee(front)
-        known = cells["validation_accuracy"].notna().sum()
+        predicted = (cells["accuracy_provenance"] == "predicted").sum()
         assert page.matching == len(cells) == 423_615
         assert page.facts["Matching cells"][1] == "of 423\u202f624 in 7V"
-        assert as_number(page.facts["With both values"][0]) == known
-        assert as_number(page.facts["With both values"][1]) == len(cells) - known
+        assert as_number(page.facts["With both values"][0]) == len(cells)
+        grouped = f"{predicted:,}".replace(",", "\u202f")
+        assert page.facts["With both values"][1] == f"all of them, {grouped} predicted"
         assert page.on_front == len(front)
         for label, cell in (
             ("r0 least energy", front.iloc[0]),
@@ -38,6 +41,20 @@ class TestOpening:
             assert as_number(note) == pytest.approx(cell["validation_error"], abs=ACCURATE)
         assert f"{front.iloc[-1]['energy'] / knee['energy']:.1f} times as much" in page.headline
         assert page.params == {}
+
+    def test_without_what_is_predicted(self, open_page, truth, as_number):
+        page = open_page(predicted="0").works()
+        cells = truth.cells(predicted=False)
+        known = cells["validation_accuracy"].notna().sum()
+        assert as_number(page.facts["With both values"][0]) == known == 25_822
+        assert as_number(page.facts["With both values"][1]) == len(cells) - known
+        assert page.on_front == len(truth.front(cells))
+        assert not any("predictions" in text for text in page.texts("caption"))
+        assert page.params == {"predicted": "0"}
+        page.set("lens_predicted", True).works()
+        assert page.params == {}
+        assert page.on_front == len(cheap_and_good(truth))
+        assert any(text.startswith("The front rests on predictions: of its ") for text in page.texts("caption"))
 
     def test_purpose_questions_and_sources_are_told(self, open_page):
         page = open_page()
@@ -358,7 +375,7 @@ class TestLens:
 
 class TestPicture:
     def test_a_large_space_is_a_density_with_a_sample(self, open_page):
-        page = open_page()
+        page = open_page(predicted="0")
         names = [trace.get("name") for trace in page.figure()["data"]]
         assert names[:2] == ["density", "unknown"]
         assert page.trace("sample")
@@ -502,9 +519,17 @@ class TestCard:
         assert any("has 6 vertices and is not in the space 4V" in text for text in page.texts("info"))
 
     def test_an_unknown_accuracy_is_said(self, open_page, truth):
-        cells = truth.cells()
+        cells = truth.cells(predicted=False)
         digest = cells[cells["validation_accuracy"].isna()]["hash"].iloc[0]
         page = open_page().open(digest).works()
+        rows = {row[0]: row[1:] for row in page.tables[0][1:]}
+        entry = Benchmark.open().query(digest, 108, "7V")
+        assert rows["Validation accuracy"] == [
+            f"{entry.validation_accuracy:.4f}",
+            f"predicted, 90 % interval {entry.validation_accuracy_low:.4f} to {entry.validation_accuracy_high:.4f}",
+        ]
+        assert rows["Training time"][1].startswith("predicted, 90 % interval ")
+        page = open_page(predicted="0").open(digest).works()
         rows = {row[0]: row[1:] for row in page.tables[0][1:]}
         assert rows["Validation accuracy"] == ["–", "not published here for this cell"]
         assert rows["Energy"][1] == "surrogate"

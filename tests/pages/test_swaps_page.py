@@ -113,7 +113,9 @@ class TestTradeOff:
         assert [as_number(row[1]) for row in rows] == pytest.approx(list(100 * expected["energy"]), abs=0.051)
         assert rows[0][3] == "no accuracy lost"
         assert as_number(rows[1][3]) == pytest.approx(100 * expected["saved_per_point"].iloc[1], abs=0.051)
-        assert page.headline.startswith("conv1x1 becoming maxpool3x3 (1 from input) saves 8.0")
+        assert page.headline.startswith("conv1x1 becoming maxpool3x3 (1 from input) saves 8.3")
+        known = open_page("swaps", section="trade", predicted="0").works()
+        assert known.headline.startswith("conv1x1 becoming maxpool3x3 (1 from input) saves 8.0")
 
 
 class TestWalk:
