@@ -57,6 +57,10 @@ LABELS: Final[dict[Quantity, str]] = {
 UNITS: Final[dict[Quantity, str]] = {
     "energy_kwh": "kWh", "footprint_kgco2eq": "kgCO2eq", "time_h": "h", "parameters": "", "accuracy": "",
 }  # fmt: skip
+SHOWN_SHARE: Final = 0.995
+"""Share of the candidates whose error the picture has room for; the least accurate are beyond it."""
+
+Ranges = tuple[tuple[float, float], tuple[float, float]]
 _BINS: Final = (120, 90)
 _PLANE_HEIGHT, _SWEEP_HEIGHT = 430, 380
 
@@ -101,7 +105,8 @@ def headline(choice: Choice) -> str:
     )
     return (
         f"{count}; by your weights take cell {named(row, choice)}: accuracy {amount('accuracy', row['accuracy'])} for "
-        f"{amount('energy_kwh', row['energy_kwh'])} a training, {saved(saving(choice, row))}."
+        f"{amount('energy_kwh', row['energy_kwh'])} a training. Against the most accurate of all: "
+        f"{saved(saving(choice, row))}."
     )
 
 
@@ -177,19 +182,21 @@ def how_sure(row: pd.Series, choice: Choice) -> str:
 def conflict_told(conflict: Conflict, needs: Needs) -> list[str]:
     """Which limits exclude each other, in sentences."""
     limits = needs.limits
-    return [
-        f"No cell has {LABELS[names[0]].lower()} {limit(names[0], limits[names[0]])}."
-        if len(names) == 1
-        else "No cell has "
-        + " together with ".join(f"{LABELS[name].lower()} {limit(name, limits[name])}" for name in names)
-        + ", though each is kept by some."
-        for names in conflict.binding
-    ]
+    told = []
+    for names in conflict.binding:
+        each = " and ".join(f"{LABELS[name].lower()} {limit(name, limits[name])}" for name in names)
+        told.append(
+            f"No cell keeps this: {each}."
+            if len(names) == 1
+            else f"No cell keeps these together, but some each: {each}."
+        )
+    return told
 
 
 def relaxed(limits: dict[Quantity, float]) -> str:
     """A relaxation in words."""
-    return " and ".join(f"{LABELS[name].lower()} {limit(name, outward(name, value))}" for name, value in limits.items())
+    told = " and ".join(f"{LABELS[name].lower()} {limit(name, outward(name, value))}" for name, value in limits.items())
+    return f"{told[:1].upper()}{told[1:]}"
 
 
 def outward(quantity: Quantity, value: float) -> float:
@@ -224,7 +231,8 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
     known = choice.candidates.known
     energy = choice.candidates.values["energy_kwh"][known]
     error = 1 - choice.candidates.values["accuracy"][known]
-    figure = go.Figure(_density(energy, error, dark))
+    shown = _range(energy), _range(error[error <= np.quantile(error, SHOWN_SHARE)])
+    figure = go.Figure(_density(energy, error, shown, dark))
     hashes: dict[int, tuple[str, ...]] = {}
     colors = palette(dark)
 
@@ -244,8 +252,18 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
         if roles:
             label = ", ".join(ROLE_NAMES[role] for role in roles)
             trace = _points(cell, choice, label, ROLE_COLORS[roles[0]], 13, dark)
-            trace.update(text=[f"<b>{label}</b>"], mode="markers+text", textposition="top right", showlegend=False)
+            trace.showlegend = False
             add(trace, cell)
+            figure.add_annotation(
+                x=np.log10(cell["energy_kwh"].item()),
+                y=np.log10(1 - cell["accuracy"].item()),
+                text=f"<b>{label}</b>",
+                ax=(34, 0, -34)[row % 3],
+                ay=-26 - 20 * (row % 3),
+                bgcolor=colors.paper,
+                opacity=0.9,
+                borderpad=2,
+            )
     if selected is not None and selected in set(front["hash"]):
         here = front[front["hash"] == selected]
         add(_points(here, choice, "open", SELECTION, 18, dark, symbol="circle-open"), here)
@@ -253,9 +271,9 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
         **layout(dark, _PLANE_HEIGHT),
         clickmode="event+select",
         dragmode="pan",
-        xaxis=axis("Energy of a training", "kWh", log=True) | {"range": _range(energy)},
-        yaxis=axis("Validation error", log=True) | {"range": _range(error)},
-        shapes=_limits(choice, energy, error, dark),
+        xaxis=axis("Energy of a training", "kWh", log=True) | {"range": shown[0]},
+        yaxis=axis("Validation error", log=True) | {"range": shown[1]},
+        shapes=_limits(choice, shown, dark),
     )
     figure.update_layout(margin={"t": 34})
     return Plane(figure, hashes)
@@ -330,11 +348,8 @@ def _repeats(row: pd.Series) -> str:
     return f"mean of {int(repeats)} trainings" if pd.notna(repeats) and repeats > 1 else "a single training"
 
 
-def _density(energy: np.ndarray, error: np.ndarray, dark: bool) -> go.Heatmap:
-    edges = []
-    for values, bins in zip((energy, error), _BINS, strict=True):
-        low, high = _range(values)
-        edges.append(np.linspace(low, high, bins + 1))
+def _density(energy: np.ndarray, error: np.ndarray, shown: Ranges, dark: bool) -> go.Heatmap:
+    edges = [np.linspace(low, high, bins + 1) for (low, high), bins in zip(shown, _BINS, strict=True)]
     counts, _, _ = np.histogram2d(np.log10(energy), np.log10(error), bins=edges)
     with np.errstate(divide="ignore"):
         z = np.where(counts.T > 0, np.log10(counts.T), np.nan)
@@ -349,10 +364,10 @@ def _density(energy: np.ndarray, error: np.ndarray, dark: bool) -> go.Heatmap:
     )
 
 
-def _range(values: np.ndarray) -> list[float]:
+def _range(values: np.ndarray) -> tuple[float, float]:
     low, high = np.log10(values.min()), np.log10(values.max())
     pad = 0.03 * (high - low) or 0.1
-    return [float(low - pad), float(high + pad)]
+    return float(low - pad), float(high + pad)
 
 
 def _points(
@@ -396,7 +411,7 @@ def _hover(row: pd.Series, choice: Choice) -> str:
     )
 
 
-def _limits(choice: Choice, energy: np.ndarray, error: np.ndarray, dark: bool) -> list[dict[str, object]]:
+def _limits(choice: Choice, shown: Ranges, dark: bool) -> list[dict[str, object]]:
     """The parts of the plane that limits on energy, footprint and accuracy close off."""
     limits = choice.view.needs.limits
     fill = mix(palette(dark).muted, palette(dark).paper, 0.5)
@@ -406,11 +421,11 @@ def _limits(choice: Choice, energy: np.ndarray, error: np.ndarray, dark: bool) -
                 if name in limits and factor > 0]  # fmt: skip
     style = {"type": "rect", "fillcolor": fill, "opacity": 0.35, "line": {"width": 0}, "layer": "above"}
     if energies:
-        right = 10 ** _range(energy)[1]
+        right = 10 ** shown[0][1]
         shapes.append(style | {"xref": "x", "yref": "paper", "x0": min(energies), "x1": max(right, min(energies)),
                                "y0": 0, "y1": 1})  # fmt: skip
     if "accuracy" in limits:
-        top = 10 ** _range(error)[1]
+        top = 10 ** shown[1][1]
         at = 1 - limits["accuracy"]
         shapes.append(style | {"xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": at, "y1": max(top, at)})
     return shapes

@@ -38,11 +38,11 @@ def conflict(choice: Choice) -> None:
         st.info("No cell has all of these known. Drop a limit, or let predicted figures count in the lens.",
                 icon=":material/info:")  # fmt: skip
         return
-    st.markdown("**What would do**, the least change first:")
+    st.markdown("**What would do**, the least change first")
     offered = [found.nearest, *(each for each in found.alone if each.limits.keys() != found.nearest.limits.keys())]
     for number, relaxation in enumerate(offered):
         st.button(
-            f"{figures.relaxed(relaxation.limits).capitalize()} ({format_percent(relaxation.change, 0)} more room)",
+            f"{figures.relaxed(relaxation.limits)} ({format_percent(relaxation.change, 0)} more room)",
             icon=":material/open_in_full:", key=f"choose_relax_{number}", on_click=choose_needs.relax,
             args=(relaxation.limits,),
             help="The least change with which a cell qualifies. Of an accuracy, the error that is allowed grows.",
