@@ -53,7 +53,9 @@ relative change is least, of an accuracy the change of the error that is allowed
 
 **Other tasks**: energy and time are multiplied by images / 40 000 and by the multiply-adds of your images over those of
 the benchmark's. Parameters follow the classes exactly. In 4V a released GPU's measured cells count, elsewhere its
-energies are predicted from them. The picture has no room for the 0.5 % least accurate cells. Footprint is energy times the intensity of the lens's grid."""
+energies are predicted from them. Footprint is energy times the intensity of the lens's grid.
+
+**The picture** has no room for the 0.5 % of cells that are least accurate."""
 state = st.session_state
 
 

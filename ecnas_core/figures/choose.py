@@ -186,9 +186,7 @@ def conflict_told(conflict: Conflict, needs: Needs) -> list[str]:
     for names in conflict.binding:
         each = " and ".join(f"{LABELS[name].lower()} {limit(name, limits[name])}" for name in names)
         told.append(
-            f"No cell keeps this: {each}."
-            if len(names) == 1
-            else f"No cell keeps these together, but some each: {each}."
+            f"No cell keeps this: {each}." if len(names) == 1 else f"No cell keeps all of these, but some each: {each}."
         )
     return told
 
@@ -258,7 +256,7 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
                 x=np.log10(cell["energy_kwh"].item()),
                 y=np.log10(1 - cell["accuracy"].item()),
                 text=f"<b>{label}</b>",
-                ax=(34, 0, -34)[row % 3],
+                ax=40 if np.log10(cell["energy_kwh"].item()) < sum(shown[0]) / 2 else -40,
                 ay=-26 - 20 * (row % 3),
                 bgcolor=colors.paper,
                 opacity=0.9,

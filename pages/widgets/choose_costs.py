@@ -53,8 +53,8 @@ def show(choice: Choice) -> None:
     if saving.kgco2eq > 0:
         _likened(saving.kgco2eq)
     st.caption(
-        "Energy and footprint of training alone: not of making the hardware, nor of using the network. Times are of the "
-        "benchmark's hardware, 7V's of NAS-Bench-101's, whatever the lens's device."
+        "Energy and footprint of training alone: not of making the hardware, nor of using the network. Times are of "
+        "the benchmark's hardware, 7V's of NAS-Bench-101's, whatever the lens's device."
     )
 
 

@@ -38,6 +38,7 @@ SHOWN_PER = {"max_parameters": 1e6}
 
 MOST_WEIGHT = 2.0
 _OPEN = 0
+_OWN = ""
 _TASK = ("space", "images", "image_size", "classes", "trainings")
 _LIMITS = {
     "max_energy_kwh": ("Energy of a training, at most (kWh)", 0.05, "%.4g"),
@@ -160,19 +161,19 @@ def _have() -> Task:
 
 def _device() -> None:
     """The device, which is the lens's; a released one is predicted from its measured cells when it is first chosen."""
-    lens_has = state.lens.device
-    if state.get("choose_device_seen", "") != lens_has:
+    lens_has = state.lens.device or _OWN
+    if state.get("choose_device_seen") != lens_has:
         state.choose_device = state.choose_device_seen = lens_has
     released = hardware.OFFICIAL_DEVICES[1:]
     known = session.bench().devices()
     device = st.selectbox(
-        "Device", [None, *released, *(name for name in known if name not in released)],
-        format_func=lambda name: name or f"{hardware.OFFICIAL_DEVICES[0]}, the benchmark's own", key="choose_device",
-        help="The four GPUs of the benchmark, and those you calibrated on the page Measure. It is the lens's device.",
+        "Device", [_OWN, *released, *(name for name in known if name not in released)],
+        format_func=lambda name: name or f"{hardware.OFFICIAL_DEVICES[0]} (own)", key="choose_device",
+        help="The benchmark's own, its three other GPUs, and those you calibrated. It is the device of the lens.",
     )  # fmt: skip
     if device == lens_has:
         return
-    if device is None or device in known:
-        state.lens_device_next = device
+    if device == _OWN or device in known:
+        state.lens_device_next = device or None
         st.rerun()
     lens_device.predict(device, hardware.measured_on(session.bench(), device))
