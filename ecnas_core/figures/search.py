@@ -19,7 +19,7 @@ from ecnas_core.analysis.table1 import METRICS
 from ecnas_core.analysis.trials import Trial, reference_point
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane, value
-from ecnas_core.figures.search_live import color
+from ecnas_core.figures.search_live import color, times
 from ecnas_core.figures.theme import (
     EXTREMES,
     KNEE,
@@ -56,6 +56,11 @@ METRIC_HEADS: Final = {
 _ON_CARD: Final = ("energy", "validation_accuracy", "test_accuracy", "training_time", "parameters")
 SIGNIFICANT: Final = 0.05
 _DASHES: Final = ("solid", "dot", "dashdot", "longdashdot")
+_PROVENANCES: Final = {
+    "energy_provenance": "energies",
+    "accuracy_provenance": "accuracies",
+    "time_provenance": "times",
+}
 _WEAKEST_LAST: Final = ("measured", "published", "scaled", "surrogate", "predicted")
 _PLANE, _LOW, _RADAR, _STRIP = 440, 380, 360, 34
 _SETTLED: Final = 0.2
@@ -209,6 +214,7 @@ def plane(
         trace = go.Scatter(
             x=rows[x.key], y=rows[y.key], mode="markers", name=name, showlegend=bool(size < 10),
             marker=_markers(provenances[chosen_], hues[chosen_], size, dark),
+            error_x=_whiskers(rows, x.key, dark), error_y=_whiskers(rows, y.key, dark),
             hovertext=hover(rows, found.metrics), hovertemplate="%{hovertext}<extra></extra>",
             unselected={"marker": {"opacity": 1}, "textfont": {"color": palette(dark).text}}, cliponaxis=False,
         )  # fmt: skip
@@ -567,11 +573,9 @@ def amount(kwh: float | None) -> str:
     return format_quantity(1000 * kwh, "Wh")
 
 
-def energy_bars(search_kwh: float | None, training_kwh: float, dark: bool) -> go.Figure:
+def energy_bars(search_kwh: float, training_kwh: float, dark: bool) -> go.Figure:
     """What the search took beside what the trainings would take, on a logarithmic axis."""
-    bars = [("Training for real", training_kwh, EXTREMES)]
-    if search_kwh:
-        bars.append(("This search, at most", search_kwh, KNEE))
+    bars = [("Training for real", training_kwh, EXTREMES), ("This search, assumed", search_kwh, KNEE)]
     figure = go.Figure(layout=layout(dark, 170) | {"margin": {"l": 8, "r": 90, "t": 8, "b": 44}, "bargap": 0.35})
     for name, kwh, hue in bars:
         figure.add_bar(
@@ -590,16 +594,11 @@ def energy_bars(search_kwh: float | None, training_kwh: float, dark: bool) -> go
     return figure
 
 
-def energy_headline(search_kwh: float | None, training_kwh: float) -> str:
+def energy_headline(search_kwh: float, training_kwh: float) -> str:
     """How many times the search goes into the training of what it asked for."""
-    whole = amount(training_kwh)
-    if not search_kwh:
-        return (
-            f"Training for real what this study asked for would take {whole}; what the search took is not known here."
-        )
-    times = format_quantity(training_kwh / search_kwh, digits=2)
     return (
-        f"Training for real what this study asked for would take {whole}: at least {times} times what the search took."
+        f"Training for real what this study asked for would take {amount(training_kwh)}: "
+        f"{times(training_kwh / search_kwh)} what the search took."
     )
 
 
@@ -691,22 +690,38 @@ def hover(points: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
         lines.append(Cell.from_bits(row["vertices"], row["edge_bits"], row["ops"]).to_text())
         for each in metrics:
             source = row[each.provenance] if each.provenance else None
-            lines.append(f"{each.label} {value(each, row[each.key])}" + (f", {source}" if source else ""))
+            between = "" if pd.isna(low := row[f"{each.key}_low"]) else (
+                f", 90 % interval {value(each, low)} to {value(each, row[f'{each.key}_high'])}"
+            )  # fmt: skip
+            lines.append(f"{each.label} {value(each, row[each.key])}" + (f", {source}{between}" if source else ""))
         if row["artefact"]:
             lines.append("its surrogate energy is an artefact")
         texts.append("<br>".join(lines))
     return texts
 
 
-def provenance_note(front: pd.DataFrame) -> str:
-    """What the front's energies and accuracies rest on."""
+def provenance_note(front: pd.DataFrame, metrics: Sequence[Metric]) -> str:
+    """What the values of a front rest on, and how much of it on predictions.
+
+    Args:
+        front: as ``search.results.marked_front`` gives it.
+        metrics: the objectives.
+    """
     parts = []
-    for column, what in (("energy_provenance", "energies"), ("accuracy_provenance", "accuracies")):
-        counts = front[column].dropna().value_counts()
-        kinds = [name if len(counts) == 1 else f"{number} {name}" for name, number in counts.items()]
-        if kinds:
+    columns = {each.provenance: each for each in metrics if each.provenance}
+    for column, what in _PROVENANCES.items():
+        if column in columns:
+            counts = front[column].dropna().value_counts()
+            kinds = [name if len(counts) == 1 else f"{number} {name}" for name, number in counts.items()]
             parts.append(f"{what} {' and '.join(kinds)}")
-    return f"The front's {', its '.join(parts)}."
+    if not parts:
+        return "The front's values are those of the cells themselves."
+    note = f"The front's {', its '.join(parts)}."
+    rests = front[list(columns)].eq("predicted").any(axis=1)
+    if rests.any():
+        knee = ", the knee among them" if front.loc[rests, "role"].str.contains("rk").any() else ""
+        note += f" {rests.sum()} of its points rest on predictions{knee}: open triangles, with their 90 % intervals."
+    return note
 
 
 def _surfaces(
@@ -784,6 +799,15 @@ def _rectangles(areas: pd.DataFrame) -> dict[str, npt.NDArray[np.float64]]:
         name: np.column_stack([*(areas[column].to_numpy(np.float64) for column in columns), gap]).ravel()
         for name, columns in corners.items()
     }
+
+
+def _whiskers(rows: pd.DataFrame, key: str, dark: bool) -> dict[str, Any] | None:
+    """The 90 % intervals of predicted values as error bars; None where nothing is predicted."""
+    low, high = rows[f"{key}_low"], rows[f"{key}_high"]
+    if low.isna().all():
+        return None
+    return {"array": high - rows[key], "arrayminus": rows[key] - low, "color": palette(dark).muted, "thickness": 1,
+            "width": 2}  # fmt: skip
 
 
 def _markers(provenances: npt.NDArray[np.object_], hues: npt.NDArray[np.str_], size: int, dark: bool) -> dict[str, Any]:

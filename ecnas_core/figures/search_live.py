@@ -88,15 +88,17 @@ class Means:
         questions: how many cells and budgets there are.
         kwh: mean energy of a training; None where the lens's scope is not known in the space.
         seconds: mean time of the trainings whose time is known.
+        predicted: share of these times that is predicted.
     """
 
     questions: int
     kwh: float | None
     seconds: float | None
+    predicted: float
 
 
 def color(algorithm: str, dark: bool) -> str:
-    """The colour of an algorithm; one that the paper does not have is drawn in that of the text."""
+    """The colour of an algorithm; one without a colour of its own is drawn in that of the text."""
     return ALGORITHMS.get(algorithm, palette(dark).text)
 
 
@@ -110,11 +112,12 @@ def means(bench: Benchmark, setting: Setting) -> Means:
     kwh = replace(setting.lens, unit="kWh")
     budgets = ", ".join(map(str, setting.budgets))
     row = bench.rows(
-        f"select count(*) as questions, avg({kwh.energy_sql()}) as kwh, avg({kwh.time_sql()}) as seconds "
-        f"from benchmark where space = ? and epochs in ({budgets}) and (energy_artefact is null or ?)",
+        f"select count(*) as questions, avg({kwh.energy_sql()}) as kwh, avg({kwh.time_sql()}) as seconds, "
+        "count(*) filter (where time_provenance = 'predicted') / greatest(count(training_time_s), 1) as predicted "
+        f"from {kwh.table} where space = ? and epochs in ({budgets}) and (energy_artefact is null or ?)",
         [setting.space, setting.artefacts],
     )[0]
-    return Means(row["questions"], row["kwh"], row["seconds"])
+    return Means(row["questions"], row["kwh"], row["seconds"], row["predicted"])
 
 
 def trial_seconds(algorithm: str, evaluations: int) -> float:

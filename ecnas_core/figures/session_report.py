@@ -8,12 +8,15 @@ from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from ecnas_core.analysis import beside, explore
+from ecnas_core.analysis import beside, candidates, choose, explore
 from ecnas_core.analysis.metrics import METRICS, metric
+from ecnas_core.analysis.needs import ChooseView, assumptions
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.paper import CITATION
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
+from ecnas_core.errors import EcnasError
+from ecnas_core.figures import choose as choices
 from ecnas_core.figures import explore as planes
 from ecnas_core.figures import measure, search
 from ecnas_core.figures.cell import cell_svg, operations_legend
@@ -36,30 +39,13 @@ LICENCES: Final = (
 
 
 @dataclass(frozen=True)
-class Choice:
-    """A choice of a cell, told.
-
-    Attributes:
-        title: what was asked for.
-        told: what was chosen, and why.
-        head: column heads of the short list.
-        rows: its rows, plain text.
-    """
-
-    title: str
-    told: str
-    head: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-
-
-@dataclass(frozen=True)
 class Session:
     """What a report is of.
 
     Attributes:
         view: space, budget, axes and lens that cells are shown in.
         cells: hashes of the pinned cells, in their order.
-        choices: choices that were made.
+        choice: what was asked for on the page Choose; None where nothing was.
         studies: searches; those without a finished trial are named only.
         measurements: what was measured.
         notes: the user's own words.
@@ -67,7 +53,7 @@ class Session:
 
     view: View
     cells: tuple[str, ...] = ()
-    choices: tuple[Choice, ...] = ()
+    choice: ChooseView | None = None
     studies: tuple[Study, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     notes: str = field(default="")
@@ -75,7 +61,7 @@ class Session:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not (self.cells or self.choices or self.studies or self.measurements)
+        return not (self.cells or self.choice or self.studies or self.measurements)
 
 
 def report(session: Session, bench: Benchmark, at: datetime | None = None) -> str:
@@ -98,8 +84,8 @@ def report(session: Session, bench: Benchmark, at: datetime | None = None) -> st
         parts.append(paragraph("Nothing was pinned, chosen, searched or measured."))
     if session.cells:
         parts += _cells(session, bench, plots)
-    for choice in session.choices:
-        parts += [f"<h2>Chosen: {escape(choice.title)}</h2>", paragraph(choice.told), table(choice.head, choice.rows)]
+    if session.choice:
+        parts += _choice(session.choice, bench, plots)
     for study in session.studies:
         parts += _study(study, bench, plots)
     for measured in session.measurements:
@@ -161,6 +147,31 @@ def _cell(row: pd.Series, letter: str, view: View, intervals: Mapping[str, Mappi
     )
 
 
+def _choice(view: ChooseView, bench: Benchmark, plots: Plots) -> list[str]:
+    heading = "<h2>Chosen</h2>"
+    try:
+        found = choose.choose(bench, view)
+    except EcnasError as error:
+        return [heading, paragraph(f"{error}.")]
+    parts = [heading, paragraph(choices.headline(found), "lead")]
+    if found.conflict is not None:
+        return parts + [paragraph(told) for told in choices.conflict_told(found.conflict, view.needs)]
+    front = candidates.details(bench, found.candidates, found.front)
+    rows = [
+        [choices.named(row, found), choices.reasons(row, found), choices.gives_up(row, found),
+         choices.how_sure(row, found)]
+        for _, row in found.shortlist.iterrows()
+    ]  # fmt: skip
+    shown = table(["Cell", "Why", "Gives up", "How sure"], rows)
+    told = assumptions(view.task)
+    return [
+        *parts,
+        plots.add(choices.plane(found, front, False).figure),
+        f'<div class="words">{shown}</div>',
+        *(paragraph(each, "note") for each in told),
+    ]
+
+
 def _study(study: Study, bench: Benchmark, plots: Plots) -> list[str]:
     heading = f"<h2>Study: {escape(study.name)}</h2>"
     try:
@@ -179,7 +190,7 @@ def _study(study: Study, bench: Benchmark, plots: Plots) -> list[str]:
             "note",
         ),
         plots.add(search.plane(found, names, front, found.setting.objectives[:2], False).figure),
-        paragraph(f"{search.front_headline(front, found.metrics)} {search.provenance_note(front)}", "note"),
+        paragraph(f"{search.front_headline(front, found.metrics)} {search.provenance_note(front, found.metrics)}", "note"),
         table(*search.standing_rows(found)),
     ]
 

@@ -68,8 +68,8 @@ def report(found: Results, bench: Benchmark) -> str:
         "<h2>Fronts</h2>",
         plots.add(figures.plane(found, names, front, pair, False).figure),
         f'<p class="note">{escape(figures.front_headline(front, found.metrics))} '
-        f"{escape(figures.provenance_note(front))} Lines: median attainment surfaces, bands: quartiles; dashed: the "
-        "authors' published searches; dotted: the true front of the table.</p>",
+        f"{escape(figures.provenance_note(front, found.metrics))} Lines: median attainment surfaces, bands: quartiles; "
+        "dashed: the authors' published searches; dotted: the true front of the table.</p>",
         _table(*figures.standing_rows(found)),
         "<h2>Hypervolume</h2>",
         plots.add(figures.growth(found, names, True, False)),

@@ -26,6 +26,7 @@ ALGORITHMS: Final = {
     "RS": "#009E73",
     "NSGA-II": "#CC79A7",
     "SMS-EMOA": "#56B4E9",
+    "SEMOA-L": "#8A3FFC",
 }
 
 Provenance = Literal["measured", "scaled", "surrogate", "published", "predicted"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,11 +15,9 @@ from ecnas_core.analysis.pareto import extremes, knee
 from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.benchmark.store import Benchmark, check_space
 from ecnas_core.carbon import Lens
-from ecnas_core.carbon.lens import JOULES_PER_KWH
 from ecnas_core.cells import SPACES, Space
 from ecnas_core.search import study as studies_
 from ecnas_core.search.archive import nondominated
-from ecnas_core.search.ms_ehvi import MsEhvi
 from ecnas_core.search.problem import Setting
 from ecnas_core.search.runner import (
     NameTaken,
@@ -31,23 +28,13 @@ from ecnas_core.search.runner import (
     progress,
     studies,
 )
-from ecnas_core.search.study import Plan, State, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.study import State, Study, StudyError, Task, UnknownStudy
 from ecnas_core.search.task import trial_schema
 
 if TYPE_CHECKING:
     import pandas as pd
 
 REMOVED = ".removed"
-
-# Seconds on one core of the machine that the project was built on.
-_S_PER_EVALUATION = {
-    "SEMOA-L": 5e-5, "SEMOA": 3e-4, "SH-EMOA": 4e-4, "RS": 3e-5, "NSGA-II": 3e-4, "SMS-EMOA": 4e-4, "RE": 5e-5,
-}  # fmt: skip
-_OTHER_S_PER_EVALUATION = 3e-4
-_MS_EHVI_S_PER_PAIR = 2e-5
-_START_S = 1.5
-_STORE_S = 0.1
-_STORE_S_PER_EVALUATION = 1e-4
 
 
 @dataclass(frozen=True)
@@ -95,6 +82,7 @@ class Training:
         energy_kwh: of all trainings, each once, kWh under the lens's scope, PUE and correction.
         training_time_s: of the trainings whose time is known, s.
         untimed: those of the trainings whose time is not known.
+        predicted: those of the trainings whose time is predicted.
     """
 
     cells: int
@@ -104,21 +92,7 @@ class Training:
     energy_kwh: float
     training_time_s: float
     untimed: int
-
-
-@dataclass(frozen=True)
-class OwnEnergy:
-    """An upper bound of what searching took: as if a trial, while it runs, had all of the CPU's power to itself.
-
-    Attributes:
-        energy_kwh: kWh at the CPU, no PUE.
-        power_w: of the CPU as carbontracker assumes it, half of its TDP; an estimate, not measured.
-        cpu: its model.
-    """
-
-    energy_kwh: float
-    power_w: float
-    cpu: str
+    predicted: int
 
 
 def listing(bench: Benchmark) -> list[Summary]:
@@ -344,8 +318,9 @@ def training(evaluations: pd.DataFrame, space: Space, lens: Lens, bench: Benchma
         "with asked as (select unnest(?::varchar[]) as hash, unnest(?::smallint[]) as epochs) "
         f"select count(*) as trainings, count(distinct hash) as cells, count({kwh.energy_sql()}) as known, "
         f"coalesce(sum({kwh.energy_sql()}), 0) as energy, count({kwh.time_sql()}) as timed, "
+        "count(*) filter (where time_provenance = 'predicted') as predicted, "
         f"coalesce(sum({kwh.time_sql()}), 0) as seconds "
-        "from asked left join (select * from benchmark where space = ?) using (hash, epochs)",
+        f"from asked left join (select * from {kwh.table} where space = ?) using (hash, epochs)",
         [asked["hash"].tolist(), asked["epochs"].tolist(), space],
     )[0]
     return Training(
@@ -356,55 +331,8 @@ def training(evaluations: pd.DataFrame, space: Space, lens: Lens, bench: Benchma
         float(row["energy"]),
         float(row["seconds"]),
         row["trainings"] - row["timed"],
+        row["predicted"],
     )
-
-
-def own_energy(seconds: float) -> OwnEnergy:
-    """What searching itself takes, as far as it can be told without a counter.
-
-    Args:
-        seconds: that the trials have run, one after the other.
-
-    Raises:
-        TrackerFailed: carbontracker knows no power of this CPU.
-    """
-    from ecnas_core.measure.tracker import assumed_cpu_power
-
-    power_w, cpu = assumed_cpu_power()
-    return OwnEnergy(power_w * seconds / JOULES_PER_KWH, power_w, cpu)
-
-
-def expected_seconds(plan: Plan, data: Path, processes: int | None = None) -> float:
-    """About how long a study will take, from what the algorithms took on one machine and how quick this one was last.
-
-    Args:
-        plan: what it does.
-        data: the user's folder, for the trials of the study that was carried out here last.
-        processes: worker processes; by default one a core.
-    """
-    workers = min(processes or os.cpu_count() or 1, len(plan.tasks))
-    searching = sum(_usual_seconds(name, count) for name, count in plan.evaluations.items()) * len(plan.seeds)
-    storing = sum(_STORE_S + _STORE_S_PER_EVALUATION * count for count in plan.evaluations.values()) * len(plan.seeds)
-    return _START_S + (searching * _slowness(data) + storing) / workers
-
-
-def _slowness(data: Path) -> float:
-    """How much longer than usual the trials of the latest study here took; 1 without one."""
-    for study in reversed(studies(data)):
-        ratios = [
-            told["seconds"] / _usual_seconds(told["algorithm"], told["evaluations"])
-            for told in (_told(study, task) for task in study.plan.tasks)
-            if told is not None
-        ]
-        if ratios:
-            return float(np.median(ratios))
-    return 1.0
-
-
-def _usual_seconds(algorithm: str, evaluations: int) -> float:
-    if algorithm == MsEhvi.name:
-        return _MS_EHVI_S_PER_PAIR * evaluations**2
-    return _S_PER_EVALUATION.get(algorithm, _OTHER_S_PER_EVALUATION) * evaluations
 
 
 def _told(study: Study, task: Task) -> dict[str, Any] | None:

@@ -125,7 +125,8 @@ class Pool:
         self._start(order)
 
     def _start(self, order: Order) -> None:
-        context = multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["ecnas_core.search.task"])
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs,), daemon=True)
         with _environment(_ONE_THREAD), _no_main():

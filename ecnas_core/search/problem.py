@@ -63,7 +63,8 @@ class Setting:
         bounds: inclusive ranges (metric, least, most) of metrics in the unit that the lens shows them in; an end may be
             infinite. Cells out of bounds, or without a value there, are infeasible.
         epochs: the training budget, or None: all four, and the search chooses.
-        accuracy: ``published`` takes NAS-Bench-101's accuracies only, ``any`` also measured and predicted ones.
+        accuracy: ``published`` takes NAS-Bench-101's accuracies only and no predicted times, ``any`` also measured and
+            predicted accuracies and predicted times, as far as the lens shows them.
         artefacts: whether cells whose published surrogate energy is unphysical are feasible.
         sampling: how an algorithm draws at random: ``uniform`` over the space's cells, or ``matrix``, uniform bits and
             operations, as in the paper: many are invalid, and large cells are rare.
@@ -212,22 +213,25 @@ def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:
         accuracy is from; then the objectives, then what is bounded.
     """
     asked = [*setting.objectives, *(key for key, _, _ in setting.bounds)]
-    expressions = [
-        f"case when {_accepted(setting)} then {sql} end" if key in _OF_ACCURACY else sql
-        for key, sql in ((key, metric(key, setting.lens).sql) for key in asked)
-    ]
+    expressions = [accepted_sql(key, setting) for key in asked]
     epochs = ", ".join(map(str, setting.budgets))
     return bench.arrays(
         "select vertices, edge_bits, coalesce(try_cast(ops as integer), 0) as ops, epochs, "
         "energy_artefact is not null as artefact, "
         f"list_position({list(PROVENANCES)}, accuracy_provenance) as provenance, "
         + ", ".join(f"({sql})::double as c{place}" for place, sql in enumerate(expressions))
-        + f" from benchmark where space = '{setting.space}' and epochs in ({epochs})"
+        + f" from {setting.lens.table} where space = '{setting.space}' and epochs in ({epochs})"
     )
 
 
-def _accepted(setting: Setting) -> str:
-    return "accuracy_provenance = 'published'" if setting.accuracy == "published" else "true"
+def accepted_sql(key: str, setting: Setting) -> str:
+    """The SQL expression of a metric over the lens's table, null where the setting does not take what it rests on."""
+    sql = metric(key, setting.lens).sql
+    if setting.accuracy == "published" and key in _OF_ACCURACY:
+        return f"case when accuracy_provenance = 'published' then {sql} end"
+    if setting.accuracy == "published" and key == "training_time":
+        return f"case when time_provenance <> 'predicted' then {sql} end"
+    return sql
 
 
 def _places(

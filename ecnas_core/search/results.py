@@ -19,7 +19,7 @@ from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.analysis.trials import Trial, by_algorithm, trials
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.search import lab
-from ecnas_core.search.problem import Problem, Setting
+from ecnas_core.search.problem import Problem, Setting, accepted_sql
 from ecnas_core.search.study import Study, StudyError
 from ecnas_core.search.task import volume
 
@@ -317,11 +317,12 @@ def details(points: pd.DataFrame, setting: Setting, bench: Benchmark) -> pd.Data
 
     Returns:
         A row for each given one, in the same order: ``hash``, ``epochs``, ``vertices``, ``edge_bits``, ``ops``, a
-        column for each of ``METRICS``, ``energy_provenance``, ``accuracy_provenance``, ``time_provenance`` and
+        column for each of ``METRICS``, each with ``_low`` and ``_high`` for the ends of the 90 % interval where it is
+        predicted, ``energy_provenance``, ``accuracy_provenance``, ``time_provenance`` and
         ``artefact``.
     """
     return points[["hash", "epochs"]].merge(
-        _priced(points, setting, METRICS, bench), on=["hash", "epochs"], how="left", validate="many_to_one"
+        _priced(points, setting, METRICS, bench, ends=True), on=["hash", "epochs"], how="left", validate="many_to_one"
     )
 
 
@@ -374,20 +375,23 @@ def _published(setting: Setting, bench: Benchmark) -> tuple[pd.DataFrame, int]:
     return frame, unidentified
 
 
-def _priced(points: pd.DataFrame, setting: Setting, keys: Sequence[str], bench: Benchmark) -> pd.DataFrame:
-    """Metrics of different cells at budgets: one row each that is known."""
-    published_only = setting.accuracy == "published"
-    known = "case when accuracy_provenance = 'published' then {} end"
-    columns = [
-        f"({known.format(sql) if published_only and 'accuracy' in sql else sql})::double as {key}"
-        for key, sql in ((key, metric(key, setting.lens).sql) for key in keys)
-    ]
+def _priced(
+    points: pd.DataFrame, setting: Setting, keys: Sequence[str], bench: Benchmark, ends: bool = False
+) -> pd.DataFrame:
+    """Metrics of different cells at budgets, with the ends of intervals if asked for: one row each that is known."""
+    columns = [f"({accepted_sql(key, setting)})::double as {key}" for key in keys]
+    if ends:
+        columns += [
+            f"(case when {accepted_sql(key, setting)} is not null then {sql} end)::double as {key}_{end}"
+            for key in keys
+            for end, sql in zip(("low", "high"), metric(key, setting.lens).interval or ("null", "null"), strict=True)
+        ]
     asked = points[["hash", "epochs"]].dropna().drop_duplicates()
     return bench.frame(
         "with asked as (select unnest(?::varchar[]) as hash, unnest(?::smallint[]) as epochs) "
         f"select hash, epochs, vertices, edge_bits, coalesce(ops, '') as ops, {', '.join(columns)}, "
         f"{', '.join(_PROVENANCES)}, energy_artefact is not null as artefact "
-        "from asked join (select * from benchmark where space = ?) using (hash, epochs)",
+        f"from asked join (select * from {setting.lens.table} where space = ?) using (hash, epochs)",
         [asked["hash"].tolist(), asked["epochs"].astype(int).tolist(), setting.space],
     )
 

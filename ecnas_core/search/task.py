@@ -30,7 +30,13 @@ if TYPE_CHECKING:
 SOURCE = "ecnas-explorer"
 METADATA = b"ecnas_trial"
 TELL_EVERY_S = 0.1
-_KNOWN = ("trainable_parameters", "energy_kwh", "validation_accuracy", "test_accuracy", "training_time_s")
+_KNOWN = {
+    "trainable_parameters": "trainable_parameters",
+    "energy_kwh": "energy_kwh",
+    "validation_accuracy": "validation_accuracy",
+    "test_accuracy": "test_accuracy",
+    "training_time_s": "case when time_provenance <> 'predicted' then training_time_s end",
+}
 _building = threading.Lock()
 
 
@@ -292,17 +298,18 @@ def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa
     setting = problem.setting
     frame = trial.frame(problem)
     hashes = frame["hash"].dropna().unique().tolist()
+    columns = ", ".join(f"{sql} as {name}" for name, sql in _KNOWN.items())
     known = bench.frame(
-        f"select hash, epochs, {', '.join(_KNOWN)} from benchmark where space = '{setting.space}' "
+        f"select hash, epochs, {columns} from benchmark where space = '{setting.space}' "
         f"and epochs in ({', '.join(map(str, setting.budgets))}) and hash in (select unnest(?::varchar[]))",
         [hashes],
     )
     frame = frame.merge(known, on=["hash", "epochs"], how="left", validate="many_to_one")
     infeasible = ~frame["valid"].to_numpy(bool)
     frame.loc[infeasible, list(_KNOWN)] = np.nan
-    if setting.accuracy == "published":
-        others = (frame["accuracy_provenance"] != "published").to_numpy(bool)
-        frame.loc[others, ["validation_accuracy", "test_accuracy"]] = np.nan
+    source = frame["accuracy_provenance"]
+    taken = source.notna() if setting.accuracy == "any" else source == "published"
+    frame.loc[~taken.to_numpy(bool), ["validation_accuracy", "test_accuracy"]] = np.nan
     frame["study"] = order.study
     frame["space"] = setting.space
     frame["algorithm"] = trial.algorithm

@@ -20,7 +20,7 @@ from ecnas_core.search.study import FOLDER, Study, UnknownStudy, read
 from pages.widgets import downloads, html, study_setup
 from pages.widgets.session import bench, dark
 
-POLL_S = 0.5
+POLL_S, FIRST_POLL_S = 0.5, 0.25
 NUMBERED_AT_MOST = 12
 _STYLE = """\
 <style>
@@ -38,18 +38,35 @@ state = st.session_state
 
 def show(study: Study) -> None:
     """Show a study that is carried out; when it has ended the page runs again."""
-    mean = study_setup.averages(study.plan.setting).kwh
-    st.fragment(_watch, run_every=POLL_S)(study.id, mean)
+    mean, progress = study_setup.averages(study.plan.setting).kwh, runner.progress(study)
+    if progress.evaluations:
+        st.fragment(_watch, run_every=POLL_S)(study.id, mean)
+    else:
+        _live(study, progress, mean)
+        st.fragment(_await, run_every=FIRST_POLL_S)(study.id)
+
+
+def _await(study_id: str) -> None:
+    """Run the page again as soon as there is something to draw."""
+    study = _running(study_id)
+    if runner.progress(study).evaluations:
+        st.rerun()
 
 
 def _watch(study_id: str, mean_kwh: float | None) -> None:
+    study = _running(study_id)
+    _live(study, runner.progress(study), mean_kwh)
+
+
+def _running(study_id: str) -> Study:
+    """The study as it is; once it does not run any more, the page runs again."""
     try:
         study = read(bench().data / FOLDER / study_id)
     except UnknownStudy:
         st.rerun()
     if not study.running:
         st.rerun()  # once, to end looking at it and because its trials are there now
-    _live(study, runner.progress(study), mean_kwh)
+    return study
 
 
 def _live(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None:

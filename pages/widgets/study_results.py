@@ -19,14 +19,13 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures import study_report
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import duration
+from ecnas_core.figures.search_live import duration, energy_kwh
 from ecnas_core.figures.theme import config, format_quantity
-from ecnas_core.measure.tracker import TrackerFailed
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search import results as results_
 from ecnas_core.search.results import NothingFound, Results, Truth
 from ecnas_core.search.study import Study, slug
-from pages.widgets import card, chart, downloads, find_the_knee, html, replay, session
+from pages.widgets import card, chart, downloads, find_the_knee, html, replay, session, study_setup
 
 SECTIONS = {
     "front": "Front",
@@ -212,20 +211,8 @@ def front(found: Results) -> None:
     downloads.row(name_of(found, "front"), lambda: marked, drawn.figure,
                   python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})',
                          "marked_front"), "One row a point of the front found: metrics, provenances, role")  # fmt: skip
-    st.caption(f"{figures.front_headline(marked, found.metrics)} {figures.provenance_note(marked)} {predicted(marked)}")
+    st.caption(f"{figures.front_headline(marked, found.metrics)} {figures.provenance_note(marked, found.metrics)}")
     standing(found)
-
-
-def predicted(marked: pd.DataFrame) -> str:
-    """What of the front rests on predicted accuracies."""
-    rests = marked["accuracy_provenance"] == "predicted"
-    if not rests.any():
-        return ""
-    knee_rests = marked.loc[rests, "role"].str.contains("rk").any()
-    return (
-        f"{rests.sum()} of its points rest on accuracies that this project's model predicts, open triangles"
-        + (", the knee among them." if knee_rests else ".")
-    )  # fmt: skip
 
 
 def standing(found: Results) -> None:
@@ -356,7 +343,7 @@ def knee(found: Results) -> None:
     for column, (role, row) in zip(columns, named, strict=True):
         with column:
             small_card(role, row, found)
-    st.caption(f"{figures.provenance_note(marked)} {predicted(marked)}")
+    st.caption(f"{figures.provenance_note(marked, found.metrics)}")
     downloads.row(name_of(found, "knee"), lambda: marked[marked["role"] != ""],
                   figures.plane(found, chosen, marked, found.setting.objectives[:2], session.dark()).figure,
                   python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})',
@@ -409,17 +396,12 @@ def energy_section(found: Results) -> None:
     """What the search took, against training for real what it asked for."""
     lens = found.setting.lens
     needed, seconds = _needed(found, stamp_of(found))
-    pue = lens.pue if lens.scope == "facility" else 1.0
-    taken, told = None, ""
-    try:
-        bound = _own_energy(seconds)
-        taken = bound.energy_kwh * pue
-        told = (
-            f"The search is not measured: at most its trials' {duration(seconds)} × the {bound.power_w:.0f} W that "
-            f"carbontracker assumes of this CPU ({bound.cpu})" + (f" × PUE {pue:g}" if pue != 1 else "") + ". "
-        )
-    except TrackerFailed as error:
-        told = f"What the search took is not known: {error}. "
+    if needed.unknown == needed.trainings:
+        st.info(f"The scope {lens.scope} of the lens is not known for these trainings, so their energy is not either. "
+                "Choose Facility or IT in the lens, and search again.", icon=":material/info:")  # fmt: skip
+        return
+    watts = study_setup.watts()
+    taken = energy_kwh(seconds, watts)
     headline = figures.energy_headline(taken, needed.energy_kwh)
     st.markdown(f"**{html.plain(headline)}**")
     figure = figures.energy_bars(taken, needed.energy_kwh, session.dark())
@@ -430,6 +412,7 @@ def energy_section(found: Results) -> None:
              f"of {format_quantity(needed.cells, digits=None)} different cells, each once a budget"),
             ("Training them for real", figures.amount(needed.energy_kwh),
              f"{duration(needed.training_time_s)} on one GPU"
+             + (f", {needed.predicted} times predicted" if needed.predicted else "")
              + (f", the time of {needed.untimed} is not known" if needed.untimed else "")),
             ("The search", figures.amount(taken), f"{duration(seconds)} of trials"),
             *([("As much as", f"{format_quantity(alike.count(needed.energy_kwh * lens.intensity / 1000), digits=2)} "
@@ -441,8 +424,9 @@ def energy_section(found: Results) -> None:
                   python(found, "needed = lab.training(lab.evaluations(study), found.setting.space, "
                          "found.setting.lens, bench)", lab=True), "One row: what training would take")  # fmt: skip
     st.caption(
-        told + f"Training: the energies of the table, {lens.describe()}, a cell and budget that several trials asked "
-        "for counted once." + (f" {needed.unknown} trainings have no known energy." if needed.unknown else "")
+        f"The search is not measured: the {duration(seconds)} of its trials × the {watts:g} W that Set up assumes of "
+        f"a busy core. Training: the energies of the table, {lens.describe()}, a cell and budget that several trials "
+        "asked for counted once." + (f" {needed.unknown} trainings have no known energy." if needed.unknown else "")
     )
 
 
@@ -452,11 +436,6 @@ def _needed(_found: Results, stamp: tuple[object, ...]) -> tuple[lab.Training, f
     own = _found.frame[(_found.frame["study"] == _found.study.id).to_numpy(bool)]
     needed = lab.training(own, _found.setting.space, _found.setting.lens, session.bench())
     return needed, float(lab.trials(_found.study)["seconds"].sum())
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _own_energy(seconds: float) -> lab.OwnEnergy:
-    return lab.own_energy(seconds)
 
 
 def notes(found: Results, section: str) -> None:

@@ -16,7 +16,7 @@ from ecnas_core.carbon import Lens
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import search_live as figures
-from ecnas_core.figures.theme import format_quantity
+from ecnas_core.figures.theme import format_percent, format_quantity
 from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, reproduce, runner
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html
@@ -358,7 +358,8 @@ def _expected(plan: Plan) -> None:
             ("The search's time", figures.duration(told.seconds), "about, on this machine"),
             ("The search's energy", figures.energy(told.search_kwh, lens), f"assuming {state.search_watts:g} W a core"),
             ("Training them for real", figures.energy(told.training, lens), less),
-            ("Time of that", figures.duration(told.training_s), "one training after the other"),
+            ("Time of that", figures.duration(told.training_s), "one training after the other"
+             + (f", {format_percent(average.predicted, 0)} predicted" if average.predicted else "")),
         ]
     )  # fmt: skip
     if average.kwh is None:

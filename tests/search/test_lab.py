@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from pathlib import Path
 
 import moocore
 import numpy as np
@@ -16,7 +15,6 @@ from ecnas_core import Benchmark
 from ecnas_core.analysis import trials as trials_
 from ecnas_core.benchmark.store import UnknownSpace
 from ecnas_core.carbon import Lens
-from ecnas_core.measure import tracker
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import NameTaken
 from ecnas_core.search.study import Plan, Study, UnknownStudy
@@ -105,25 +103,16 @@ class TestTraining:
 
     def test_what_is_unknown_is_counted_and_no_zero(self) -> None:
         bench = Benchmark.open()
-        seven = bench.rows("select hash from benchmark where space = '7V' and epochs = 108 and training_time_s is null")
+        seven = bench.rows(
+            "select hash from benchmark where space = '7V' and epochs = 108 and time_provenance = 'predicted' limit 1"
+        )
         asked = pd.DataFrame({"hash": [seven[0]["hash"]] * 2 + [None], "epochs": [108, 108, 108]})
+        told = lab.training(asked, "7V", Lens(predicted=False), bench)
+        assert (told.trainings, told.unknown, told.untimed, told.predicted, told.unidentified) == (1, 0, 1, 0, 1)
         told = lab.training(asked, "7V", Lens(), bench)
-        assert (told.trainings, told.unknown, told.untimed, told.unidentified) == (1, 0, 1, 1)
+        assert (told.untimed, told.predicted) == (0, 1)
         gpu = lab.training(asked, "7V", Lens(scope="GPU"), bench)
         assert (gpu.trainings, gpu.unknown, gpu.energy_kwh) == (1, 1, 0)
-
-    def test_of_the_search_itself(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(tracker, "assumed_cpu_power", lambda: (60.0, "Made-up CPU"))
-        assert lab.own_energy(3600) == lab.OwnEnergy(0.06, 60.0, "Made-up CPU")
-
-    def test_expected_seconds_follow_the_last_study(self, study: Study, tmp_path: Path) -> None:
-        plan = Plan.of(Setting(), ("MS-EHVI",), 1000, 4)
-        usual = lab.expected_seconds(plan, tmp_path, 1)
-        assert lab.expected_seconds(plan, tmp_path, 4) < usual
-        assert 80 < usual < 83
-        told = lab.trials(study)
-        ratio = np.median(told["seconds"] / (told["evaluations"] * told["algorithm"].map({"SEMOA": 3e-4, "RS": 3e-5})))
-        assert lab.expected_seconds(plan, study.data, 1) == pytest.approx(usual - 80 + 80 * ratio)
 
 
 class TestChanges:

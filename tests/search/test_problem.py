@@ -5,13 +5,17 @@ import numpy as np
 import pytest
 
 from ecnas_core import Benchmark
+from ecnas_core.analysis.hardware import measured_on
 from ecnas_core.analysis.metrics import UnknownMetric
+from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.store import UnknownEpochs, UnknownSpace
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import InvalidCell
-from ecnas_core.search import InvalidSetting, NothingFeasible, Outcome, Problem, Setting
+from ecnas_core.search import InvalidSetting, NothingFeasible, Outcome, Problem, Setting, lab, runner
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.operators import sample_matrix, sample_uniform
+from ecnas_core.search.study import Plan
+from ecnas_core.surrogates import devices
 from tests.search.conftest import problem_of
 
 ALL_OBJECTIVES = ("energy", "footprint", "training_time", "parameters", "multiply_adds", "validation_error")
@@ -23,7 +27,7 @@ def expected(entry, key: str) -> float:
     known = {
         "energy": entry.energy_kwh,
         "footprint": None if entry.energy_kwh is None else entry.energy_kwh * Lens().intensity / 1000,
-        "training_time": entry.training_time_s,
+        "training_time": None if entry.time_provenance == "predicted" else entry.training_time_s,
         "parameters": entry.trainable_parameters / 1e6,
         "multiply_adds": entry.multiply_adds / 1e9,
         "validation_error": None if entry.accuracy_provenance != "published" else 1 - entry.validation_accuracy,
@@ -122,10 +126,23 @@ def test_a_bound_on_what_is_unknown_has_no_answer():
     """Two metrics of accuracy are unknown together, but a time is known for other cells than an accuracy."""
     bounded = problem_of(objectives=("energy", "parameters"), bounds=(("training_time", 0, 1e9),))
     known = Benchmark.open().rows(
-        "select count(*) as n from benchmark where space = '7V' and epochs = 108 and training_time_s is not null "
+        "select count(*) as n from benchmark where space = '7V' and epochs = 108 and time_provenance = 'published' "
         "and energy_artefact is null"
     )[0]["n"]
     assert (bounded.outcomes == Outcome.FEASIBLE).sum() == known < 423_624
+
+
+def test_predictions_are_taken_when_any_will_do_and_the_lens_shows_them():
+    """Every cell of 7V has a predicted accuracy and time where none is published; those unknown are no answer."""
+    asked = {"objectives": ("training_time", "validation_error"), "accuracy": "any"}
+    every, known = problem_of(**asked), problem_of(**asked, lens=Lens(predicted=False))
+    artefacts = (every.outcomes == Outcome.ARTEFACT).sum()
+    assert (every.outcomes == Outcome.FEASIBLE).sum() == 423_624 - artefacts
+    [published] = Benchmark.open().rows(
+        "select count(*) as n from benchmark where space = '7V' and epochs = 108 and time_provenance = 'published' "
+        "and accuracy_provenance = 'published' and energy_artefact is null"
+    )
+    assert (known.outcomes == Outcome.FEASIBLE).sum() == published["n"]
 
 
 def test_lens_changes_the_energies(five):
@@ -183,3 +200,18 @@ def test_settings_out_of_range_are_named_errors(setting, error):
 def test_nothing_within_the_bounds_is_a_named_error():
     with pytest.raises(NothingFeasible):
         Problem(Benchmark.open(), Setting(space="4V", bounds=(("energy", 5.0, 6.0),)))
+
+
+def test_a_calibrated_device_has_energies_of_its_own(tmp_path):
+    """A study with such a lens, against what the benchmark itself says of the device."""
+    bench = Benchmark(tmp_path, BUNDLED)
+    measured = measured_on(bench, "RTX 3060").assign(energy_kwh=np.nan).dropna(subset="gpu_energy_j")
+    devices.save(bench, "Mine", measured)
+    lens = Lens(scope="GPU", unit="Wh", device="Mine")
+    found = lab.evaluations(runner.run(Plan.of(Setting(space="4V", lens=lens), ("RS",), 91, 1), tmp_path, processes=1))
+    assert found["hash"].nunique() == 91
+    assert found["valid"].all()
+    sql = "select hash, gpu_energy_j, energy_kwh from {} where space = '4V' and epochs = 108"
+    told, stored = (bench.frame(sql.format(each)).set_index("hash") for each in (lens.table, "benchmark"))
+    assert found["energy"].to_numpy() == pytest.approx(told.loc[found["hash"], "gpu_energy_j"].to_numpy() / 3600)
+    assert found["energy_kwh"].to_numpy() == pytest.approx(stored.loc[found["hash"], "energy_kwh"].to_numpy())

@@ -61,6 +61,12 @@ def process_of(study: Study) -> psutil.Process:
     return next(child for child in psutil.Process().children() if Path(f"/proc/{child.pid}/fd/1").resolve() == log)
 
 
+def workers_of(process: psutil.Process) -> list[psutil.Process]:
+    """The processes that run trials: children of the server that forks them."""
+    servers = [each for each in process.children() if "forkserver" in " ".join(each.cmdline())]
+    return [worker for server in servers for worker in server.children()]
+
+
 def stamps(study: Study) -> dict[Task, int]:
     return {task: path.stat().st_mtime_ns for task, path in study.files.items() if path.is_file()}
 
@@ -243,7 +249,7 @@ class TestBackground:
         plan = Plan.of(Setting(space="5V"), ("MS-EHVI",), 110, 2)
         study = runner.start(plan, data, processes=2)
         until(lambda: any(each.evaluations for each in runner.progress(study).trials))
-        searching = [each for each in process_of(study).children() if "spawn_main" in " ".join(each.cmdline())]
+        searching = workers_of(process_of(study))
         assert len(searching) == 2
         searching[0].kill()
         study = ended(study)
@@ -289,9 +295,7 @@ def test_a_trial_that_takes_every_process_down_is_given_up() -> None:
             for message in pool.messages():
                 if message is not None and message.kind == "begun":
                     deaths += 1
-                    [worker] = [
-                        each for each in psutil.Process().children() if "spawn_main" in " ".join(each.cmdline())
-                    ]
+                    [worker] = workers_of(psutil.Process())
                     worker.kill()
     finally:
         pool.close()
