@@ -190,7 +190,9 @@ def _study(study: Study, bench: Benchmark, plots: Plots) -> list[str]:
             "note",
         ),
         plots.add(search.plane(found, names, front, found.setting.objectives[:2], False).figure),
-        paragraph(f"{search.front_headline(front, found.metrics)} {search.provenance_note(front, found.metrics)}", "note"),
+        paragraph(
+            f"{search.front_headline(front, found.metrics)} {search.provenance_note(front, found.metrics)}", "note"
+        ),
         table(*search.standing_rows(found)),
     ]
 
