@@ -18,6 +18,8 @@ WAYS = (
      "Every network of the benchmark by what it costs and what it gives. See the front, open a cell, compare."),
     ("pages/learn.py", "Teach", ":material/school:",
      "Six lessons of ten minutes for a class: predict, see the answer from the data, solve an exercise."),
+    ("pages/choose.py", "Choose", ":material/checklist:",
+     "Say what you have and what you need: a short list of lean networks, with code and a model card to take along."),
 )  # fmt: skip
 state = st.session_state
 

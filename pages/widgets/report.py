@@ -19,11 +19,12 @@ def offer() -> None:
     """The choice of what a report has, and the button that makes it."""
     studies = {each.id: each for each in reversed(runner.studies(bench().data)) if each.finished}
     measured = {each.measurement: each for each in store.measurements(bench())}
-    pinned, choices = tuple(state.tray), tuple(state.get("choices", ()))
+    pinned = tuple(state.tray)
+    choice = state.get("choose_view")
     with st.popover("Report of this session", icon=":material/description:"):
         st.markdown(
-            f"Pinned cells: {len(pinned)}; choices: {len(choices)}. With figures and provenance, in one HTML file that "
-            "needs nothing else."
+            f"Pinned cells: {len(pinned)}; choices: {int(choice is not None)}. With figures and provenance, in one "
+            "HTML file that needs nothing else."
         )
         chosen = st.multiselect("Studies", studies, default=list(studies), key="report_studies",
                                 format_func=lambda each: html.plain(studies[each].name),
@@ -35,7 +36,7 @@ def offer() -> None:
         found = Session(
             view=_view(),
             cells=pinned,
-            choices=choices,
+            choice=choice,
             studies=tuple(studies[each] for each in chosen),
             measurements=tuple(measured[each] for each in kept),
             notes=notes,

@@ -119,7 +119,7 @@ class Tab:
     def __init__(self, page: Page, address: str) -> None:
         self.page = page
         self.address = address
-        self.title = "Home"
+        self.title = "Explore"
 
     def open(self, path: str = "/explore", **params: str) -> Tab:
         """Go to a page and wait until it is drawn."""

@@ -124,7 +124,7 @@ class TestHome:
         front = truth.front(truth.cells())
         drawn = plot.evaluate("plot => Array.from(plot._fullData.find(each => each.name.startsWith('front')).x)")
         assert drawn == pytest.approx(front["energy"].tolist())
-        for way in ("Explore", "Teach"):
+        for way in ("Explore", "Teach", "Choose"):
             assert tab.main.get_by_role("link", name=way).bounding_box()["y"] < 800
         assert tab.params == {}
         tab.screenshot("home")

@@ -10,11 +10,13 @@ from html import unescape
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.analysis import explore
+from ecnas_core.analysis import choose, explore
+from ecnas_core.analysis.needs import ChooseView, Task
 from ecnas_core.analysis.view import View
 from ecnas_core.carbon import Lens
+from ecnas_core.figures import choose as choices
 from ecnas_core.figures import home
-from ecnas_core.figures.session_report import Choice, Session, report
+from ecnas_core.figures.session_report import Session, report
 from ecnas_core.measure.store import save
 from ecnas_core.search import Setting
 from ecnas_core.search.study import Plan
@@ -92,19 +94,30 @@ def test_studies_measurements_choices_and_notes(bench, data):
     study = carried_out(Plan.of(Setting(space="4V"), ("RS",), 20, 2, seed=1), data, HOSTILE)
     measured = with_cpu()
     save(measured, data)
-    choice = Choice(HOSTILE, "The knee, because it is cheap.", ["Cell", "Energy"], [["A", HOSTILE]])
-    session = Session(View(), (), (choice,), (study,), (measured,), notes=f"{HOSTILE}\nsecond line")
+    session = Session(View(), (), None, (study,), (measured,), notes=f"{HOSTILE}\nsecond line")
     assert not session.is_empty
     page = report(session, bench, AT)
     markup = body(page)
     assert "<img" not in markup
-    assert markup.count("&lt;img src=x onerror=alert(1)&gt; &amp; co") == 4
+    assert markup.count("&lt;img src=x onerror=alert(1)&gt; &amp; co") == 2
     assert "<p>second line</p>" in markup
     assert f"id {study.id}" in markup
     assert "2 of 2 trials" in markup
     assert f"Measured: {measured.hash[:8]} on {measured.device}" in markup
     assert page.count("Plotly.newPlot(") == 2
     assert not re.search(r'(?:src|href)\s*=\s*"(?:https?:)?//', markup)
+
+
+def test_a_choice_has_its_short_list(bench):
+    view = ChooseView(task=Task(space="4V"))
+    page = report(Session(View(), choice=view), bench, AT)
+    found = choose.choose(bench, view)
+    text = unescape(body(page))
+    assert choices.headline(found) in text
+    for _, row in found.shortlist.iterrows():
+        assert choices.named(row, found) in text
+        assert choices.gives_up(row, found) in text
+    assert page.count("Plotly.newPlot(") == 1
 
 
 def test_a_study_that_found_nothing_is_named(bench, data):

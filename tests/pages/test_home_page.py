@@ -7,7 +7,6 @@ import re
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.figures.session_report import Choice
 from ecnas_core.measure.store import remove, save
 from tests.made_up import measured
 
@@ -24,7 +23,7 @@ class TestOpening:
 
     def test_ways_in(self, open_page):
         page = open_page("home")
-        assert {"Explore": "explore", "Teach": "learn"}.items() <= links(page).items()
+        assert links(page) == {"Explore": "explore", "Teach": "learn", "Choose": "choose"}
 
     def test_the_picture_has_the_front(self, open_page, truth):
         page = open_page("home")
@@ -71,8 +70,7 @@ class TestReport:
         page = open_page("home", tray=digest).works()
         assert "Pinned cells: 1; choices: 0" in page.said
         assert report_button(page)
-        page.app.session_state.choices = [Choice("Lean", "The knee.")]
-        page.app.run()
+        page.go("choose").works().go("home").works()
         assert "Pinned cells: 1; choices: 1" in page.works().said
 
     def test_measurements_are_offered(self, open_page):
