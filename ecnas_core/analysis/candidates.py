@@ -18,6 +18,7 @@ from ecnas_core.analysis import hardware, pareto
 from ecnas_core.analysis.hardware import UnknownDevice
 from ecnas_core.analysis.needs import QUANTITIES, Needs, Quantity, Task
 from ecnas_core.benchmark.store import Benchmark, UnknownCell
+from ecnas_core.carbon import Lens
 from ecnas_core.carbon.footprint import TRAINING_IMAGES
 from ecnas_core.cells.costs import CLASSES, IMAGE_SIZE, STACKS, STEM_CHANNELS
 
@@ -173,7 +174,7 @@ def _select(bench: Benchmark, task: Task) -> str:
     lens = replace(task.lens, unit="kWh")
     source = lens.table
     if task.space == hardware.SPACE and lens.device in hardware.OFFICIAL_DEVICES:
-        source = _measured(bench, source, lens.device)
+        source = _measured(bench, source, lens)
     per_training = f"({task.images / TRAINING_IMAGES!r} * {_multiply_adds(task)} / multiply_adds)"
     energy = {"": lens.energy_sql(), **dict(zip(("_low", "_high"), lens.energy_interval_sql(), strict=True))}
     per_kwh = task.trainings * lens.intensity / 1000
@@ -197,17 +198,21 @@ def _multiply_adds(task: Task) -> str:
     return f"((multiply_adds - {FEATURES * CLASSES}) * {scale!r} + {FEATURES * task.classes})"
 
 
-def _measured(bench: Benchmark, source: str, device: str) -> str:
+def _measured(bench: Benchmark, source: str, lens: Lens) -> str:
     """The rows of a device with its own measurements, linear in the epochs, in the place of predictions."""
-    found = hardware.measured_on(bench, device).dropna()
-    values = ", ".join(f"('{row.hash}', {row.energy_kwh!r}, {row.gpu_energy_j!r})" for row in found.itertuples())
+    found = hardware.measured_on(bench, str(lens.device))
     energies = ("energy_kwh", "gpu_energy_j")
+    values = ", ".join(
+        f"('{row.hash}', {', '.join('null' if np.isnan(value) else repr(value) for value in row[2:])})"
+        for row in found[["hash", *energies]].itertuples()
+    )
     own = [f"coalesce(own_{name} * epochs / {hardware.EPOCHS}, {name}) as {name}" for name in energies]
     ends = [
         f"if(own_{name} is null, {name}_{end}, null) as {name}_{end}" for name in energies for end in ("low", "high")
     ]
+    counted = energies[lens.scope == "GPU"]
     provenance = (
-        "case when own_energy_kwh is null then energy_provenance "
+        f"case when own_{counted} is null then energy_provenance "
         f"when epochs = {hardware.EPOCHS} then 'measured' else 'scaled' end as energy_provenance"
     )
     return (
