@@ -20,23 +20,28 @@ def offer(name: str, measured: pd.DataFrame) -> None:
         name: of the device.
         measured: columns ``hash``, ``energy_kwh`` and ``gpu_energy_j`` of 4 epochs, NaN where not known.
     """
-    calibrated = name in bench().devices()
+    if state.pop("lens_predict", None) == name:
+        predict(name, measured)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        if not calibrated:
-            if st.button("Predict every cell on it", icon=":material/visibility:", key=f"lens_predict_{name}",
-                         help="The lens can then show the energies of all spaces for this device."):  # fmt: skip
-                predict(name, measured)
+        if name not in bench().devices():
+            st.button("Predict every cell on it", icon=":material/visibility:", key=f"lens_predict_{name}",
+                      on_click=_ask, args=(name,),
+                      help="The lens can then show the energies of all spaces for this device.")  # fmt: skip
         else:
             st.button("Show it in the lens", icon=":material/visibility:", key=f"lens_show_{name}", on_click=_show,
                       args=(name,), disabled=state.lens.device == name)  # fmt: skip
-            if st.button("Predict anew", icon=":material/refresh:", type="tertiary", key=f"lens_again_{name}",
-                         help="From all that has been measured since."):  # fmt: skip
-                predict(name, measured)
+            st.button("Predict anew", icon=":material/refresh:", type="tertiary", key=f"lens_again_{name}",
+                      on_click=_ask, args=(name,), help="From all that has been measured since.")  # fmt: skip
             st.button("Take out of the lens", icon=":material/visibility_off:", type="tertiary",
                       key=f"lens_forget_{name}", on_click=_forget, args=(name,),
                       help="The measurements stay; it can be predicted again.")  # fmt: skip
     if state.lens.device == name:
         st.caption(f":material/visibility: The lens shows every energy in the app for {html.plain(name)}.")
+
+
+def _ask(name: str) -> None:
+    """Predict at the next run, which shows that it is at work."""
+    state.lens_predict = name
 
 
 def predict(name: str, measured: pd.DataFrame) -> None:

@@ -39,12 +39,12 @@ class TestOpening:
         cells = truth.cells()
         front = truth.front(cells)
         knee = truth.knee(front)
-        known = int(cells["validation_error"].notna().sum())
+        predicted = int((cells["accuracy_provenance"] == "predicted").sum())
         expect(tab.fact("Matching cells")).to_have_text(grouped(len(cells)))
-        expect(tab.fact("With both values")).to_have_text(grouped(known))
+        expect(tab.fact("With both values")).to_have_text(grouped(len(cells)))
         expect(tab.fact("On the front")).to_have_text(str(len(front)))
         assert number(tab.fact("rk knee").inner_text()) == pytest.approx(knee["energy"], rel=6e-3)
-        expect(tab.headline).to_contain_text(f"{grouped(known)} of {grouped(len(cells))} cells have a known accuracy")
+        expect(tab.headline).to_contain_text(f"{grouped(len(cells))} cells, {grouped(predicted)} of them predicted")
         expect(tab.points("front")).to_have_count(len(front))
         assert tab.params == {}
 

@@ -11,7 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau
 
+from ecnas_core.analysis.explore import picture
+from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.schema import MEASUREMENTS
+from ecnas_core.benchmark.store import Benchmark
+from ecnas_core.carbon import Lens
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 FILES = {
@@ -321,3 +325,57 @@ class TestTakingAlong:
         source = next(code.value for code in page.app.code if "HardwareView(" in code.value)
         exec(source, {})
         assert "RTX 3090" in capsys.readouterr().out
+
+
+class TestInTheLens:
+    @pytest.fixture(autouse=True)
+    def forgotten(self, user_folder):
+        yield
+        for path in (user_folder / "devices").glob("*.parquet"):
+            path.unlink()
+
+    def test_a_device_is_predicted_shown_everywhere_and_taken_out(self, open_page, user_folder):
+        page = open_page("hardware").works()
+        assert page.control("lens_device").disabled
+        page.set("hardware_in_lens", "Titan Xp").press("lens_predict_Titan Xp").works()
+        assert page.params == {"device": "Titan Xp"}
+        assert page.control("lens_device").value == "Titan Xp"
+        assert any("The lens shows every energy in the app for Titan Xp" in text for text in page.texts("caption"))
+        explore = open_page(space="4V", epochs="4", device="Titan Xp").works()
+        bench = Benchmark(user_folder, Benchmark.open().bundled)
+        view = View("4V", 4, lens=Lens(device="Titan Xp"))
+        front = picture(bench, view).front
+        assert explore.on_front == len(front)
+        assert any(text.startswith("The front rests on predictions: of its") for text in explore.texts("caption"))
+        explore.open(front["hash"].iloc[0]).works()
+        rows = {row[0]: row[1:] for row in explore.tables[0][1:]}
+        assert rows["Energy"][1].startswith("predicted, 90 % interval ")
+        assert rows["Energy"][1].endswith(" on Titan Xp")
+        page.press("lens_forget_Titan Xp").works()
+        assert page.params == {}
+        assert page.control("lens_device").value is None
+        assert bench.devices() == []
+
+    def test_a_link_to_a_device_that_is_not_here(self, open_page):
+        page = open_page(space="4V", device="<b>Nobody</b>").works()
+        assert any("is not calibrated here" in text for text in page.texts("warning"))
+        assert "<b>" not in " ".join(page.texts("warning"))
+        assert page.params == {"space": "4V"}
+
+    def test_predicted_anew_from_more(self, open_page, own_measurements, user_folder):
+        own_measurements(with_cpu=False)
+        page = open_page("hardware", scope="GPU").works()
+        page.set("hardware_in_lens", OWN).press(f"lens_predict_{OWN}").works()
+        bench = Benchmark(user_folder, Benchmark.open().bundled)
+        own, quadro = (
+            bench.frame(
+                f"select sum(gpu_energy_j) as j from {Lens(device=device).table} where space = '4V' and epochs = 4"
+            )
+            for device in (OWN, None)
+        )
+        assert own["j"][0] / quadro["j"][0] == pytest.approx(0.5, rel=0.5)
+        (path,) = (user_folder / "devices").glob("*.parquet")
+        before = path.stat().st_mtime_ns
+        page.press(f"lens_again_{OWN}").works()
+        assert path.stat().st_mtime_ns > before
+        assert page.params == {"scope": "GPU", "device": OWN}
