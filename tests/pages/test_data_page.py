@@ -66,10 +66,12 @@ class TestSources:
             duckdb.sql(f"select source, count(*) from '{BUNDLED}/results/*.parquet' group by source").fetchall()
         )
         table = sources(page)
-        assert dict(table["Results"]) == counts | {"ec-nas-surrogate": 4 * 423_624}
+        found = dict(table["Results"])
+        assert 4 * 397_000 < found.pop("ecnas-explorer-accuracy") < 4 * 423_624
+        assert found == counts | {"ec-nas-surrogate": 4 * 423_624}
         assert set(table["From"]) == {"Bundled", "Computed"}
         assert page.facts["Official files"] == ("7 of 10", "3 can be downloaded")
-        assert page.facts["Sources"][0] == str(len(counts) + 1)
+        assert page.facts["Sources"][0] == str(len(counts) + 2)
         assert page.facts["Ingested"] == ("0", "bundled figures alone")
         text = " ".join(page.texts("markdown"))
         assert "`energy_7V9E_surrogate.tfrecord` 614 MB" in text.replace("\u00a0", " ")
@@ -191,8 +193,8 @@ class TestSql:
     def test_opens_with_an_example_its_chart_and_table(self, open_page, data):
         page = open_page("data", section="sql").works()
         truth = duckdb.sql(
-            f"select validation_accuracy_108 as accuracy from '{BUNDLED}/benchmark/7V.parquet' "
-            "where validation_accuracy_108 > 0.94 and surrogate_energy_wh_4_epochs >= 3.15"
+            f"select coalesce(validation_accuracy_108, predicted_accuracy_108) as accuracy "
+            f"from '{BUNDLED}/benchmark/7V.parquet' where accuracy > 0.94 and surrogate_energy_wh_4_epochs >= 3.15"
         ).df()
         assert len(answer(page)) == len(truth)
         assert sorted(answer(page)["validation_accuracy"]) == pytest.approx(sorted(truth["accuracy"]))
