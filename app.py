@@ -22,6 +22,7 @@ page = st.navigation(
         st.Page("pages/hardware.py", title="Hardware", icon=":material/memory:"),
         st.Page("pages/scaling.py", title="Scaling", icon=":material/straighten:"),
         st.Page("pages/search.py", title="Search", icon=":material/search:"),
+        st.Page("pages/surrogate.py", title="Surrogate", icon=":material/model_training:"),
         st.Page("pages/carbon.py", title="Carbon", icon=":material/eco:"),
         st.Page("pages/choose.py", title="Choose", icon=":material/checklist:"),
         st.Page("pages/measure.py", title="Measure", icon=":material/speed:"),

@@ -18,6 +18,7 @@ MODULES = (
     "bench_measure",
     "bench_search",
     "bench_attainment",
+    "bench_surrogates",
     "bench_transfer",
 )
 

@@ -21,7 +21,7 @@ from ecnas_core.benchmark.store import Benchmark, UnknownCell
 from ecnas_core.cells import CellTable, enumerate_cells
 from ecnas_core.errors import EcnasError
 from ecnas_core.surrogates import conformal, gaussian_process, multilayer_perceptron, weights
-from ecnas_core.surrogates.features import composition, encoding, works
+from ecnas_core.surrogates.features import composition, encoding, works, works_of
 from ecnas_core.surrogates.gaussian_process import GaussianProcess
 from ecnas_core.surrogates.lookup import look_up, table_of
 from ecnas_core.surrogates.multilayer_perceptron import Perceptron
@@ -105,10 +105,18 @@ class BestEnergy:
 
     def predict(self, table: CellTable) -> pd.DataFrame:
         """See ``EnergyModel``."""
+        return self.predict_counts(composition(table))
+
+    def predict_counts(self, counts: Mapping[str, npt.NDArray[np.int64]]) -> pd.DataFrame:
+        """What ``predict`` says of cells that are put together so.
+
+        Args:
+            counts: as ``features.composition`` gives them.
+        """
         import pandas as pd
 
-        beyond, deviation = self.process.predict(_columns(composition(table)))
-        middle = np.log(_columns(works(table)) @ self.summands) + beyond
+        beyond, deviation = self.process.predict(_columns(counts))
+        middle = np.log(_columns(works_of(counts)) @ self.summands) + beyond
         half = self.width * deviation
         logs = {"energy_kwh": middle, "low": middle - half, "high": middle + half}
         return pd.DataFrame({name: np.exp(values) for name, values in logs.items()})

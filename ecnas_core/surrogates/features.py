@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -109,9 +111,17 @@ def works(table: CellTable) -> dict[str, NDArray[np.float64]]:
         By name, one number a cell: ``training`` (always 1); the counts of steps of each kind; these by ``branches``,
         with ``_channels`` behind; and the convolutions by the square of it, with ``_squares`` behind.
     """
-    found = composition(table)
+    return works_of(composition(table))
+
+
+def works_of(found: Mapping[str, Ints]) -> dict[str, NDArray[np.float64]]:
+    """``works`` of cells whose counts are given.
+
+    Args:
+        found: as ``composition`` gives them.
+    """
     share = 1 / found["branches"]
-    work = {"training": np.ones(len(table)), "residual": found["residual"].astype(np.float64)}
+    work = {"training": np.ones(len(share)), "residual": found["residual"].astype(np.float64)}
     for name in (*(f"n_{operation}" for operation in NAMES), "projections", "additions"):
         work |= {name: found[name].astype(np.float64), f"{name}_channels": found[name] * share}
     return work | {f"n_{name}_squares": found[f"n_{name}"] * share**2 for name in CONVOLUTIONS}

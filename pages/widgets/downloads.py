@@ -24,11 +24,22 @@ def row(name: str, frame: Callable[[], pd.DataFrame], figure: go.Figure, python:
         what: which rows the tables hold, for the help text.
     """
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-        button("CSV", name, ".csv", "text/csv", lambda: _csv(frame()), what)
-        button("Parquet", name, ".parquet", "application/vnd.apache.parquet", lambda: _parquet(frame()), what)
+        table(name, frame, what)
         button("HTML", name, ".html", "text/html", lambda: _html(figure), "The interactive figure, self-contained")
         with st.popover("Copy as Python", icon=":material/code:", type="tertiary"):
             st.code(python, language="python")
+
+
+def table(name: str, frame: Callable[[], pd.DataFrame], what: str) -> None:
+    """The two buttons that give rows as CSV and as Parquet.
+
+    Args:
+        name: what the files are called, without ending.
+        frame: makes the rows.
+        what: which rows they are, for the help text.
+    """
+    button("CSV", name, ".csv", "text/csv", lambda: _csv(frame()), what)
+    button("Parquet", name, ".parquet", "application/vnd.apache.parquet", lambda: _parquet(frame()), what)
 
 
 def button(label: str, name: str, ending: str, mime: str, content: Callable[[], bytes | str], what: str) -> None:

@@ -1,0 +1,179 @@
+"""Surrogate: energy and accuracy of any cell, predicted; how good that is; and models of your own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Self
+
+import streamlit as st
+
+from ecnas_core.analysis import footprint
+from ecnas_core.analysis.view import InvalidView
+from ecnas_core.benchmark import EPOCHS
+from ecnas_core.benchmark.store import check_epochs
+from ecnas_core.cells import Cell, Draft, History
+from ecnas_core.surrogates.experiment import QUANTITIES, Quantity
+from pages.widgets import page, session, surrogate_cell, surrogate_own, surrogate_quality, surrogate_runs
+from pages.widgets import surrogate_training as training
+from pages.widgets.cell_editor import drawn, read
+
+SECTIONS = {"quality": "How good", "cell": "Predict a cell", "train": "Train", "own": "Your own space"}
+EDITOR = "surrogate_editor"
+SPACE = "7V"
+ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
+BUNDLED = ("best", "paper")
+state = st.session_state
+
+
+@dataclass(frozen=True)
+class SurrogateView:
+    """What the page shows.
+
+    Attributes:
+        section: quality, cell, train or own.
+        quantity: what is predicted.
+        model: best, paper, or the id of a training.
+        epochs: budget of what is judged, and at which a cell is predicted.
+        draft: what the editor of a link begins with; None stands for the knee.
+        own: id of the training of an own space that is looked at.
+    """
+
+    section: str = "quality"
+    quantity: Quantity = "energy_kwh"
+    model: str = "best"
+    epochs: int = EPOCHS[-1]
+    draft: Draft | None = None
+    own: str | None = None
+
+    def to_params(self) -> dict[str, str]:
+        """The view as URL parameters; defaults are left out."""
+        default = SurrogateView()
+        names = ("section", "quantity", "model", "epochs", "own")
+        params = {
+            name: str(getattr(self, name))
+            for name in names
+            if getattr(self, name) not in (None, getattr(default, name))
+        }
+        return params | ({"draw": self.draft.to_text()} if self.draft else {})
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Self:
+        """The view that ``to_params`` wrote.
+
+        Raises:
+            EcnasError: a part is unknown, or no cell.
+        """
+        default = cls()
+        section, quantity = params.get("section", default.section), params.get("quantity", default.quantity)
+        if section not in SECTIONS:
+            raise InvalidView(f"the page Surrogate has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
+        if quantity not in QUANTITIES:
+            raise InvalidView(f"nothing is called {quantity[:20]!r} here; take one of {', '.join(QUANTITIES)}")
+        epochs = params.get("epochs", str(default.epochs))
+        if not epochs.isdecimal():
+            raise InvalidView(f"epochs={epochs[:20]!r} is no number; take one of {', '.join(map(str, EPOCHS))}")
+        check_epochs(int(epochs))
+        draft = read(params["draw"]) if "draw" in params else None
+        return cls(section, quantity, params.get("model", default.model), int(epochs), draft, params.get("own"))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def templates(stamp: object) -> dict[str, Cell]:
+    """The knee and the ends of the front; `stamp` changes with the data."""
+    bench = session.bench()
+    front = footprint.front(bench, SPACE, EPOCHS[-1])
+    return {
+        f"{SPACE} {role}, {name}": bench.query(front[role], space=SPACE).cell
+        for role, name in ROLES.items()
+        if role in front
+    }
+
+
+def seed(view: SurrogateView) -> None:
+    """Give the widgets that have no value yet the values of a view."""
+    for name, given in (("section", view.section), ("quantity", view.quantity), ("shown", view.model),
+                        ("epochs", view.epochs), ("own", view.own)):  # fmt: skip
+        state.setdefault(f"surrogate_{name}", given)
+    if EDITOR not in state and view.draft is not None:
+        state[EDITOR] = History(view.draft)
+
+
+def take_open_cell() -> None:
+    """Draw the cell whose card has been opened since."""
+    if state.cell and state.cell != state.get("surrogate_opened"):
+        state.surrogate_opened = state.cell
+        draft = read(state.cell)
+        state[EDITOR] = state[EDITOR].then(draft) if EDITOR in state else History(draft)
+
+
+def own_drawing() -> Draft | None:
+    """What the editor shows; None where that is what it begins with."""
+    if EDITOR not in state:
+        return None
+    draft = drawn(EDITOR)
+    return None if draft == Draft.of(next(iter(templates(session.bench().stamp).values()))) else draft
+
+
+def explained() -> None:
+    """How the page's figures come about."""
+    with st.expander("How is this computed?", icon=":material/function:"):
+        st.markdown(
+            "**Energy, best model**: a sum of what the steps of a training take, none negative, times an exact "
+            "Gaussian process (Matérn 3/2) over nine counts of the cell. **The paper's network** (EC-NAS, section "
+            "2.1): 36 inputs, GELU, L1 loss, Adam, 200 epochs. Both learn from the 7V cells that were measured at 4 "
+            "epochs and are published, never from the published surrogate. What is predicted is facility energy of 4 "
+            "epochs on 7V's scale.\n\n"
+            "**Accuracy and time**: graph networks over the bare cell, whose mean counts, learned from "
+            "NAS-Bench-101's published results. All is on the scale of the mean of three trainings; the random sample "
+            "holds one training each and is brought to it by the mean difference on the cells that are in both.\n\n"
+            "**Held out** is a random fifth of the known cells, which no model judged here has seen. **Kendall's τ** "
+            "is 2 × the share of pairs in the right order less 1; the paper prints τ² under its name.\n\n"
+            "**The 90 % interval** is conformal: as wide as the errors on cells that the model had not seen ask for. "
+            "So nine in ten new values fall into it, over all cells, not for each single one.\n\n"
+            "**Permutation importance** exchanges one feature among the held-out cells at random, several times, and "
+            "tells how much the mean error grows. Parts of the cell make possible cells; a single count need not.\n\n"
+            "**Training** runs in a process of its own, leaves its model (safetensors), held-out predictions and "
+            "importances in your folder, and can be deleted and brought back.\n\n"
+            "**Your own space**: the Gaussian process (of the target's logarithm where it is positive throughout), or "
+            "the paper's network on standardised columns; texts become one column a level."
+        )
+
+
+def main() -> None:
+    """The page."""
+    session.through_app()
+    view = session.from_link("surrogate_view", SurrogateView.from_params)
+    seed(view)
+    take_open_cell()
+    page.header(
+        "Surrogate",
+        "Energy and accuracy of cells that nobody has trained, and how far to trust that.",
+        (
+            "How good are the predictions, and are their intervals honest?",
+            "Does the paper's surrogate do what the paper says, and can it be beaten?",
+            "What would this cell of mine take and give?",
+            "How many measured cells are needed?",
+            "Can the same models learn my own search space?",
+        ),
+    )
+    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, required=True,
+                                   key="surrogate_section", label_visibility="collapsed")  # fmt: skip
+    surrogate_runs.problem()
+    view = replace(view, section=section)
+    if section == "quality":
+        quantity, model, epochs = surrogate_quality.show()
+        view = replace(view, quantity=quantity, model=model,
+                       epochs=view.epochs if quantity == "energy_kwh" else epochs)  # fmt: skip
+    elif section == "cell":
+        view = replace(view, epochs=surrogate_cell.show(EDITOR, templates(session.bench().stamp), view.epochs))
+    elif section == "train":
+        training.show()
+    else:
+        view = replace(view, own=surrogate_own.show(state.surrogate_own))
+    state.surrogate_view = replace(view, draft=own_drawing())
+    explained()
+    session.publish(state.surrogate_view.to_params())
+
+
+main()

@@ -1,0 +1,181 @@
+"""Trainings of surrogates in the background: started, live from any tab, listed, deleted and brought back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pyarrow as pa
+import streamlit as st
+
+from ecnas_core.errors import EcnasError
+from ecnas_core.figures import surrogate as figures
+from ecnas_core.figures.measure import wait
+from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.surrogates import runs
+from ecnas_core.surrogates.experiment import Experiment
+from ecnas_core.surrogates.runs import Curve, OwnPrediction, OwnTraining, Request, Run
+from pages.widgets import html
+from pages.widgets.session import bench, dark
+
+POLL_S = 0.5
+LISTED_AT_MOST = 30
+STATES = {
+    "done": "Done",
+    "failed": "Failed",
+    "cancelled": "Cancelled",
+    "died": "Died",
+    "unreadable": "Unreadable",
+    "running": "Running",
+}
+state = st.session_state
+
+
+def attempt(change: Callable[..., Any], *arguments: Any) -> None:
+    """Do what a button is for; what hinders it is shown on top of the page."""
+    try:
+        change(*arguments)
+    except EcnasError as error:
+        state.surrogate_problem = str(error)
+
+
+def problem() -> None:
+    """Show what hindered the button that was pressed last, once."""
+    if "surrogate_problem" in state:
+        st.error(html.sentence(state.pop("surrogate_problem")), icon=":material/error:")
+
+
+def start(request: Request, table: pa.Table | None = None) -> None:
+    """Begin a run."""
+    run = runs.start(request, bench().data, table)
+    state.surrogate_started = run.id
+
+
+def stored(*kinds: type[Request]) -> list[Run]:
+    """The runs of some kinds, the latest first, and those that cannot be read."""
+    found = runs.runs(bench().data)
+    return [run for run in reversed(found) if run.request is None or isinstance(run.request, kinds)]
+
+
+def running() -> Run | None:
+    """The run that is at work."""
+    return next((run for run in runs.runs(bench().data) if run.running), None)
+
+
+def called(request: Request | None) -> str:
+    """What a run does, in a few words that come from no user."""
+    match request:
+        case Experiment(kind="energy"):
+            return f"Energy, {figures.MODELS[request.model]}{_told(request.cells)}, seed {request.seed}"
+        case Experiment():
+            networks = f"{request.members} network{'s' * (request.members > 1)}"
+            return f"Accuracy and time, {networks}{_told(request.cells)}, seed {request.seed}"
+        case Curve():
+            return f"Learning curve, {figures.MODELS[request.model]}"
+        case OwnTraining():
+            return f"Own space, {'Gaussian process' if request.model == 'best' else figures.MODELS['paper']}"
+        case OwnPrediction():
+            return "Predictions"
+    return "A training that cannot be read"
+
+
+def _told(cells: int | None) -> str:
+    return "" if cells is None else f", {format_quantity(cells, digits=None)} cells"
+
+
+def live(run: Run) -> None:
+    """Show a run as long as it lasts; the page runs again when it ends."""
+    st.fragment(_watch, run_every=POLL_S)(run.id)
+
+
+def _watch(run_id: str) -> None:
+    run = next((run for run in runs.runs(bench().data) if run.id == run_id), None)
+    if run is None or not run.running:
+        st.rerun()
+    words, share = figures.progress(run.epochs)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{called(run.request)}**", width="stretch")
+        st.button("Cancel", key="surrogate_cancel", icon=":material/close:", disabled=run.cancelling,
+                  on_click=runs.cancel, args=(run,))  # fmt: skip
+    st.progress(share, text="Cancelling after this epoch" if run.cancelling else html.plain(words))
+    if run.epochs:
+        st.plotly_chart(figures.losses(run.epochs, dark()), theme=None, config=config("ec-nas-loss"),
+                        key="surrogate_loss", alt=f"Loss of training, {words}")  # fmt: skip
+    else:
+        st.caption("The process starts: it takes a few seconds to load torch and the cells.")
+
+
+def outcome(run: Run) -> None:
+    """Say how a run ended that did not do what it was to."""
+    if run.state == "cancelled":
+        st.info(f"{called(run.request)}: cancelled, nothing is kept but its loss curve.", icon=":material/cancel:")
+    elif run.state in ("failed", "died", "unreadable"):
+        st.error(f"**{called(run.request)}: {STATES[run.state].lower()}.** {html.sentence(run.error or '')}",
+                 icon=":material/error:")  # fmt: skip
+
+
+def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], None], empty: str) -> None:
+    """The runs as a list, each with what can be done with it.
+
+    Args:
+        found: the latest first.
+        opened: id of the one that is shown.
+        on_open: opens one.
+        empty: what to say where there is none.
+    """
+    ended = [run for run in found if not run.running]
+    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        if ended:
+            count = f"{len(ended)} trainings" if len(ended) > 1 else "1 training"
+            st.subheader(f"{count} stored", anchor=False, width="content")
+        undo()
+    if not ended:
+        st.caption(empty)
+    for run in ended[:LISTED_AT_MOST]:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            mark = ":material/arrow_right:" if run.id == opened else ""
+            st.markdown(f"{mark} **{called(run.request)}**{_of(run)}  \n:gray[{_how(run)}]", width="stretch")
+            if run.state == "done":
+                st.button("Open", key=f"surrogate_open_{run.id}", icon=":material/open_in_full:", type="tertiary",
+                          on_click=on_open, args=(run,))  # fmt: skip
+            st.button("Delete", key=f"surrogate_delete_{run.id}", icon=":material/delete:", type="tertiary",
+                      help="It can be brought back.", on_click=attempt, args=(delete, run))  # fmt: skip
+
+
+def _of(run: Run) -> str:
+    """The names that a user has given, as code."""
+    if isinstance(run.request, OwnTraining):
+        return f" of {html.code(run.request.spec.target)} from {html.code(run.request.name)}"
+    return f" of {html.code(run.request.name)}" if isinstance(run.request, OwnPrediction) else ""
+
+
+def _how(run: Run) -> str:
+    words = [STATES[run.state].lower()]
+    if run.learned is not None:
+        things = "rows" if isinstance(run.request, OwnTraining | OwnPrediction) else "cells"
+        words.append(f"learned from {format_quantity(run.learned, digits=None)} {things}")
+    if run.ended is not None:
+        words.append(wait(max(1.0, run.ended - run.started)))
+    if run.state in ("failed", "died"):
+        words.append(html.plain(run.error or ""))
+    return ", ".join(words)
+
+
+def delete(run: Run) -> None:
+    """Take a run out; ``undo`` brings it back."""
+    runs.delete(run)
+    state.surrogate_removed = [*state.get("surrogate_removed", []), run.id]
+
+
+def undo() -> None:
+    """The button that brings back what was deleted last."""
+    removed = [each for each in state.get("surrogate_removed", []) if each in runs.removed(bench().data)]
+    if removed:
+        st.button(f"Undo: bring back {len(removed)}", key="surrogate_restore", icon=":material/undo:", type="tertiary",
+                  on_click=attempt, args=(_restore, removed))  # fmt: skip
+
+
+def _restore(ids: Sequence[str]) -> None:
+    for run_id in ids:
+        runs.restore(run_id, bench().data)
+    state.surrogate_removed = []

@@ -1,0 +1,174 @@
+"""The command ``surrogate``: tables in, tables and figures out, and one line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from ecnas_core import Benchmark
+from ecnas_core.cli import main
+from ecnas_core.surrogates import accuracy, energy, evaluation, given
+from ecnas_core.surrogates.experiment import Experiment
+
+
+@pytest.fixture(scope="module")
+def measured() -> pd.DataFrame:
+    return energy.measured(Benchmark.open()).sample(400, random_state=0)[["hash", "energy_kwh"]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys):
+    """Run the command in a folder of its own; its JSON document, or its line on stderr."""
+
+    def run(*arguments: object, status: int = 0):
+        given = [str(each) for each in arguments]
+        assert main(["surrogate", *given, "--data", str(tmp_path / "user"), "--json"]) == status
+        out, err = capsys.readouterr()
+        return json.loads(out) if status == 0 else err.strip().splitlines()[-1]
+
+    return run
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Accuracy networks that see each cell once."""
+    fit_to = accuracy.fit_to
+    monkeypatch.setattr(
+        accuracy, "fit_to", lambda found, seed, members, progress, cancel: fit_to(found, seed, members, 1)
+    )
+
+
+def parquet(frame: pd.DataFrame, path: Path) -> Path:
+    frame.to_parquet(path, index=False)
+    return path
+
+
+class TestPredict:
+    def test_the_bundled_energy_model_predicts_any_cell(self, run, tmp_path):
+        hashes = Benchmark.open().frame("select hash from cells using sample 50 rows (reservoir, 3)")["hash"]
+        cells = pd.DataFrame({"note": range(51), "hash": [*hashes, hashes[0]]})
+        told = run("predict", "--kind", "energy", "--input", parquet(cells, tmp_path / "x.parquet"),
+                   "--output", tmp_path / "y.parquet")  # fmt: skip
+        found = pd.read_parquet(tmp_path / "y.parquet")
+        assert (told["n"], told["column"], told["by"]) == (51, "energy_kwh", "the bundled model")
+        assert found.columns.tolist() == ["note", "hash", "energy_kwh", "low", "high"]
+        assert found[["note", "hash"]].equals(cells)
+        assert (found["low"] < found["energy_kwh"]).all()
+        assert (found["energy_kwh"] < found["high"]).all()
+        surrogate = Benchmark.open().lookup(cells["hash"], 4)["energy_kwh"]
+        assert kendalltau(found["energy_kwh"], surrogate).statistic > 0.85
+
+    def test_the_bundled_accuracy_model_says_what_the_view_says(self, run, tmp_path):
+        known = Benchmark.open().frame(
+            "select hash, epochs, validation_accuracy, validation_accuracy_low as low from benchmark "
+            "where space = '7V' and accuracy_provenance = 'predicted' using sample 40 rows (reservoir, 5)"
+        )
+        path = parquet(known[["hash", "epochs"]], tmp_path / "x.parquet")
+        run("predict", "--kind", "accuracy", "--input", path, "--output", tmp_path / "y.parquet")
+        found = pd.read_parquet(tmp_path / "y.parquet")
+        np.testing.assert_allclose(found["validation_accuracy"], known["validation_accuracy"].astype(float), atol=1e-4)
+        np.testing.assert_allclose(found["low"], known["low"].astype(float), atol=2e-4)
+
+    def test_what_fit_stored_is_used_until_another_is_named(self, run, tmp_path, measured):
+        train = parquet(measured.assign(energy_kwh=1.0 + np.arange(400) / 4000), tmp_path / "t.parquet")
+        fitted = run("fit", "--kind", "energy", "--train", train)
+        assert fitted["n"] == 400
+        cells = parquet(measured[["hash"]].head(5), tmp_path / "x.parquet")
+        told = run("predict", "--kind", "energy", "--input", cells, "--output", tmp_path / "y.parquet")
+        assert told["by"] == fitted["output"]
+        assert pd.read_parquet(tmp_path / "y.parquet")["energy_kwh"].between(0.9, 1.3).all()
+        told = run("predict", "--kind", "energy", "--input", cells, "--output", tmp_path / "y.parquet",
+                   "--weights", Benchmark.open().bundled / evaluation.MODEL)  # fmt: skip
+        assert told["by"].endswith("models/energy.safetensors")
+        assert pd.read_parquet(tmp_path / "y.parquet")["energy_kwh"].between(0.001, 0.2).all()
+
+    def test_columns_of_the_predictions_names_are_replaced_and_that_is_told(self, run, tmp_path, measured):
+        cells = parquet(measured.head(3).assign(energy_kwh=-1.0), tmp_path / "x.parquet")
+        told = run("predict", "--kind", "energy", "--input", cells, "--output", tmp_path / "y.parquet")
+        assert told["replaced"] == ["energy_kwh"]
+        assert (pd.read_parquet(tmp_path / "y.parquet")["energy_kwh"] > 0).all()
+
+
+class TestEvaluate:
+    def test_a_model_of_given_cells_is_judged_by_others(self, run, tmp_path, measured):
+        train, judged = measured.head(300), measured.tail(100)
+        told = run("evaluate", "--kind", "energy", "--train", parquet(train, tmp_path / "t.parquet"),
+                   "--input", parquet(judged, tmp_path / "x.parquet"))  # fmt: skip
+        bench = Benchmark.open()
+        fitted = given.fit(bench, Experiment(), train)
+        predicted = given.predict(bench, fitted, judged[["hash"]])["energy_kwh"]
+        assert (told["n"], told["unit"]) == (100, "kWh")
+        assert told["kendall_tau"] == pytest.approx(kendalltau(judged["energy_kwh"], predicted).statistic)
+        assert told["kendall_tau_squared"] == pytest.approx(told["kendall_tau"] ** 2)
+        assert told["mae"] == pytest.approx(np.abs(predicted - judged["energy_kwh"]).mean())
+        assert told["kendall_tau"] > 0.93
+        assert told["paper_kendall_tau_squared"] == 0.903
+
+    def test_without_a_table_a_fifth_is_held_out(self, run, monkeypatch):
+        learned = []
+        fit = energy.fit
+        monkeypatch.setattr(energy, "fit", lambda *told: learned.append(told[3]) or fit(*told))
+        told = run("evaluate", "--kind", "energy")
+        bundled = evaluation.table("figures")
+        own = bundled[(bundled["kind"] == "energy") & (bundled["model"] == "best") & (bundled["seed"] == 0)].iloc[0]
+        assert told["n"] == own["judged"]
+        assert told["kendall_tau"] == pytest.approx(own["tau"], abs=1e-3)
+        assert told["mae"] == pytest.approx(own["mae"] / 1000, rel=0.02)
+        assert len(learned[0]) + told["n"] == len(energy.measured(Benchmark.open()))
+
+    def test_cells_that_are_learned_from_do_not_judge(self, run, tmp_path, measured):
+        path = parquet(measured, tmp_path / "t.parquet")
+        line = run("evaluate", "--kind", "energy", "--train", path, "--input", path, status=2)
+        assert "400 of the cells to judge by are learned from" in line
+
+    def test_accuracies_that_are_given(self, run, tmp_path, quick):
+        bench = Benchmark.open()
+        found = accuracy.published(bench)
+        some = found.take(np.flatnonzero(found.sampled)[:1500])
+        frame = pd.DataFrame({"hash": some.hashes, "epochs": 108, "validation_accuracy": some.accuracy[:, 3]})
+        told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
+                   parquet(frame.head(1000), tmp_path / "t.parquet"),
+                   "--input", parquet(frame.tail(500), tmp_path / "x.parquet"))  # fmt: skip
+        assert told["n"] == frame.tail(500)["validation_accuracy"].notna().sum()
+        assert told["quantity"] == "validation_accuracy"
+        assert told["kendall_tau"] > 0.2, "one look at a thousand cells tells something already"
+
+
+class TestWrong:
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (["predict", "--kind", "energy"], "needs --input"),
+            (["evaluate", "--kind", "energy", "--train", "{t}"], "needs --input"),
+            (["fit", "--kind", "accuracy", "--model", "paper"], "no model of accuracy"),
+            (["fit", "--kind", "energy", "--train", "nowhere.parquet"], "no readable Parquet"),
+            (["fit", "--kind", "energy", "--train", "{few}"], "too few to learn from"),
+            (["fit", "--kind", "energy", "--train", "{wrong}"], "must be positive"),
+            (["predict", "--kind", "energy", "--input", "{nohash}", "--output", "{out}"], "no column 'hash'"),
+            (["predict", "--kind", "accuracy", "--input", "{t}", "--output", "{out}"], "no column 'epochs'"),
+            (["predict", "--kind", "energy", "--input", "{stranger}", "--output", "{out}"], "none of NAS-Bench-101's"),
+            (["predict", "--kind", "accuracy", "--input", "{budget}", "--output", "{out}"], "no budget of 5 epochs"),
+            (["predict", "--kind", "energy", "--input", "{t}", "--output", "{out}", "--weights", "{t}"], "no readable model"),
+            (["predict", "--kind", "energy", "--input", "{t}", "--output", "{out}", "--weights", "{t}", "--train", "{t}"],
+             "give one of both"),
+            (["fit", "--kind", "energy", "--seed", "-1"], "0 or more"),
+        ],
+    )  # fmt: skip
+    def test_each_is_one_line_that_says_what_would_be_right(self, run, tmp_path, measured, arguments, said):
+        paths = {
+            "t": parquet(measured.head(100), tmp_path / "t.parquet"),
+            "few": parquet(measured.head(5), tmp_path / "few.parquet"),
+            "wrong": parquet(measured.head(100).assign(energy_kwh=0.0), tmp_path / "wrong.parquet"),
+            "nohash": parquet(pd.DataFrame({"cell": ["a"]}), tmp_path / "nohash.parquet"),
+            "stranger": parquet(pd.DataFrame({"hash": ["0" * 32]}), tmp_path / "stranger.parquet"),
+            "budget": parquet(measured.head(3)[["hash"]].assign(epochs=5), tmp_path / "budget.parquet"),
+            "out": tmp_path / "out.parquet",
+        }
+        line = run(*(each.format(**paths) for each in arguments), status=2)
+        assert said in line
+        assert not paths["out"].exists()
