@@ -203,11 +203,11 @@ PRESETS: Mapping[str, ChooseView] = MappingProxyType(
     {
         "paper": ChooseView(),
         "edge": ChooseView(
-            needs=Needs(max_parameters=1_500_000, min_accuracy=0.92), weights=Weights(accuracy=1, energy=0.5, size=1)
+            needs=Needs(max_parameters=1_500_000.0, min_accuracy=0.92), weights=Weights(accuracy=1, energy=0.5, size=1)
         ),
         "lab": ChooseView(
             task=Task(trainings=50),
-            needs=Needs(max_footprint_kgco2eq=5, min_accuracy=0.935),
+            needs=Needs(max_footprint_kgco2eq=5.0, min_accuracy=0.935),
             weights=Weights(accuracy=2, energy=1, size=0),
         ),
         "course": ChooseView(

@@ -113,9 +113,7 @@ def headline(choice: Choice) -> str:
 def saved(found: Saving) -> str:
     """A saving against the most accurate cell: "0.4 points of accuracy less, 89 % energy less"."""
     points = 100 * found.accuracy
-    accuracy = (
-        "the same accuracy as the best" if abs(points) < 0.005 else f"{format_fixed(points, 2)} points of accuracy less"
-    )
+    accuracy = "the same accuracy" if abs(points) < 0.005 else f"{format_fixed(points, 2)} points of accuracy less"
     if abs(found.energy) < 0.0005:
         return f"{accuracy}, the same energy"
     return f"{accuracy}, {format_percent(abs(found.energy), 0)} energy {'less' if found.energy > 0 else 'more'}"
