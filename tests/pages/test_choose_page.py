@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import zipfile
 
 import pytest
 
+from ecnas_core import Benchmark
+from ecnas_core.analysis import hardware
 from ecnas_core.analysis.needs import PRESETS
+from ecnas_core.surrogates import devices
 
 CLOSE = 6e-3
 
@@ -31,7 +33,6 @@ class TestAnswer:
         assert page.headline.replace("\u202f", " ").startswith("All 423 615 cells qualify")
         assert f"take cell {knee['hash'][:8]}: accuracy {knee['validation_accuracy']:.4f}" in page.headline
         assert page.params == {}
-        assert "torch" not in sys.modules or sys.modules["torch"].__name__ == "torch"
 
     def test_limits_by_control_and_by_link_are_the_same(self, open_page, truth):
         by_link = choose(open_page, space="5V", max_energy_kwh="0.6", min_accuracy="0.92", max_parameters="8000000.0")
@@ -164,6 +165,26 @@ class TestTaking:
         opened = next(key for key in page.button_keys if str(key).startswith("choose_open_"))
         page.press(opened).works()
         assert any("Cell " in text for text in page.texts("subheader"))
+
+
+class TestDevice:
+    def test_a_released_gpu_is_taken_into_the_lens_and_its_measured_cells_count(
+        self, open_page, as_number, monkeypatch
+    ):
+        monkeypatch.setattr(devices, "SPACES", {"4V": 4})
+        bench = Benchmark.open()
+        try:
+            page = choose(open_page, space="4V", epochs="4").set("choose_device", "Titan Xp").works()
+            assert page.params["device"] == "Titan Xp"
+            assert page.control("lens_device").value == "Titan Xp"
+            measured = hardware.measured_on(bench, "Titan Xp").set_index("hash")["energy_kwh"]
+            digest = page.headline.split("cell ")[1][:8]
+            (energy,) = measured[measured.index.str.startswith(digest)]
+            assert as_number(page.headline.split(" for ")[1]) == pytest.approx(energy, rel=CLOSE)
+            page.set("choose_device", "").works()
+            assert "device" not in page.params
+        finally:
+            devices.remove(bench, "Titan Xp")
 
 
 class TestLinks:
