@@ -10,8 +10,9 @@ import streamlit as st
 
 from ecnas_core.analysis.view import InvalidView
 from ecnas_core.cells import SPACES
+from ecnas_core.errors import EcnasError
 from ecnas_core.search import lab, runner
-from ecnas_core.search.study import Study, StudyError, UnknownStudy
+from ecnas_core.search.study import Study, UnknownStudy
 from pages.widgets import html, page, session, study_list, study_live, study_results, study_setup
 from pages.widgets.study_setup import SetUp
 
@@ -201,7 +202,7 @@ def main() -> None:
             results = study_section()
         else:
             study_list.show()
-    except StudyError as error:
+    except EcnasError as error:
         st.error(html.sentence(str(error)), icon=":material/error:")
     state.search = replace(view, studies=tuple(state.search_shown))
     explained()

@@ -16,7 +16,7 @@ from ecnas_core.analysis.lessons.told import Amount, Told
 from ecnas_core.figures import explore as planes
 from ecnas_core.figures import swaps
 from ecnas_core.figures.explore import Plane, value
-from ecnas_core.figures.search import amount
+from ecnas_core.figures.search_live import amount
 from ecnas_core.figures.theme import (
     ALGORITHMS,
     EXTREMES,

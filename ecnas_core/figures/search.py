@@ -15,11 +15,11 @@ from plotly.subplots import make_subplots
 from ecnas_core.analysis import attainment, convergence
 from ecnas_core.analysis.metrics import Metric, metric
 from ecnas_core.analysis.radar import AXES
-from ecnas_core.analysis.table1 import METRICS
+from ecnas_core.analysis.table1 import METRICS, PUBLISHED
 from ecnas_core.analysis.trials import Trial, reference_point
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane, value
-from ecnas_core.figures.search_live import color, times
+from ecnas_core.figures.search_live import amount, color, times
 from ecnas_core.figures.theme import (
     EXTREMES,
     KNEE,
@@ -493,7 +493,7 @@ def radar(lengths: pd.DataFrame, names: Sequence[str], metrics: Sequence[Metric]
                 customdata=closed["mean"], hovertemplate=f"{point}: %{{theta}} %{{customdata:.4g}}<extra></extra>",
                 row=row, col=1,
             )  # fmt: skip
-    figure.update_layout(layout(dark, _RADAR * len(names)) | {"margin": {"l": 70, "r": 70, "t": 112, "b": 36}})
+    figure.update_layout(layout(dark, _RADAR * len(names)) | {"margin": {"l": 70, "r": 82, "t": 112, "b": 36}})
     figure.update_polars(
         bgcolor="rgba(0,0,0,0)",
         radialaxis={"range": [0, 1.02], "tickvals": [0.5, 1], "showticklabels": False, "gridcolor": palette(dark).grid,
@@ -566,13 +566,6 @@ def _spread(cell: Mapping[str, Any], mean: str, std: str, metric: str) -> str:
     return f"{format_fixed(cell[mean], digits)} ± {format_fixed(cell[std], digits)}"
 
 
-def amount(kwh: float | None) -> str:
-    """An energy for the eye in kWh, a small one in Wh; never with a prefix that mWh and MWh could be mixed up by."""
-    if kwh is None or kwh >= 0.1:
-        return format_quantity(kwh, "kWh")
-    return format_quantity(1000 * kwh, "Wh")
-
-
 def energy_bars(search_kwh: float, training_kwh: float, dark: bool) -> go.Figure:
     """What the search took beside what the trainings would take, on a logarithmic axis."""
     bars = [("Training for real", training_kwh, EXTREMES), ("This search, assumed", search_kwh, KNEE)]
@@ -634,31 +627,30 @@ def radar_axes(lengths: pd.DataFrame) -> str:
     )
 
 
-def table_note(found: Results, table: pd.DataFrame) -> str:
+def table_note(table: pd.DataFrame, epochs: int | None = None) -> str:
     """What Table 1 holds, and how far it can be set beside the paper's.
 
     Args:
-        found: the results.
-        table: as ``study_report.table_1`` gives it.
+        table: as ``analysis.table1.beside_printed`` gives it.
+        epochs: the only budget of the study in it; None for all.
     """
     told = ["Mean ± population standard deviation over the trials of each trial's own extremes and knee (chord)."]
-    printed = table["printed_mean"].notna()
-    if printed.any():
-        checked = table[printed & table["name"].str.endswith("published")]
+    of_authors = table["study"] == PUBLISHED
+    if epochs is not None and of_authors.any():
+        told.append(
+            f"The published searches and the paper pool all budgets, this study takes {epochs} epochs alone: their "
+            "numbers are not to be compared with the study's."
+        )
+    checked = table[table["printed_mean"].notna() & of_authors]
+    if len(checked):
         agree = int((checked["verdict"] == "agrees").sum())
         told.append(
             f"Of the {len(checked)} numbers that the paper prints for its searches {agree} are those of the published "
             "runs to the printed digits; of its ten trials of SEMOA seven are published."
         )
-        if found.setting.epochs is not None:
-            told.append(
-                f"The paper pools all budgets and this study takes {found.setting.epochs} epochs alone, so that the "
-                "paper's numbers stand beside the published runs only."
-            )
     if table["mean"].isna().any():
         told.append("A dash stands where a trial's point has no known value.")
-    marked = table[table["artefacts"] > 0].drop_duplicates(["name", "point"])
-    if len(marked):
+    if (table["artefacts"] > 0).any():
         told.append(
             "Artefacts: in so many trials the point is a cell whose published surrogate energy no training can be "
             "believed to take; the paper's r0 is one of them."
@@ -719,8 +711,9 @@ def provenance_note(front: pd.DataFrame, metrics: Sequence[Metric]) -> str:
     note = f"The front's {', its '.join(parts)}."
     rests = front[list(columns)].eq("predicted").any(axis=1)
     if rests.any():
+        verb = "rests" if rests.sum() == 1 else "rest"
         knee = ", the knee among them" if front.loc[rests, "role"].str.contains("rk").any() else ""
-        note += f" {rests.sum()} of its points rest on predictions{knee}: open triangles, with their 90 % intervals."
+        note += f" {rests.sum()} of its points {verb} on predictions{knee}: open triangles, with their 90 % intervals."
     return note
 
 

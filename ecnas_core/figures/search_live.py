@@ -25,11 +25,9 @@ from ecnas_core.cells import Space
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import (
     ALGORITHMS,
-    UNKNOWN,
     Provenance,
     axis,
     format_percent,
-    format_prefixed,
     format_quantity,
     layout,
     marker,
@@ -419,17 +417,28 @@ def _waiting(figure: go.Figure, text: str, dark: bool) -> None:
 
 
 def energy(kwh: float | None, lens: Lens) -> str:
-    """An energy for the eye, or the footprint where the lens is of one, with the prefix that fits.
+    """An energy for the eye, or the footprint where the lens is of one; see ``amount``.
 
     Args:
         kwh: the energy.
         lens: in which unit.
     """
-    if kwh is None:
-        return UNKNOWN
     if lens.unit == "kgCO2eq":
-        return format_prefixed(kwh * lens.intensity, "gCO2eq", 2)
-    return format_prefixed(1000 * kwh, "Wh", 2)
+        return amount(None if kwh is None else kwh * lens.intensity / 1000, "gCO2eq", 2)
+    return amount(kwh, "Wh", 2)
+
+
+def amount(thousands: float | None, unit: str = "Wh", digits: int = 3) -> str:
+    """A number for the eye in thousands of a unit, a small one in the unit; no milli and mega to be mixed up.
+
+    Args:
+        thousands: the number, such as kWh.
+        unit: without a prefix.
+        digits: significant ones.
+    """
+    if thousands is None or thousands >= 0.1:
+        return format_quantity(thousands, f"k{unit}", digits)
+    return format_quantity(1000 * thousands, unit, digits)
 
 
 def times(factor: float) -> str:

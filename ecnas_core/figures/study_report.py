@@ -18,7 +18,7 @@ from ecnas_core.cells import Cell
 from ecnas_core.figures import search as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import duration
+from ecnas_core.figures.search_live import amount, duration
 from ecnas_core.figures.theme import format_quantity
 from ecnas_core.search import lab, reproduce
 from ecnas_core.search.results import Results, marked_front
@@ -93,7 +93,7 @@ def report(found: Results, bench: Benchmark) -> str:
         f'<div class="cells">{"".join(_cell(row, found) for _, row in front.iterrows() if row["role"])}</div>',
         "<h2>Table 1 for this study</h2>",
         _table(*figures.table_rows(table)),
-        f'<p class="note">{escape(figures.table_note(found, table))}</p>',
+        f'<p class="note">{escape(figures.table_note(table, found.setting.epochs))}</p>',
         f"<p>{escape(figures.radar_headline(table, best))}</p>",
         plots.add(figures.radar(lengths, [best], found.metrics, False)),
         f'<p class="note">{escape(figures.radar_axes(lengths))}</p>',
@@ -187,7 +187,7 @@ def _energy(found: Results, bench: Benchmark) -> str:
     seconds = float(lab.trials(study)["seconds"].sum())
     return (
         f"Training for real the {format_quantity(needed.trainings, digits=None)} cells and budgets that the study "
-        f"asked for would take {figures.amount(needed.energy_kwh)} ({lens.describe()}) and "
+        f"asked for would take {amount(needed.energy_kwh)} ({lens.describe()}) and "
         f"{duration(needed.training_time_s)} on one GPU; the trials took {duration(seconds)}."
     )
 

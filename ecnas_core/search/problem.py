@@ -151,7 +151,7 @@ class Problem:
         self.accuracy_provenances[budgets, rows] = np.nan_to_num(columns[5]) - 1
         self.values: Values = np.where(self.outcomes[..., None] == Outcome.FEASIBLE, self.raw, np.nan)
         if not (self.outcomes == Outcome.FEASIBLE).any():
-            raise NothingFeasible(f"no cell of {setting.space} has an answer within the bounds; widen them")
+            raise NothingFeasible(_nothing(setting, self.outcomes))
 
     @property
     def vertices(self) -> int:
@@ -198,6 +198,18 @@ class Problem:
             elif key == "energy":
                 worst[place] = self.setting.lens.convert(_WORST_ENERGY_KWH) or worst[place]
         return tuple(worst)
+
+
+def _nothing(setting: Setting, outcomes: Outcomes) -> str:
+    """Why nothing is feasible, and what to do."""
+    excluded = int((outcomes == Outcome.OUT_OF_BOUNDS).sum())
+    if excluded:
+        return f"all {excluded} cells and budgets of {setting.space} that have an answer are out of bounds; widen them"
+    wanted = ", ".join(metric(key, setting.lens).label.lower() for key in setting.objectives)
+    return (
+        f"no cell of {setting.space} has all of {wanted} under the lens; take another scope, other objectives or "
+        "predicted values"
+    )
 
 
 def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Kind = Literal["own", "other", "published"]
 WEIGHTS = "weights"
 KNEES = (*RULES, WEIGHTS)
+_COUNSEL = "start one with more evaluations, wider bounds or other objectives"
 _PROVENANCES = ("energy_provenance", "accuracy_provenance", "time_provenance")
 _DIFFERENCES = {
     "epochs": "training budgets",
@@ -216,7 +217,10 @@ def results(study: Study, others: Sequence[Study], bench: Benchmark, truth: Trut
     frames.append(told)
     frame = pd.concat(frames, ignore_index=True)
     if not frames[0]["valid"].any():
-        raise NothingFound(f"no trial of {study.name} has finished and found a feasible cell; wait for one")
+        if not len(frames[0]):
+            raise NothingFound(f"no trial of {study.name} has finished; wait for one, or resume it")
+        counsel = "wait for the others" if study.missing else _COUNSEL
+        raise NothingFound(f"no trial of {study.name} has found a feasible cell; {counsel}")
     groups = by_algorithm(trials(frame, setting.objectives))
     compared = [study, *(other for other in others if other.name not in left_out)]
     series = []
@@ -365,6 +369,7 @@ def _published(setting: Setting, bench: Benchmark) -> tuple[pd.DataFrame, int]:
     unidentified = int((frame["valid"] & frame["hash"].isna()).sum())
     bounded = [key for key, _, _ in setting.bounds if key not in setting.objectives]
     prices = _priced(frame, setting, (*setting.objectives, *bounded), bench)
+    frame = frame.drop(columns=frame.columns.intersection(bounded))
     frame = frame.merge(prices, on=["hash", "epochs"], how="left", validate="many_to_one")
     valid = frame["valid"].to_numpy(bool) & frame[list(setting.objectives)].notna().all(axis=1).to_numpy(bool)
     if not setting.artefacts:

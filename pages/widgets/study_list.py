@@ -18,6 +18,7 @@ from pages.widgets.session import bench
 COMPARED_AT_MOST = 4
 ROWS_SEEN = 12
 ROW_HEIGHT = 36
+WIDTHS = {"Name": 160, "State": 70, "Space": 56, "Algorithms": 168, "Objectives": 160, "Trials": 72}  # pixels
 POLL_S = 1.0
 state = st.session_state
 
@@ -132,9 +133,9 @@ def _table(found: list[Summary], chosen: list[Summary]) -> None:
         row_height=ROW_HEIGHT,
         height=ROW_HEIGHT * min(len(rows), ROWS_SEEN) + 38,
         column_config={
-            "Name": st.column_config.TextColumn(width="medium"),
-            "Evaluations": st.column_config.NumberColumn(format="localized"),
-            "Begun (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
+            **{name: st.column_config.TextColumn(width=width) for name, width in WIDTHS.items()},
+            "Evaluations": st.column_config.NumberColumn(format="localized", width=86),
+            "Begun (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm", width=126),
         },
         on_select=picked,
         selection_mode="multi-row",

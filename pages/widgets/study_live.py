@@ -12,7 +12,7 @@ import streamlit as st
 from ecnas_core.analysis.table1 import table_1
 from ecnas_core.cells import Space
 from ecnas_core.figures import search_live as figures
-from ecnas_core.figures.search import table_rows
+from ecnas_core.figures.search import table_note, table_rows
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import StudyProgress, TrialProgress
@@ -207,8 +207,13 @@ def published(space: Space) -> None:
                       f'from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n'
                       f'print(lab.published(Benchmark.open(), "{space}"))', "Every evaluation")  # fmt: skip
     with right:
-        st.plotly_chart(figures.growth(spread, None, counts, dark()), theme=None,
-                        config=config("ec-nas-published-hypervolume"), key="search_growth",
+        growth = figures.growth(spread, None, counts, dark())
+        st.plotly_chart(growth, theme=None, config=config("ec-nas-published-hypervolume"), key="search_growth",
                         alt="Hypervolume of the published searches by evaluations")  # fmt: skip
-    st.markdown("**Ends and knee of the fronts**, mean ± standard deviation over the trials, as in the paper's Table 1")
+        downloads.row(f"ec-nas-published-{space}-hypervolume", lambda: spread, growth,
+                      f'from ecnas_core import Benchmark\nfrom ecnas_core.figures import search_live\n\n'
+                      f'front, bands, reached = search_live.published(Benchmark.open(), "{space}")\nprint(bands)',
+                      "Median, quartiles and range wherever one changes")  # fmt: skip
+    st.markdown("**Ends and knee of the fronts**, as in the paper's Table 1")
     html.quantities(*table_rows(table.assign(name=table["algorithm"])))
+    st.caption(table_note(table))

@@ -19,7 +19,7 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures import study_report
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import duration, energy_kwh
+from ecnas_core.figures.search_live import amount, duration, energy_kwh
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search import results as results_
@@ -308,7 +308,7 @@ def table(found: Results) -> None:
         st.caption(figures.radar_axes(lengths))
     with right:
         html.quantities(*figures.table_rows(whole))
-        st.caption(figures.table_note(found, whole))
+        st.caption(figures.table_note(whole, found.setting.epochs))
     downloads.row(name_of(found, "table-1"), lambda: whole, figure,
                   python(found, "table = table1.summarise(found.frame, found.setting.objectives)", analysis="table1"),
                   "One row an algorithm, point and metric, beside the paper's")  # fmt: skip
@@ -410,13 +410,13 @@ def energy_section(found: Results) -> None:
         [
             ("Trainings", format_quantity(needed.trainings, digits=None),
              f"of {format_quantity(needed.cells, digits=None)} different cells, each once a budget"),
-            ("Training them for real", figures.amount(needed.energy_kwh),
+            ("Training them for real", amount(needed.energy_kwh),
              f"{duration(needed.training_time_s)} on one GPU"
              + (f", {needed.predicted} times predicted" if needed.predicted else "")
              + (f", the time of {needed.untimed} is not known" if needed.untimed else "")),
-            ("The search", figures.amount(taken), f"{duration(seconds)} of trials"),
+            ("The search", amount(taken), f"{duration(seconds)} of trials"),
             *([("As much as", f"{format_quantity(alike.count(needed.energy_kwh * lens.intensity / 1000), digits=2)} "
-                f"{alike.plural}", f"{figures.amount(needed.energy_kwh)} at {lens.intensity:.0f} gCO2eq/kWh")]
+                f"{alike.plural}", f"{amount(needed.energy_kwh)} at {lens.intensity:.0f} gCO2eq/kWh")]
               if (alike := next(iter(telling(needed.energy_kwh * lens.intensity / 1000)), None)) else []),
         ]
     )  # fmt: skip

@@ -179,11 +179,36 @@ class TestResults:
         np.testing.assert_allclose(rows["energy"], rows["energy_kwh"])
         assert both.ranking == ["RE"]
 
+    def test_without_a_feasible_cell(self, data, bench):
+        [best] = bench.rows(
+            "select max(validation_accuracy) as most from benchmark where space = '4V' and epochs = 108"
+        )
+        setting = Setting(space="4V", bounds=(("validation_accuracy", best["most"], 1.0),))
+        study = carried_out(Plan.of(setting, ("RS",), 1, 1), data, "Narrow")
+        try:
+            with pytest.raises(NothingFound, match="more evaluations, wider bounds"):
+                results(study, [], bench, true_front(bench, setting))
+        finally:
+            lab.delete(study)
+
+    @pytest.mark.parametrize("key", ["validation_accuracy", "training_time"])
+    def test_published_runs_are_held_to_the_bounds(self, study, bench, key):
+        """Bounds of a metric that the published runs have a column of, and of one that they do not."""
+        least, most = {"validation_accuracy": (0.9, 0.93), "training_time": (0.0, 1000.0)}[key]
+        bounded = dataclasses.replace(study.plan.setting, bounds=((key, least, most),))
+        held = dataclasses.replace(study, plan=dataclasses.replace(study.plan, setting=bounded))
+        found = results(held, [], bench, true_front(bench, bounded))
+        rows = found.frame[(found.frame["study"] != study.id) & found.frame["valid"]]
+        assert len(rows)
+        assert rows[key].between(least, most).all()
+        free = results(study, [], bench, true_front(bench, study.plan.setting)).frame
+        assert len(rows) < (free["valid"] & (free["study"] != study.id)).sum()
+
     def test_without_a_finished_trial(self, study, bench, found):
         for path in (gone := {path: path.read_bytes() for path in study.files.values()}):
             path.unlink()
         try:
-            with pytest.raises(NothingFound, match="wait for one"):
+            with pytest.raises(NothingFound, match="has finished; wait for one"):
                 results(study, [], bench, found.truth)
         finally:
             for path, content in gone.items():
@@ -274,7 +299,7 @@ class TestPlane:
         assert figures.weakest(told, (x, y))[0] == "predicted"
         note = figures.provenance_note(told, (x, y))
         assert f"accuracies {len(front) - 1} published and 1 predicted" in note
-        assert "1 of its points rest on predictions: open triangles" in note
+        assert "1 of its points rests on predictions: open triangles" in note
         assert "rest on predictions" not in figures.provenance_note(told, (x,))
         assert figures.hover(told, (x, y))[0].endswith("predicted")
 
@@ -363,10 +388,7 @@ class TestWords:
         assert names == "SEMOA, RS"
         assert verdict in ("may be chance", "SEMOA is better", "RS is better")
 
-    def test_energy_without_prefixes(self):
-        assert figures.amount(1400.0) == "1\u202f400\u00a0kWh"
-        assert figures.amount(0.00067) == "0.670\u00a0Wh"
-        assert figures.amount(None) == "–"
+    def test_energy_beside_that_of_training(self):
         assert "2.00\u00a0kWh: about 2\u202f000 times" in figures.energy_headline(0.001, 2.0)
         bars = figures.energy_bars(0.001, 2.0, False)
         assert [bar.x[0] for bar in bars.data] == [2.0, 0.001]
@@ -419,8 +441,11 @@ class TestTable1:
         names = [line[0].strip() for line in rows]
         assert names[names.index("RS published rk") + 1] == "in the paper"
         assert rows[names.index("RS published r0")][-1] == "10"
-        note = figures.table_note(both, table)
+        note = figures.table_note(table)
+        assert "Of the 48 numbers that the paper prints" in note
         assert "seven are published" in note
+        assert "not to be compared" in figures.table_note(table, 108)
+        assert "not to be compared" not in figures.table_note(table[table["study"] == study.id], 108)
         assert "Artefacts" in note
 
     def test_radar_is_scaled_to_the_largest(self, found, bench):

@@ -221,8 +221,12 @@ def test_durations_for_the_eye(seconds, told):
 
 def test_energies_follow_the_lens():
     assert figures.energy(2.5, Lens()) == "2.5\u00a0kWh"
-    assert figures.energy(2.3e-5, Lens()) == "23\u00a0mWh"
-    assert figures.energy(2.0, Lens(country=None, g_per_kwh=100.0, unit="kgCO2eq")) == "200\u00a0gCO2eq"
+    assert figures.energy(2.3e-5, Lens()) == "0.023\u00a0Wh"
+    assert figures.energy(2310.0, Lens(unit="Wh")) == "2\u202f300\u00a0kWh"
+    carbon = Lens(country=None, g_per_kwh=100.0, unit="kgCO2eq")
+    assert figures.energy(2.0, carbon) == "0.20\u00a0kgCO2eq"
+    assert figures.energy(0.02, carbon) == "2.0\u00a0gCO2eq"
+    assert figures.amount(0.00067) == "0.670\u00a0Wh"
     assert figures.energy(None, Lens()) == "–"
     assert figures.times(12_300).replace("\u202f", " ") == "about 10 000 times"
     assert figures.times(3.4e7) == "34 million times"

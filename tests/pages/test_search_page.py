@@ -370,7 +370,10 @@ class TestEnded:
         [study] = runner.studies(data)
         until(lambda: not runner.find(study.id, data).running)
         page.app.run()
-        assert "**The search failed.** No cell of 4V has an answer within the bounds; widen them." in page.works().said
+        assert (
+            "**The search failed.** All 91 cells and budgets of 4V that have an answer are out of bounds; widen them."
+            in page.works().said
+        )
 
 
 class TestStudies:
@@ -506,6 +509,7 @@ class TestPublished:
         assert f"RS {median:.4g}"[:8] in page.said
         [table] = page.tables
         assert any(row[0] == "RS rk" and row[2].replace("\u202f", "").startswith("310.93") for row in table)
+        assert "Of the 48 numbers that the paper prints for its searches" in page.said
         assert len(page.figure("search_front")["data"]) == 8
         assert page.params["study"] == "published-7V"
 

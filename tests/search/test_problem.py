@@ -198,8 +198,10 @@ def test_settings_out_of_range_are_named_errors(setting, error):
 
 
 def test_nothing_within_the_bounds_is_a_named_error():
-    with pytest.raises(NothingFeasible):
+    with pytest.raises(NothingFeasible, match=r"all 91 .* out of bounds; widen them"):
         Problem(Benchmark.open(), Setting(space="4V", bounds=(("energy", 5.0, 6.0),)))
+    with pytest.raises(NothingFeasible, match=r"energy, validation error under the lens; take another scope"):
+        Problem(Benchmark.open(), Setting(lens=Lens(scope="GPU")))
 
 
 def test_a_calibrated_device_has_energies_of_its_own(tmp_path):
