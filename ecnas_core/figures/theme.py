@@ -81,7 +81,7 @@ DARK: Final = Palette(
     text="#E2E8EE",
     muted="#94A2B1",
     grid="#27303A",
-    accent="#2F8AC5",
+    accent="#1F79B4",
     density=("#10304A", "#0A4F7C", "#0072B2", "#4C9FD0", "#A9D6F0"),
 )
 

@@ -8,6 +8,8 @@ from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
 from pages.widgets import html, session
 
 BY_HAND = "by hand"
+OWN = ""
+"""The benchmark's own device; a selectbox takes None for no choice."""
 _SCOPES = {"facility": "Facility", "IT": "IT", "GPU": "GPU"}
 
 
@@ -23,19 +25,19 @@ def control() -> None:
         "lens_intensity": lens.intensity,
         "lens_corrected": lens.corrected,
         "lens_predicted": lens.predicted,
-        "lens_device": lens.device,
+        "lens_device": lens.device or OWN,
     }
     for key, value in seeds.items():
         state.setdefault(key, value)
     if "lens_device_next" in state:
-        state.lens_device = state.pop("lens_device_next")
+        state.lens_device = state.pop("lens_device_next") or OWN
     calibrated = session.bench().devices()
-    if state.lens_device not in (None, *calibrated):
+    if state.lens_device not in (OWN, *calibrated):
         st.warning(
             f"{html.sentence(state.lens_device)} is not calibrated here; energies are the benchmark's own.",
             icon=":material/memory:",
         )
-        state.lens_device = None
+        state.lens_device = OWN
     st.subheader(
         "Lens",
         help="How every energy in the app is counted. EC-NAS stores facility energy: (GPU + CPU energy) × PUE 1.59.",
@@ -60,10 +62,9 @@ def control() -> None:
     )
     device = st.selectbox(
         "Device",
-        [None, *calibrated],
+        [OWN, *calibrated],
         format_func=lambda name: name or "The benchmark's own",
         key="lens_device",
-        disabled=not calibrated,
         help=(
             "The benchmark's own: Quadro RTX 6000. A device of which a few cells were measured can be calibrated on "
             "the page Measure or Hardware; the energy of every cell on it is then predicted, with a 90 % interval."
@@ -99,5 +100,5 @@ def control() -> None:
             "is predicted is left out on every page."
         ),
     )
-    state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected, predicted, device)
+    state.lens = Lens(scope, pue, None if by_hand else code, intensity, unit, corrected, predicted, device or None)
     st.caption(state.lens.describe())
