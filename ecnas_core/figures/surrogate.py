@@ -160,7 +160,8 @@ def scatter(
                 strict=True,
             )
         ]  # fmt: skip
-        share = format_percent(float(chosen.mean()))
+        all_inside = float(held_out["value"].between(held_out["low"], held_out["high"]).mean())
+        share = format_percent(all_inside if name == "within its interval" else 1 - all_inside)
         figure.add_scatter(x=value[chosen], y=(predicted - base)[chosen], mode="markers", name=f"{name} ({share})",
                            marker=marker("predicted", color, dark, 6), text=hover, hoverinfo="text")  # fmt: skip
         if "hash" in some.columns:

@@ -34,7 +34,7 @@ TABLES = (HELD_OUT, FIGURES, CURVE, IMPORTANCE)
 EXPERIMENTS = (Experiment("energy", "best"), Experiment("energy", "paper"), Experiment("accuracy"))
 PRINTED_TAU_SQUARED = 0.9030
 """The paper's Figure 1, which prints tau squared under the name of Kendall's tau."""
-_DIGITS = 5
+_DIGITS = {"value": 5, "predicted": 5, "low": 4, "high": 4}
 
 
 def build(out: Path, progress: Callable[[str], None] = lambda _: None) -> list[Path]:
@@ -111,13 +111,13 @@ def _telling(progress: Callable[[str], None], what: str) -> Callable[[Epoch], No
 
 
 def _small(held_out: pd.DataFrame) -> pd.DataFrame:
-    """The predictions in as few bytes as do no harm: of accuracy and time those of 108 epochs, to five digits."""
+    """The predictions in as few bytes as do no harm: of accuracy and time those of 108 epochs, to few digits."""
     kept = held_out[(held_out["quantity"] == "energy_kwh") | (held_out["epochs"] == accuracy.LONGEST)]
     kept = kept.sort_values(["hash", "quantity", "model"])
     kept = kept.astype(dict.fromkeys(("quantity", "model", "hash"), "category") | {"epochs": "int16"})
     rounded: dict[str, Any] = {}
-    for name in ("value", "predicted", "low", "high"):
+    for name, digits in _DIGITS.items():
         values = kept[name].to_numpy(np.float64)
-        scale = 10.0 ** (_DIGITS - 1 - np.floor(np.log10(np.abs(values))))
+        scale = 10.0 ** (digits - 1 - np.floor(np.log10(np.abs(values))))
         rounded[name] = (np.round(values * scale) / scale).astype(np.float32)
     return kept.assign(**rounded).reset_index(drop=True)

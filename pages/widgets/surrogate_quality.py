@@ -168,7 +168,9 @@ def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, epochs: int, head
     picture = figures.scatter(fair, drawn, dark(), difference=height == "difference")
     chart.cells("surrogate_scatter", picture, headline)
     if len(fair) > figures.DRAWN_AT_MOST:
-        st.caption(f"{figures.DRAWN_AT_MOST} of the {len(fair)} cells are drawn, evenly by value; figures are of all.")
+        count = format_quantity(len(fair), digits=None)
+        st.caption(f"{format_quantity(figures.DRAWN_AT_MOST, digits=None)} of the {count} cells are drawn, evenly by "
+                   "value; figures are of all.")  # fmt: skip
     downloads.row(f"ec-nas-predicted-{judged.wanted.kind}", lambda: judged.held_out,
                   picture.figure, _python(judged.wanted),
                   "One row a held-out cell: found, predicted, 90 % interval, as stored (kWh, share, s)")  # fmt: skip
@@ -205,12 +207,13 @@ def _curve() -> None:
 
 
 def _facts(told: pd.Series, drawn: Shown, quantity: Quantity) -> None:
+    count = format_quantity(told["judged"], digits=None)
     facts = [
         ("Kendall's τ", format_fixed(told["tau"], 3), f"τ² {told['tau_squared']:.3f}"),
         ("Mean error", drawn.told(told["mae"]), "absolute"),
         ("Median error", drawn.told(told["median_error"]), f"{format_percent(told['median_relative_error'])} of it"
          if quantity != "validation_accuracy" else "says more: a few trainings fail, which no model foresees"),
-        ("In the 90 % interval", format_percent(told["coverage"]), f"of {told['judged']} cells"),
+        ("In the 90 % interval", format_percent(told["coverage"]), f"of {count} cells"),
         ("Width of the interval", drawn.told(told["width"]), "median"),
     ]  # fmt: skip
     html.facts(facts)

@@ -135,11 +135,12 @@ def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], N
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             mark = ":material/arrow_right:" if run.id == opened else ""
             st.markdown(f"{mark} **{called(run.request)}**{_of(run)}  \n:gray[{_how(run)}]", width="stretch")
-            if run.state == "done":
-                st.button("Open", key=f"surrogate_open_{run.id}", icon=":material/open_in_full:", type="tertiary",
-                          on_click=on_open, args=(run,))  # fmt: skip
-            st.button("Delete", key=f"surrogate_delete_{run.id}", icon=":material/delete:", type="tertiary",
-                      help="It can be brought back.", on_click=attempt, args=(delete, run))  # fmt: skip
+            with st.container(horizontal=True, gap="small", width="content"):
+                if run.state == "done":
+                    st.button("Open", key=f"surrogate_open_{run.id}", icon=":material/open_in_full:", type="tertiary",
+                              on_click=on_open, args=(run,))  # fmt: skip
+                st.button("Delete", key=f"surrogate_delete_{run.id}", icon=":material/delete:", type="tertiary",
+                          help="It can be brought back.", on_click=attempt, args=(delete, run))  # fmt: skip
 
 
 def _of(run: Run) -> str:

@@ -1,0 +1,286 @@
+"""The Surrogate page without a browser: how good, one cell, trainings in every state, a space of one's own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from scipy.stats import kendalltau
+
+from ecnas_core import Benchmark
+from ecnas_core.benchmark import background
+from ecnas_core.surrogates import cell_prediction, evaluation, own_space, own_table, runs
+from ecnas_core.surrogates.experiment import Experiment
+from ecnas_core.surrogates.own_table import Spec
+from ecnas_core.surrogates.runs import Curve, OwnTraining
+
+DRAWN = "1=conv1x1(0) 2=maxpool3x3(0,1) 3=output(1,2)"
+SPEC = Spec("energy_wh_titan_xp", ("energy_wh_quadro_rtx_6000", "n_conv3x3"), "Wh")
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of the user's for one test alone."""
+    folder = tmp_path / "user"
+    folder.mkdir()
+    monkeypatch.setenv("ECNAS_DATA", str(folder))
+    return folder
+
+
+@pytest.fixture
+def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What was asked to be trained; no process begins."""
+    calls: list[object] = []
+
+    def start(request, data, table=None):
+        calls.append(request)
+        return runs.read(made_up(data, request, f"9-{len(calls)}", {"event": "ended", "state": "cancelled"}))
+
+    monkeypatch.setattr(runs, "start", start)
+    return calls
+
+
+def made_up(data: Path, request: object, name: str, *events: dict) -> Path:
+    """A run's folder as its process leaves it."""
+    folder = data / runs.FOLDER / name
+    folder.mkdir(parents=True)
+    task = next(task for task, kind in runs.TASKS.items() if isinstance(request, kind))
+    told = {"task": task, **asdict(request), "started": 100.0, "data": str(data)}
+    (folder / "request.json").write_text(json.dumps(told))
+    (folder / "events.jsonl").write_text("".join(json.dumps({"at": 142.0} | event) + "\n" for event in events))
+    return folder
+
+
+def trained(data: Path, name: str = "1-a", wanted: Experiment | None = None) -> Path:
+    """A finished training whose predictions are the bundled ones of the paper's network."""
+    wanted = wanted or Experiment("energy", "paper", 3, 500)
+    folder = made_up(data, wanted, name, {"event": "epoch", "part": "energy", "number": 1, "of": 200, "loss": 2.0},
+                     {"event": "made", "learned": 500, "notes": []}, {"event": "ended", "state": "done"})  # fmt: skip
+    held_out = evaluation.table("held_out")
+    held_out[(held_out["quantity"] == "energy_kwh") & (held_out["model"] == "paper")].to_parquet(
+        folder / "held_out.parquet"
+    )
+    importance = evaluation.table("importance")
+    importance[importance["model"] == "paper"].to_parquet(folder / "importance.parquet")
+    (folder / "model.safetensors").write_bytes(b"a model")
+    return folder
+
+
+def own_trained(data: Path, name: str = "2-own") -> Path:
+    """A finished training of the example."""
+    folder = made_up(data, OwnTraining("4V", SPEC, "best"), name,
+                     {"event": "made", "learned": 73, "notes": ["Two rows are left out."]},
+                     {"event": "ended", "state": "done"})  # fmt: skip
+    outcome = own_space.carry_out(own_table.example(Benchmark.open()), SPEC)
+    outcome.held_out.to_parquet(folder / "held_out.parquet")
+    outcome.importance.to_parquet(folder / "importance.parquet")
+    outcome.curve.assign(model="best").to_parquet(folder / "learning_curve.parquet")
+    outcome.model.save(folder / "model.safetensors")
+    return folder
+
+
+def bundled(quantity: str, model: str = "best") -> pd.DataFrame:
+    found = evaluation.table("held_out")
+    return found[(found["quantity"] == quantity) & (found["model"] == model)]
+
+
+class TestHowGood:
+    def test_opens_with_the_bundled_figures_at_once(self, open_page, data, as_number):
+        page = open_page("surrogate").works()
+        found = bundled("energy_kwh")
+        tau = kendalltau(found["value"], found["predicted"]).statistic
+        assert page.headline.startswith(f"Of {len(found)} measured cells")
+        assert f"τ {tau:.3f}" in page.headline
+        assert as_number(page.facts["Kendall's τ"][0]) == pytest.approx(tau, abs=6e-4)
+        mae = (found["predicted"] - found["value"]).abs().mean() * 1000
+        assert as_number(page.facts["Mean error"][0]) == pytest.approx(mae, rel=6e-3)
+        inside = found["value"].between(found["low"], found["high"]).mean()
+        assert as_number(page.facts["In the 90 % interval"][0]) == pytest.approx(100 * inside, abs=0.06)
+        assert page.params == {}
+
+    def test_the_papers_number_stands_beside_as_what_it_is(self, open_page, data):
+        page = open_page("surrogate").works()
+        [table] = [table for table in page.tables if "Paper, printed" in table[0]]
+        rows = {row[0]: row[1:] for row in table[1:]}
+        told = evaluation.table("figures")
+        told = told[told["kind"] == "energy"].groupby("model")[["tau", "tau_squared", "mae"]].mean()
+        assert rows["τ²"][0] == "0.9030"
+        assert float(rows["Kendall's τ"][0]) ** 2 == pytest.approx(0.9030, abs=1e-3)
+        assert float(rows["Kendall's τ"][2].split(" ")[0]) == pytest.approx(told.loc["best", "tau"], abs=6e-5)
+        assert float(rows["τ²"][1].split(" ")[0]) == pytest.approx(told.loc["paper", "tau_squared"], abs=6e-5)
+        assert float(rows["Mean absolute error (Wh)"][2].split(" ")[0]) == pytest.approx(
+            told.loc["best", "mae"], abs=6e-4
+        )
+
+    def test_every_figure_is_there_and_light(self, open_page, data):
+        page = open_page("surrogate").works()
+        for key in ("surrogate_scatter", "surrogate_curve_figure", "surrogate_by_cell", "surrogate_importance"):
+            assert page.figure(key)["data"]
+            assert page.alt(key)
+        specs = [chart.proto.spec for chart in page.app.get("plotly_chart")]
+        assert sum(map(len, specs)) < 1_000_000
+
+    def test_the_papers_network_can_be_looked_at(self, open_page, data, as_number):
+        page = open_page("surrogate", model="paper").works()
+        found = bundled("energy_kwh", "paper")
+        tau = kendalltau(found["value"], found["predicted"]).statistic
+        assert as_number(page.facts["Kendall's τ"][0]) == pytest.approx(tau, abs=6e-4)
+        assert page.params == {"model": "paper"}
+
+    def test_accuracies_are_judged_on_the_sample_at_every_budget(self, open_page, data, as_number):
+        page = open_page("surrogate").set("surrogate_quantity", "validation_accuracy").works()
+        found = bundled("validation_accuracy")
+        assert as_number(page.headline.removeprefix("Of")) == found["sampled"].sum()
+        told = evaluation.table("figures").query("quantity == 'validation_accuracy' and cells == 'all'")
+        [table] = [table for table in page.tables if "Median error" in table[0]]
+        shown = {row[0]: float(row[1]) for row in table[1:]}
+        for row in told.itertuples():
+            assert shown[f"{row.epochs} epochs, all"] == pytest.approx(row.tau, abs=6e-4)
+        assert page.params == {"quantity": "validation_accuracy"}
+
+    def test_times_are_shown_in_seconds(self, open_page, data):
+        page = open_page("surrogate", quantity="training_time_s").works()
+        assert page.facts["Mean error"][0].endswith("s")
+
+    def test_a_training_of_ones_own_is_offered_and_opened_by_a_link(self, open_page, data):
+        trained(data)
+        page = open_page("surrogate", model="1-a").works()
+        assert page.control("surrogate_shown").value == "1-a"
+        assert page.params == {"model": "1-a"}
+        assert any(each.label == "Model" for each in page.app.get("download_button"))
+
+    def test_a_damaged_result_is_told(self, open_page, data):
+        (trained(data) / "held_out.parquet").write_text("no")
+        page = open_page("surrogate", model="1-a").works()
+        assert "train again" in page.texts("error")[0]
+
+    @pytest.mark.parametrize(
+        "params", [{"section": "lunch"}, {"quantity": "colour"}, {"epochs": "5"}, {"epochs": "x"}, {"draw": "nothing"}]
+    )
+    def test_a_broken_link_shows_the_default(self, open_page, data, params):
+        page = open_page("surrogate", **params).works()
+        assert "Shown is the default view" in page.texts("warning")[0]
+        assert page.params == {}
+
+    def test_a_training_that_is_gone_gives_way_to_the_bundled_model(self, open_page, data):
+        page = open_page("surrogate", model="1-a").works()
+        assert page.control("surrogate_shown").value == "best"
+
+
+class TestPredictACell:
+    def test_the_drawn_cell_is_predicted_beside_what_is_known(self, open_page, data, as_number):
+        page = open_page("surrogate", section="cell", draw=DRAWN, unit="Wh").set("surrogate_cell_epochs", 4).works()
+        bench = Benchmark.open()
+        from ecnas_core.cells import Cell
+
+        energy, accuracy, time = cell_prediction.of_cell(bench, Cell.from_text(DRAWN), 4)
+        [table] = page.tables
+        rows = {row[0]: row[1:] for row in table[1:]}
+        assert as_number(rows["Energy"][0]) == pytest.approx(energy.predicted * 1000, rel=6e-3)
+        assert as_number(rows["Energy"][2]) == pytest.approx(energy.known * 1000, rel=6e-3)
+        assert rows["Validation accuracy"][0] == f"{accuracy.predicted:.4f}"
+        assert rows["Validation accuracy"][1] == f"{accuracy.low:.4f} to {accuracy.high:.4f}"
+        assert as_number(rows["Training time"][0]) == pytest.approx(time.predicted, rel=6e-3)
+        assert page.params == {"section": "cell", "draw": DRAWN, "epochs": "4", "unit": "Wh"}
+
+    def test_energy_of_the_gpu_alone_is_not_predicted(self, open_page, data):
+        page = open_page("surrogate", section="cell", scope="GPU").works()
+        assert page.tables[0][1][1] == "–"
+        assert "Facility energy is predicted" in page.said
+
+
+class TestTraining:
+    def test_what_is_chosen_is_started(self, open_page, data, started):
+        page = open_page("surrogate", section="train").works()
+        page.set("surrogate_model", "paper").set("surrogate_seed", 4).set("surrogate_cells_energy", 300)
+        page.press("surrogate_train").works()
+        page.set("surrogate_what", "accuracy").set("surrogate_members", 3).press("surrogate_train").works()
+        page.set("surrogate_what", "curve").set("surrogate_model", "paper").press("surrogate_train").works()
+        assert started == [
+            Experiment("energy", "paper", 4, 300, 1),
+            Experiment("accuracy", "best", 4, None, 3),
+            Curve("paper"),
+        ]
+
+    @pytest.mark.parametrize(("cells", "said"), [(10, "at least 80"), (10_000, "ask for fewer")])
+    def test_what_cannot_be_trained_is_told_and_not_started(self, open_page, data, cells, said):
+        page = open_page("surrogate", section="train").set("surrogate_cells_energy", cells).works()
+        assert said in page.texts("error")[0]
+        assert page.button("surrogate_train").disabled
+
+    def test_a_running_one_is_live_and_can_be_cancelled(self, open_page, data):
+        epochs = [{"event": "epoch", "part": "energy", "number": n, "of": 40, "loss": 1 / n} for n in (1, 2, 3)]
+        folder = made_up(data, Experiment(), "1-a", *epochs)
+        lock = background.take_lock(folder / "lock")
+        with lock:
+            page = open_page("surrogate", section="train").works()
+            assert page.figure("surrogate_loss")["data"][0]["y"] == [1, 0.5, pytest.approx(1 / 3)]
+            assert page.button("surrogate_train").disabled
+            page.press("surrogate_cancel")
+            assert (folder / "cancel").exists()
+
+    def test_one_is_deleted_and_brought_back(self, open_page, data):
+        trained(data)
+        page = open_page("surrogate", section="train").works()
+        assert "Energy, the paper's network, 500 cells, seed 3" in page.said
+        assert "learned from 500 cells, 42 s" in page.said
+        page.press("surrogate_delete_1-a").works()
+        assert runs.runs(data) == []
+        page.press("surrogate_restore").works()
+        assert [run.id for run in runs.runs(data)] == ["1-a"]
+
+    def test_one_is_opened(self, open_page, data):
+        trained(data)
+        page = open_page("surrogate", section="train").press("surrogate_open_1-a").works()
+        assert page.params == {"model": "1-a"}
+        assert page.headline.startswith("Of 707")
+
+    def test_failures_are_told_with_their_reason(self, open_page, data):
+        made_up(data, Experiment(), "1-a", {"event": "ended", "state": "failed", "error": "no _space_; free some"})
+        (made_up(data, Experiment(), "2-b") / "request.json").write_text("{")
+        page = open_page("surrogate", section="train").works()
+        assert "failed" in page.said
+        assert r"no \_space\_; free some" in page.said
+        assert "A training that cannot be read" in page.said
+
+
+class TestOwnSpace:
+    def test_the_example_is_offered_with_a_choice_that_can_be_trained(self, open_page, data, started):
+        page = open_page("surrogate", section="own").press("surrogate_example").works()
+        assert page.control("surrogate_target").value == "energy_wh_titan_xp"
+        assert "energy_wh_quadro_rtx_6000" in page.control("surrogate_features").value
+        assert "hash" not in page.control("surrogate_features").options
+        page.press("surrogate_own_train").works()
+        [request] = started
+        assert (request.name, request.spec.target, request.spec.unit) == ("4V on four GPUs", "energy_wh_titan_xp", "Wh")
+
+    def test_another_target_is_no_feature(self, open_page, data):
+        page = open_page("surrogate", section="own").press("surrogate_example")
+        page.set("surrogate_target", "depth").works()
+        assert "depth" not in page.control("surrogate_features").value
+
+    def test_without_a_feature_nothing_can_be_trained(self, open_page, data):
+        page = open_page("surrogate", section="own").press("surrogate_example").set("surrogate_features", []).works()
+        assert "no feature is chosen" in page.texts("error")[0].lower()
+        assert page.button("surrogate_own_train").disabled
+
+    def test_a_trained_model_is_judged(self, open_page, data, as_number):
+        folder = own_trained(data)
+        page = open_page("surrogate", section="own", own="2-own").works()
+        held_out = pd.read_parquet(folder / "held_out.parquet")
+        tau = kendalltau(held_out["value"], held_out["predicted"]).statistic
+        assert as_number(page.facts["Kendall's τ"][0]) == pytest.approx(tau, abs=6e-4)
+        assert "Two rows are left out." in page.said
+        for key in ("predicted", "curve", "residuals", "importance"):
+            assert page.figure(f"surrogate_own_{key}")["data"]
+        assert page.params == {"section": "own", "own": "2-own"}
+
+    def test_names_that_a_user_gave_are_shown_as_they_are(self, open_page, data):
+        request = OwnTraining("**x**.csv", Spec(":red[t]", ("a",), "<b>"), "best")
+        made_up(data, request, "3-c", {"event": "ended", "state": "done"})
+        page = open_page("surrogate", section="own").works()
+        assert "`:red[t]`" in page.said
+        assert "`**x**.csv`" in page.said
