@@ -207,13 +207,13 @@ def _ingested(reports: Sequence[Any]) -> tuple[dict[str, Any], str]:
 
 def _build_data(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.benchmark.build import build_data
-    from ecnas_core.surrogates import bundled
+    from ecnas_core.surrogates import bundled, evaluation
 
     def tell(line: str) -> None:
         print(line, file=sys.stderr, flush=True)
 
     written = build_data(options.shared, options.out, lambda out: bundled.predict(out, tell), tell)
-    written.append(options.out / bundled.WEIGHTS)
+    written += [options.out / bundled.WEIGHTS, *evaluation.build(options.out, tell)]
     sizes = {str(path.relative_to(options.out)): path.stat().st_size for path in written}
     total = sum(sizes.values())
     return {"files": sizes, "bytes": total}, f"{len(sizes)} files, {total / 1e6:.1f} MB in {options.out}"

@@ -21,7 +21,7 @@ shared = pytest.mark.skipif(not SHARED.is_dir(), reason="../shared is not there"
 
 def parquet_files(folder: Path) -> dict[str, Path]:
     found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.parquet")}
-    return {name: path for name, path in found.items() if not name.startswith("user/")}
+    return {name: path for name, path in found.items() if not name.startswith(("user/", "surrogates/"))}
 
 
 def predictions(out: Path) -> pa.Table:
