@@ -32,6 +32,7 @@ MOST_VALUES = 50_000_000
 MOST_COLUMNS = 500
 MOST_LEVELS = 50
 FEWEST_ROWS = 60
+LARGEST = 1e100
 EXAMPLE = "4V on four GPUs"
 EXAMPLE_TARGET, EXAMPLE_UNIT = "energy_wh_titan_xp", "Wh"
 _SHOWN = 40
@@ -295,6 +296,8 @@ def _examined(name: str, values: pa.ChunkedArray) -> Column:
         why = "it holds no number" if not len(finite) else ""
         if len(finite) and finite.min() == finite.max():
             why = f"it is {finite[0]:g} in every row, which tells nothing"
+        elif len(finite) and np.abs(finite).max() > LARGEST:
+            why = f"it holds numbers beyond {LARGEST:g}; give them in a larger unit"
         missing = len(numbers) - len(finite)
         return Column(name, "unusable" if why else "numeric", why, missing, not why and bool(finite.min() > 0))
     texts = _texts(values)

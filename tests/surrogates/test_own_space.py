@@ -108,13 +108,14 @@ class TestColumns:
                 "empty": pa.array([None, None, None]),
                 "day": pa.array([0, 1, 2], pa.date32()),
                 "infinite": [1.0, float("inf"), 2.0],
+                "huge": [1e300, -1e300, 2.0],
             }
         )
         found = {each.name: each for each in own_table.columns(table)}
         kinds = {name: each.kind for name, each in found.items()}
         assert kinds == {
             "number": "numeric", "flag": "numeric", "text": "categorical", "constant": "unusable", "same": "unusable",
-            "empty": "unusable", "day": "unusable", "infinite": "numeric",
+            "empty": "unusable", "day": "unusable", "infinite": "numeric", "huge": "unusable",
         }  # fmt: skip
         assert (found["number"].missing, found["infinite"].missing) == (1, 1)
         assert "3 in every row" in found["constant"].why
