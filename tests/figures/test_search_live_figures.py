@@ -15,7 +15,7 @@ from ecnas_core import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.search_live import Means
-from ecnas_core.figures.theme import palette
+from ecnas_core.figures.theme import contrast_ratio, palette
 from ecnas_core.search import ALGORITHMS, Setting, lab
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Plan, Task
@@ -238,6 +238,7 @@ def test_algorithms_have_colours_of_their_own_on_both_backgrounds():
                                                          "SMS-EMOA")]  # fmt: skip
         assert len(set(colors)) == len(colors)
         assert palette(dark).paper not in colors
+        assert contrast_ratio(colors[0], palette(dark).paper) >= 3
 
 
 @pytest.mark.parametrize(

@@ -303,6 +303,20 @@ class TestLive:
         assert "class='numbered'" not in page.said
         assert "**Starting: the workers read the benchmark**" in page.said
 
+    def test_begins_to_move_with_the_first_word_of_a_worker(self, open_page, data):
+        study = by_hand(data)
+        with background.take_lock(study.folder / studies_.LOCK):
+            page = open_page("search", study=study.id).works()
+            assert page.facts["Evaluations"] == ("0", "of 80")
+            assert "it grows with every evaluation" in str(page.figure("search_growth")["layout"])
+            page.press("search_cancel").works()
+            assert (study.folder / studies_.CANCEL).exists()
+            (study.folder / studies_.CANCEL).unlink()
+            beat = Beat(0, 10, 10, 0.06, ((4, 0.06),), ((0.2, 0.1),), ("a" * 32,), (108,), 0.1)
+            background.write_json(study.folder / studies_.PROGRESS / "RS.0.json", asdict(beat))
+            page.app.run()
+            assert page.works().facts["Evaluations"] == ("10", "of 80")
+
 
 def figures_mean() -> float:
     """Mean energy of 4V at 108 epochs."""
