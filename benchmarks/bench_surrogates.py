@@ -8,7 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-import pandas as pd
 import pyarrow as pa
 
 from ecnas_core import Benchmark
@@ -87,10 +86,10 @@ def _of_all_cells(bench: Benchmark) -> list[dict[str, Any]]:
     ]
 
 
-def _megabytes(predicted: pd.DataFrame) -> float:
+def _megabytes(predicted: pa.Table) -> float:
     with TemporaryDirectory() as folder:
-        table = pa.Table.from_pandas(predicted.drop(columns="hash"), preserve_index=False)
-        return write_parquet(table, Path(folder) / "predictions.parquet").stat().st_size / 1e6
+        path = write_parquet(predicted.drop_columns(["hash"]), Path(folder) / "predictions.parquet")
+        return path.stat().st_size / 1e6
 
 
 def _timed(work: Callable[[], Answer]) -> tuple[Answer, float]:
