@@ -42,7 +42,8 @@ def show(study: Study) -> None:
     if progress.evaluations:
         st.fragment(_watch, run_every=POLL_S)(study.id, mean)
     else:
-        _live(study, progress, mean)
+        with st.container():  # as a fragment has one, so that what is drawn here is replaced where it stands
+            _live(study, progress, mean)
         st.fragment(_await, run_every=FIRST_POLL_S)(study.id)
 
 
