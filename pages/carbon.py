@@ -8,7 +8,7 @@ from math import isnan
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import footprint, reduction
+from ecnas_core.analysis import footprint, glossary, reduction
 from ecnas_core.analysis.footprint import ROLES, SECTIONS, CarbonView
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.benchmark.paper import CITATION
@@ -80,7 +80,8 @@ def controls(view: CarbonView) -> CarbonView:
             "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, "
             "7V is the published surrogate."
         ))  # fmt: skip
-        st.segmented_control("Epochs", EPOCHS, key="carbon_epochs", required=True, help="The training budget.")
+        st.segmented_control("Epochs", EPOCHS, key="carbon_epochs", required=True,
+                             help=glossary.help("training budget"))  # fmt: skip
         view = replace(view, space=state.carbon_space, epochs=state.carbon_epochs)
         offered = cells_offered(view)
         if state.carbon_cell not in offered:

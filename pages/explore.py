@@ -8,7 +8,7 @@ from math import inf, isinf
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import explore
+from ecnas_core.analysis import explore, glossary
 from ecnas_core.analysis.metrics import METRICS, metric
 from ecnas_core.analysis.view import COUNTED, Filters, InvalidView, View
 from ecnas_core.benchmark import EPOCHS
@@ -93,10 +93,12 @@ def controls() -> None:
             "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, "
             "7V is the published surrogate. Never compare energies across spaces."
         ))  # fmt: skip
-        st.segmented_control("Epochs", EPOCHS, key="explore_epochs", required=True, help="The training budget.")
+        st.segmented_control(
+            "Epochs", EPOCHS, key="explore_epochs", required=True, help=glossary.help("training budget")
+        )
         for axis, label in (("x", "Across"), ("y", "Up")):
             st.selectbox(label, METRICS, format_func=LABELS.get, key=f"explore_{axis}", on_change=natural_scale,
-                         args=(axis,), width=172)  # fmt: skip
+                         args=(axis,), width=172, help=html.meanings(LABELS.values()))  # fmt: skip
         with st.popover("Scales"):
             st.checkbox("Logarithmic across", key="explore_x_log")
             st.checkbox("Logarithmic up", key="explore_y_log")
@@ -106,9 +108,11 @@ def controls() -> None:
 
 def filters() -> None:
     """The column that folds away."""
-    st.slider("Vertices", 2, SPACES[state.explore_space], key="explore_vertices", persist_state="session")
+    st.slider("Vertices", 2, SPACES[state.explore_space], key="explore_vertices", persist_state="session",
+              help=glossary.help("vertex"))  # fmt: skip
     for name in COUNTED[1:]:
-        st.slider(COUNT_LABELS[name], *COUNT_BOUNDS[name], key=f"explore_{name}", persist_state="session")
+        st.slider(COUNT_LABELS[name], *COUNT_BOUNDS[name], key=f"explore_{name}", persist_state="session",
+                  help=glossary.help(name.removeprefix("n_")))  # fmt: skip
     st.multiselect(
         "Ranges of",
         METRICS,
@@ -126,9 +130,10 @@ def filters() -> None:
         most.number_input("to", value=None, format="%g", step=None, key=f"explore_most_{name}",
                           placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
     st.multiselect("Energy is", PROVENANCES[:3], key="explore_energy_provenance", placeholder="any provenance",
-                   persist_state="session")  # fmt: skip
+                   persist_state="session", help=html.meanings(PROVENANCES[:3]))  # fmt: skip
     st.multiselect("Accuracy is", ("published", "measured", "predicted"), key="explore_accuracy_provenance",
-                   placeholder="any, or unknown", persist_state="session")  # fmt: skip
+                   placeholder="any, or unknown", persist_state="session",
+                   help=glossary.help("provenance"))  # fmt: skip
     st.toggle(
         "With artefacts",
         key="explore_artefacts",
@@ -298,7 +303,9 @@ def cell_table(rows: pd.DataFrame, view: View) -> None:
     for name in names:
         kind = metric(name, view.lens)
         shown[kind.axis] = rows[name]
-        formats[kind.axis] = st.column_config.NumberColumn(format=f"%.{kind.digits}f" if not kind.unit else "%.4g")
+        formats[kind.axis] = st.column_config.NumberColumn(
+            format=f"%.{kind.digits}f" if not kind.unit else "%.4g", help=glossary.help(kind.label)
+        )
     shown["Energy is"] = rows["energy_provenance"]
     shown["Accuracy is"] = rows["accuracy_provenance"].fillna("unknown")
     for name, kind in zip(("x", "y"), view.axes, strict=True):
@@ -317,7 +324,12 @@ def cell_table(rows: pd.DataFrame, view: View) -> None:
         hide_index=True,
         height=min(38 * len(shown) + 40, 420),
         row_height=38,
-        column_config={"Cell": st.column_config.ImageColumn(width="small"), **formats},
+        column_config={
+            "Cell": st.column_config.ImageColumn(width="small", help=glossary.help("cell")),
+            "Energy is": st.column_config.TextColumn(help=glossary.help("provenance")),
+            "Accuracy is": st.column_config.TextColumn(help=glossary.help("provenance")),
+            **formats,
+        },
         on_select=opened,
         selection_mode="single-row",
         key=key,

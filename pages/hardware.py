@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import hardware
+from ecnas_core.analysis import glossary, hardware
 from ecnas_core.analysis.hardware import Comparison, HardwareView, UnknownDevice, hardware_metric
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import EPOCHS
@@ -110,15 +110,17 @@ def controls(shown: Comparison) -> None:
         st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key=seeded("section"), required=True)
         if section != "regret":
             labels = {name: hardware_metric(name, state.lens).label for name in hardware.METRICS}
-            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key=seeded("metric"), width=172)
+            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key=seeded("metric"), width=172,
+                         help=html.meanings(("Energy", "Training time", "Power")))  # fmt: skip
         if section == "energy":
             st.selectbox("Sort by", [hardware.MEAN, *devices], key=seeded("sort"), width=180,
                          format_func=lambda name: "Mean of the devices" if name == hardware.MEAN else name)  # fmt: skip
         else:
             labels = ("Device", "and") if section == "ranking" else ("Front found on", "paid on")
+            told = "device" if section == "ranking" else "regret"
             for (name, other), label in zip((("a", "b"), ("b", "a")), labels, strict=True):
                 st.selectbox(label, devices, key=seeded(name), on_change=keep_apart, args=(name, other),
-                             width=180)  # fmt: skip
+                             width=180, help=glossary.help(told))  # fmt: skip
         if section == "regret":
             st.segmented_control("Accuracy at", EPOCHS, key=seeded("accuracy_epochs"), required=True,
                                  help="The training budget, in epochs, of the published accuracies.")  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import streamlit as st
 
-from ecnas_core.analysis import explore, footprint
+from ecnas_core.analysis import explore, footprint, glossary
 from ecnas_core.analysis.metrics import metric
 from ecnas_core.analysis.view import InvalidView, View
 from ecnas_core.benchmark import EPOCHS
@@ -208,22 +208,23 @@ def controls(devices: list[Device]) -> Settings:
                        icon=":material/link_off:")  # fmt: skip
         state.measure_device_key = devices[0].key
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_controls"):
-        key = st.selectbox("Device", list(by_key), key="measure_device_key", width=176,
+        key = st.selectbox("Device", list(by_key), key="measure_device_key", width=176, help=glossary.help("device"),
                            format_func=lambda key: f"{key}, {by_key[key].name}")  # fmt: skip
         mode = st.segmented_control("Mode", MODES, format_func=LABELS.get, key=seeded("mode", given.mode),
-                                    required=True)  # fmt: skip
+                                    required=True, help=html.meanings(("step", "inference")))  # fmt: skip
         own = Settings().images_per_step(on_gpu=key != "cpu")
         batch = st.number_input("Batch size", value=None, step=1, key=seeded("batch", given.batch_size), width=92,
-                                placeholder=f"{own}")  # fmt: skip
+                                placeholder=f"{own}", help=glossary.help("batch size"))  # fmt: skip
         offered = [each for each in PRECISIONS if key != "cpu" or each != "tf32"]
         if state.get("measure_precision", given.precision) not in offered:
             state.measure_precision = offered[0]
         precision = st.segmented_control("Precision", offered, key=seeded("precision", given.precision),
-                                         required=True)  # fmt: skip
+                                         required=True, help=glossary.help("precision"))  # fmt: skip
         effort = st.segmented_control("Effort", EFFORTS, format_func=LABELS.get, key=seeded("effort", given.effort),
                                       required=True, help=AT_LEAST)  # fmt: skip
         with st.popover("More", icon=":material/tune:"):
-            repeats = st.number_input("Repeats", step=1, key=seeded("repeats", given.repeats))
+            repeats = st.number_input("Repeats", step=1, key=seeded("repeats", given.repeats),
+                                      help=glossary.help("repeat"))  # fmt: skip
             images = st.number_input("Images in an epoch", step=10_000, key=seeded("images", given.images_per_epoch),
                                      help="What a step is brought to; 40 000 in NAS-Bench-101.")  # fmt: skip
             limit = st.number_input("Time limit (s)", step=60.0, format="%g", key=seeded("limit", given.time_limit_s))

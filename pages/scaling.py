@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import scaling
+from ecnas_core.analysis import glossary, scaling
 from ecnas_core.analysis.scaling import QUANTITIES, ScalingView
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import EPOCHS
@@ -143,7 +143,7 @@ def main() -> None:
     if "scaling_quantity" not in state:
         state.scaling_quantity = state.scaling_view.quantity
     st.segmented_control("Quantity", QUANTITIES, format_func=figures.QUANTITY_LABELS.get, key="scaling_quantity",
-                         required=True)  # fmt: skip
+                         required=True, help=glossary.help("linear scaling"))  # fmt: skip
     view = state.scaling_view = replace(state.scaling_view, quantity=state.scaling_quantity, lens=state.lens)
     stamp = session.bench().stamp
     frame, summary, left_out, apart = computed(replace(view, lens=ScalingView().lens), stamp)

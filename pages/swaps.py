@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import swaps, walk
+from ecnas_core.analysis import glossary, swaps, walk
 from ecnas_core.analysis.metrics import metric
 from ecnas_core.analysis.swap_table import SHORT_NAMES, SWAPS, swap_name
 from ecnas_core.analysis.swaps_view import SPLITS, SWAP_METRICS, SwapsView
@@ -70,15 +70,16 @@ def controls() -> SwapsView:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="swaps_controls"):
         st.segmented_control("Section", SECTION_LABELS, format_func=SECTION_LABELS.get, key="swaps_section",
                              required=True)  # fmt: skip
-        st.segmented_control("Space", list(SPACES), key="swaps_space", required=True, help=(
-            "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own."
-        ))  # fmt: skip
-        st.segmented_control("Epochs", EPOCHS, key="swaps_epochs", required=True, help="The training budget.")
+        st.segmented_control("Space", list(SPACES), key="swaps_space", required=True,
+                             help=glossary.help("space"))  # fmt: skip
+        st.segmented_control("Epochs", EPOCHS, key="swaps_epochs", required=True,
+                             help=glossary.help("training budget"))  # fmt: skip
         if state.swaps_section == "one":
             st.selectbox("Change of", SWAP_METRICS, format_func=figures.LABELS.get, key="swaps_metric", width=168,
-                         persist_state="session")  # fmt: skip
+                         persist_state="session",
+                         help=html.meanings(figures.LABELS[name] for name in SWAP_METRICS))  # fmt: skip
             st.segmented_control("Swap", SWAP_LABELS, format_func=SWAP_LABELS.get, key="swaps_swap", required=True,
-                                 persist_state="session")  # fmt: skip
+                                 persist_state="session", help=glossary.help("swap"))  # fmt: skip
         if state.swaps_section in ("one", "trade"):
             st.selectbox("Split by", SPLITS, format_func=SPLIT_LABELS.get, key="swaps_split", width=176,
                          persist_state="session")  # fmt: skip
@@ -273,7 +274,7 @@ def walking(view: SwapsView) -> SwapsView:
             ]
             for number, row in enumerate(path.itertuples())
         ]
-        html.quantities(["Step", energy.label, "Change", "Accuracy", "Change"], rows)
+        html.quantities(["Cell, step", energy.label, "Change", "Accuracy", "Change"], rows)
     return replace(view, walk=start)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -64,6 +65,8 @@ _BY_TOPIC = {
         "device": "The hardware that trains: a GPU, or a CPU alone.",
     },
     "Energy and footprint": {
+        "energy": "What a training takes; the lens sets what of it is counted, and in which unit.",
+        "unit": "What energy is told in: kWh, Wh, or the footprint that it leaves, in kgCO2eq.",
         "scope": "What of the energy is counted: Facility, IT or GPU.",
         "facility energy": "IT energy times the PUE: what the building takes; what EC-NAS stores.",
         "IT energy": "The energy of the GPU and the CPUs.",
@@ -100,8 +103,8 @@ _BY_TOPIC = {
         "dominance": "A cell dominates another when it is no worse in all objectives and better in one.",
         "front": "The cells that no other dominates: the Pareto front.",
         "extremes": "The ends of the front, each best in one objective: r0 the least energy, r1 the best accuracy.",
-        "r0": "The end of the front with the least energy.",
-        "r1": "The end of the front with the best accuracy.",
+        "r0": "The end of the front that is best in its first objective, most often the least energy.",
+        "r1": "The end of the front that is best in its second objective, most often the best accuracy.",
         "knee": "Where the front bends most: its point farthest below the straight line between its ends; rk.",
         "rk": "The knee of the front.",
         "hypervolume": "The area that a front dominates up to a reference point; more is better.",
@@ -169,6 +172,19 @@ def help(term: str) -> str:
     return found.meaning
 
 
+def leading(label: str) -> tuple[str, str] | None:
+    """The term that a label begins with, or is, as the label writes it, and its meaning; None where there is none.
+
+    Args:
+        label: of a figure or of a column, such as "Vertices", "Energy, a year" or "On the front".
+    """
+    found = _LEADING.match(label)
+    if found is None:
+        return None
+    folded = found[0].casefold()
+    return found[0], _FOLDED[_WRITTEN.get(folded, folded)].meaning
+
+
 def search(text: str) -> list[Term]:
     """The terms and columns that a text is found in, those whose name has it first, then by topic.
 
@@ -182,3 +198,24 @@ def search(text: str) -> list[Term]:
 
 
 _FOLDED = {name.casefold(): term for name, term in TERMS.items()}
+_WRITTEN = {
+    "accuracy": "validation accuracy",
+    "artefacts": "artefact",
+    "cells": "cell",
+    "devices": "device",
+    "edges": "edge",
+    "epochs": "epoch",
+    "evaluations": "evaluation",
+    "kendall's τ": "kendall's tau",
+    "on the front": "front",
+    "outliers": "outlier",
+    "repeats": "repeat",
+    "steps": "step",
+    "swaps": "swap",
+    "trials": "trial",
+    "vertices": "vertex",
+}
+"""What labels write for terms, both casefolded."""
+_LEADING = re.compile(
+    rf"(?:{'|'.join(map(re.escape, sorted({*_FOLDED, *_WRITTEN}, key=len, reverse=True)))})(?![\w-])", re.IGNORECASE
+)

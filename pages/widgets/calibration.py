@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import beside, hardware
+from ecnas_core.analysis import beside, glossary, hardware
 from ecnas_core.analysis.hardware import HardwareView
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import measure as figures
@@ -80,7 +80,8 @@ def _choose(by_device: dict[Key, list[Measurement]], device: str) -> Key | None:
     if not by_device:
         return None
     options = sorted(by_device, key=lambda key: (key[0] != device, -len(by_device[key]), key))
-    return st.selectbox("Measured device", options, format_func=_called, key="measure_calibrated", width=420)
+    return st.selectbox("Measured device", options, format_func=_called, key="measure_calibrated", width=420,
+                        help=glossary.help("calibration"))  # fmt: skip
 
 
 def _called(key: Key) -> str:
@@ -88,7 +89,7 @@ def _called(key: Key) -> str:
 
 
 def _propose(device: str, hashes: set[str]) -> None:
-    st.subheader("Which cells tell most about this device", anchor=False)
+    st.subheader("Which cells tell most about this device", anchor=False, help=glossary.help("calibration"))
     st.markdown(
         f"These cells of {SPACE}, measured on your {html.plain(device)}, let the energies of all others be "
         "predicted best." + (f" {len(hashes)} measured already count." if hashes else "")

@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 import streamlit as st
 
-from ecnas_core.analysis import hardware
+from ecnas_core.analysis import glossary, hardware
 from ecnas_core.analysis.needs import (
     LEAST_SIZE,
     MOST_CLASSES,
@@ -41,11 +41,11 @@ _OPEN = 0
 _OWN = ""
 _TASK = ("space", "images", "image_size", "classes", "trainings")
 _LIMITS = {
-    "max_energy_kwh": ("Energy of a training, at most (kWh)", 0.05, "%.4g"),
-    "max_footprint_kgco2eq": ("Footprint of a year, at most (kgCO2eq)", 0.1, "%.4g"),
-    "max_time_h": ("Time of a training, at most (h)", 0.1, "%.4g"),
-    "max_parameters": ("Parameters, at most (M)", 0.5, "%.4g"),
-    "min_accuracy": ("Accuracy on CIFAR-10, at least", 0.005, "%.4f"),
+    "max_energy_kwh": ("Energy of a training, at most (kWh)", 0.05, "%.4g", "energy"),
+    "max_footprint_kgco2eq": ("Footprint of a year, at most (kgCO2eq)", 0.1, "%.4g", "footprint"),
+    "max_time_h": ("Time of a training, at most (h)", 0.1, "%.4g", "training time"),
+    "max_parameters": ("Parameters, at most (M)", 0.5, "%.4g", "parameters"),
+    "min_accuracy": ("Accuracy on CIFAR-10, at least", 0.005, "%.4f", "validation accuracy"),
 }
 _WEIGHTS = {"accuracy": "Accuracy", "energy": "Little energy", "size": "Small network"}
 state = st.session_state
@@ -116,9 +116,10 @@ def _values(view: ChooseView) -> dict[str, object]:
 
 def _needs() -> Needs:
     given = {}
-    for name, (label, step, form) in _LIMITS.items():
+    for name, (label, step, form, term) in _LIMITS.items():
         most = 0.9999 if name == "min_accuracy" else None
-        shown = st.number_input(label, 1e-6, most, step=step, format=form, key=f"choose_{name}", placeholder="no limit")
+        shown = st.number_input(label, 1e-6, most, step=step, format=form, key=f"choose_{name}", placeholder="no limit",
+                                help=glossary.help(term))  # fmt: skip
         given[name] = None if shown is None else shown * SHOWN_PER.get(name, 1)
     return Needs(**given)
 
@@ -142,7 +143,7 @@ def _have() -> Task:
     ))  # fmt: skip
     st.segmented_control("Epochs", [*EPOCHS, _OPEN], key="choose_epochs", required=True,
                          format_func=lambda epochs: str(epochs or "Any"),
-                         help="The training budget. Any: a cell is chosen together with its budget.")  # fmt: skip
+                         help=f"{glossary.help('training budget')} Any: a cell is chosen with its budget.")  # fmt: skip
     st.number_input("Training images", 1, IMAGES_AT_MOST, step=10_000, key="choose_images", help=(
         "In an epoch. Energy and time are taken to be linear in them; the benchmark has 40 000."
     ))  # fmt: skip

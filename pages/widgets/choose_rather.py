@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
+from ecnas_core.analysis import glossary
 from ecnas_core.analysis.choose import Choice
 from ecnas_core.analysis.preferences import Answer, Belief
 from ecnas_core.figures import choose as figures
@@ -22,7 +23,8 @@ def show(choice: Choice) -> None:
     """
     answers = state.setdefault("choose_answers", [])
     with st.popover("Would you rather …", icon=":material/compare_arrows:", width="stretch"):
-        sized = st.toggle("The size of the network matters too", key="choose_sized", on_change=_forget)
+        sized = st.toggle("The size of the network matters too", key="choose_sized", on_change=_forget,
+                          help=glossary.help("parameters"))  # fmt: skip
         scaled = choice.scale(choice.candidates.objectives()[choice.front])
         belief = Belief.after(answers, sized)
         pair = belief.question(scaled) if len(scaled) else None

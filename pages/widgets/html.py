@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from html import escape
 
 import streamlit as st
+
+from ecnas_core.analysis import glossary
 
 _STYLE = """\
 <style>
@@ -24,6 +26,7 @@ _STYLE = """\
 .quantities .note {text-align: left; white-space: normal; min-width: 8rem;
   font-size: .8rem; opacity: .78; padding-left: .6rem}
 .quantities .best {font-weight: 700}
+.facts abbr, .quantities abbr {cursor: help; text-decoration: underline dotted 1px; text-underline-offset: .2em}
 .scroll {overflow-x: auto}
 </style>"""
 _MARKED = re.compile(r"[\\`*\[\]<>$~&]|(?<![^\W_])_|_(?![^\W_])|^(?:[#+=-]|\d+(?=[.)](?: |$)))")
@@ -70,14 +73,37 @@ def _escaped(found: str) -> str:
     return f"{found}{_JOINER}" if found.isdigit() else f"\\{found}"
 
 
+def meanings(terms: Iterable[str]) -> str:
+    """What terms mean, as a list for the hover help of a control that offers them.
+
+    Args:
+        terms: of the glossary, as the control writes them.
+
+    Raises:
+        UnknownTerm: the glossary has none of that name.
+    """
+    return "\n".join(f"- **{plain(term)}**: {plain(glossary.help(term))}" for term in terms)
+
+
+def _labelled(label: str, explained: set[str]) -> str:
+    """A label, with the meaning of the term that it begins with unless that is explained already."""
+    found = glossary.leading(label)
+    if found is None or found[1] in explained:
+        return escape(label)
+    term, meaning = found
+    explained.add(meaning)
+    return f'<abbr title="{escape(meaning)}">{escape(term)}</abbr>{escape(label[len(term) :])}'
+
+
 def facts(items: Sequence[tuple[str, str, str]]) -> None:
-    """A row of labelled figures.
+    """A row of labelled figures; labels that begin with a term of the glossary carry its meaning.
 
     Args:
         items: label, figure and a note under it, each plain text.
     """
+    explained: set[str] = set()
     body = "".join(
-        f'<div><span class="label">{escape(label)}</span><span class="figure">{escape(figure)}</span>'
+        f'<div><span class="label">{_labelled(label, explained)}</span><span class="figure">{escape(figure)}</span>'
         f"<small>{escape(note)}</small></div>"
         for label, figure, note in items
     )
@@ -94,21 +120,26 @@ def quantities(
 ) -> None:
     """A table whose first column names the quantities and whose figures are right-aligned.
 
+    A term of the glossary that a head or a quantity begins with carries its meaning where it is first.
+
     Args:
         head: the column heads.
         rows: the rows, each plain text.
         notes: whether the last column holds words instead of figures.
         best: for each row the column to write in bold; -1 for none.
     """
-    heads = "".join(f"<th scope='col'>{escape(text)}</th>" for text in head)
+    explained: set[str] = set()
+    heads = "".join(f"<th scope='col'>{_labelled(text, explained)}</th>" for text in head)
     lines = []
     for number, row in enumerate(rows):
         marked = best[number] if best else -1
         cells = []
         for column, text in enumerate(row):
             classes = "note" if notes and column == len(row) - 1 else "best" if column == marked else ""
-            tag = "th scope='row'" if column == 0 else "td"
-            cells.append(f"<{tag} class='{classes}'>{escape(text)}</{tag.split()[0]}>")
+            if column == 0:
+                cells.append(f"<th scope='row' class='{classes}'>{_labelled(text, explained)}</th>")
+            else:
+                cells.append(f"<td class='{classes}'>{escape(text)}</td>")
         lines.append(f"<tr>{''.join(cells)}</tr>")
     st.html(
         f'{_STYLE}<div class="scroll"><table class="quantities"><thead><tr>{heads}</tr></thead>'

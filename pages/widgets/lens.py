@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from ecnas_core.analysis import glossary
 from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
 from pages.widgets import html, session
 
@@ -50,7 +51,7 @@ def control() -> None:
         required=True,
         help="Facility: IT energy times the PUE. IT: GPU and CPUs. GPU: the accelerator alone, known in 4V and 5V.",
     )
-    unit = st.segmented_control("Unit", UNITS, key="lens_unit", required=True)
+    unit = st.segmented_control("Unit", UNITS, key="lens_unit", required=True, help=glossary.help("unit"))
     pue = st.number_input(
         "PUE",
         1.0,
@@ -81,7 +82,8 @@ def control() -> None:
     by_hand = code == BY_HAND
     intensity = None
     if by_hand:
-        intensity = st.number_input("Intensity (gCO2eq/kWh)", 0.0, 2000.0, step=10.0, key="lens_intensity")
+        intensity = st.number_input("Intensity (gCO2eq/kWh)", 0.0, 2000.0, step=10.0, key="lens_intensity",
+                                    help=glossary.help("carbon intensity"))  # fmt: skip
     corrected = st.toggle(
         "Correct linear scaling",
         key="lens_corrected",

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import beside
+from ecnas_core.analysis import beside, glossary
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
@@ -137,7 +137,8 @@ def _nothing_beside(measured: Measurement, known: bool) -> str:
 
 def _beside(measured: Measurement, lens: Lens) -> None:
     state.setdefault("measure_beside", state.measure.beside)
-    st.segmented_control("Beside the benchmark, epochs", EPOCHS, key="measure_beside", required=True)
+    st.segmented_control("Beside the benchmark, epochs", EPOCHS, key="measure_beside", required=True,
+                         help=glossary.help("training budget"))  # fmt: skip
     epochs = state.measure_beside
     entries = beside.entries(bench(), measured, lens, epochs)
     figure = figures.beside_benchmark(measured, entries, lens, epochs, dark())
@@ -364,6 +365,8 @@ def _table(found: list[Measurement], chosen: list[str]) -> None:
                 format="%.3g", help="Of the GPU; of the CPU where no GPU took part."
             ),
             "s a step": number,
+            "Precision": st.column_config.TextColumn(help=glossary.help("precision")),
+            "Batch": st.column_config.Column(help=glossary.help("batch size")),
             "CV": st.column_config.NumberColumn(format="percent", help="Coefficient of variation of the repeats."),
             "Measured (UTC)": st.column_config.DatetimeColumn(format="YYYY-MM-DD HH:mm"),
         },
@@ -423,7 +426,7 @@ def compare(shown: Sequence[Measurement]) -> None:
         "Images in an epoch": epochs,
         "Precision": [each.precision for each in shown],
         "Effort": [each.effort + ("" if each.stable else ", not stable") for each in shown],
-        "Measured": [f"{each.measured_at:%Y-%m-%d %H:%M}" for each in shown],
+        "Measured at": [f"{each.measured_at:%Y-%m-%d %H:%M}" for each in shown],
     }
     rows, best = [], []
     for label, values, texts in figures_of:

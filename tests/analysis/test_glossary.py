@@ -74,6 +74,28 @@ def test_case_does_not_matter():
     assert glossary.help("kendall's TAU") == glossary.help("Kendall's tau")
 
 
+@pytest.mark.parametrize(
+    ("label", "written", "term"),
+    [
+        ("Vertices", "Vertices", "vertex"),
+        ("Energy, a year", "Energy", "energy"),
+        ("Validation accuracy: 3×3 to 1×1", "Validation accuracy", "validation accuracy"),
+        ("Accuracy now", "Accuracy", "validation accuracy"),
+        ("On the front", "On the front", "front"),
+        ("Kendall's τ of the pair", "Kendall's τ", "Kendall's tau"),
+        ("rk knee", "rk", "rk"),
+        ("7V in the lens's grid", "7V", "7V"),
+    ],
+)
+def test_a_label_that_begins_with_a_term(label, written, term):
+    assert glossary.leading(label) == (written, glossary.TERMS[term].meaning)
+
+
+@pytest.mark.parametrize("label", ["", "Matching cells", "Cellular", "front-runner", "A knee", "4 epochs"])
+def test_a_label_that_does_not(label):
+    assert glossary.leading(label) is None
+
+
 def test_an_unknown_term_is_an_error():
     with pytest.raises(glossary.UnknownTerm, match="'flux'"):
         glossary.help("flux")

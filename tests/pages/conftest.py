@@ -19,6 +19,7 @@ FACT = re.compile(
 )
 ROW = re.compile(r"<tr>(.*?)</tr>")
 CELL = re.compile(r"<t[hd][^>]*>(.*?)</t[hd]>")
+TERM = re.compile(r"</?abbr[^>]*>")
 
 
 def number(text: str) -> float:
@@ -86,7 +87,7 @@ class Page:
     def said(self) -> str:
         """Everything that is said on the page, no-break spaces as plain ones."""
         kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
-        parts = [part for kind in kinds for part in self.texts(kind)] + [each.value for each in self.app.get("html")]
+        parts = [part for kind in kinds for part in self.texts(kind)] + self.blocks
         return " ".join(parts).replace("\u00a0", " ").replace("\u202f", " ")
 
     def buttons(self) -> dict[str, object]:
@@ -101,8 +102,8 @@ class Page:
         """The numbers under the picture: label to figure and note."""
         return {
             unescape(fact["label"]): (unescape(fact["figure"]), unescape(fact["note"]))
-            for block in self.app.get("html")
-            for fact in FACT.finditer(block.value)
+            for block in self.blocks
+            for fact in FACT.finditer(block)
         }
 
     @property
@@ -114,12 +115,17 @@ class Page:
         return int(number(self.facts["On the front"][0]))
 
     @property
+    def blocks(self) -> list[str]:
+        """Every piece of HTML, without the marks of terms."""
+        return [TERM.sub("", block.value) for block in self.app.get("html")]
+
+    @property
     def tables(self) -> list[list[list[str]]]:
         """Every table of quantities, row by row."""
         return [
-            [[unescape(text) for text in CELL.findall(row)] for row in ROW.findall(block.value)]
-            for block in self.app.get("html")
-            if 'table class="quantities"' in block.value
+            [[unescape(text) for text in CELL.findall(row)] for row in ROW.findall(block)]
+            for block in self.blocks
+            if 'table class="quantities"' in block
         ]
 
     @property

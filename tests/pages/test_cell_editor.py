@@ -9,6 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ecnas_core.cells import OPERATIONS, Cell
+from tests.pages.conftest import TERM
 
 CHAIN = Cell.from_text("1=maxpool3x3(0) 2=output(1)")
 DIAMOND = Cell.from_text("1=conv3x3(0) 2=conv1x1(0) 3=output(1,2)")
@@ -79,7 +80,8 @@ class Editor:
         """Everything that is written beside the drawing."""
         app = self.app
         texts = [element.value for kind in (app.warning, app.markdown, app.caption, app.code) for element in kind]
-        return unescape(" ".join([*texts, *(block.value for block in app.get("html"))]))
+        blocks = (TERM.sub("", block.value) for block in app.get("html"))
+        return unescape(" ".join([*texts, *blocks]))
 
     def disabled(self) -> set[str]:
         return {button.label for button in (*self.app.button, *self.app.menu_button) if button.disabled}

@@ -577,7 +577,7 @@ class TestTray:
     def test_the_best_is_bold(self, open_page, truth):
         front = cheap_and_good(truth, "4V").iloc[[1, 8]]
         page = open_page(space="4V", tray="~".join(front["hash"])).works()
-        html = next(block.value for block in page.app.get("html") if "4V, 108 epochs" in block.value)
+        html = next(block for block in page.blocks if "4V, 108 epochs" in block)
         rows = {row.split("</th>")[0]: row for row in html.split("<tr><th scope='row' class=''>")[1:]}
         assert rows["Energy"].count("class='best'") == 1
         assert rows["Energy"].index("class='best'") < rows["Energy"].index("class=''")

@@ -69,7 +69,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Settings, 
 
 def best(page, label: str) -> list[str]:
     """What is bold in the first row of that name."""
-    row = next(row for block in page.app.get("html") for row in block.value.split("<tr>") if f">{label}</th>" in row)
+    row = next(row for block in page.blocks for row in block.split("<tr>") if f">{label}</th>" in row)
     return [cell.split("<")[0] for cell in row.split("class='best'>")[1:]]
 
 

@@ -7,8 +7,10 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from streamlit.testing.v1 import AppTest
 
-from pages.widgets.html import code, plain, sentence
+from ecnas_core.analysis import glossary
+from pages.widgets.html import code, meanings, plain, sentence
 
 IMAGE = "![a](http://127.0.0.1:9/x.png)"
 
@@ -69,3 +71,31 @@ def test_a_message_is_a_sentence_and_as_plain(text, told):
 )
 def test_code_holds_whatever_backticks_are_in_it(text, written):
     assert code(text) == written
+
+
+def test_a_label_that_is_a_term_carries_its_meaning_where_it_is_first():
+    def page() -> None:
+        from pages.widgets import html
+
+        html.facts([("Knee", "1", ""), ("Cleanest <grid>", "2", ""), ("Knee", "3", "")])
+        html.quantities(["Hypervolume, lost", "<b>"], [["Footprint", "Knee"], ["Footprint", "7"]])
+
+    facts, table = (block.value for block in AppTest.from_function(page).run().get("html"))
+    knee = f'<abbr title="{glossary.help("knee")}">Knee</abbr>'
+    assert re.findall('class="label">(.*?)</span>', facts) == [knee, "Cleanest &lt;grid&gt;", "Knee"]
+    heads = re.findall(r"<th\b[^>]*>(.*?)</th>", table)
+    assert heads == [
+        f'<abbr title="{glossary.help("hypervolume")}">Hypervolume</abbr>, lost',
+        "&lt;b&gt;",
+        f'<abbr title="{glossary.help("footprint")}">Footprint</abbr>',
+        "Footprint",
+    ]
+    assert re.findall("<td[^>]*>(.*?)</td>", table) == ["Knee", "7"]
+
+
+def test_what_a_control_offers_is_a_list_of_meanings():
+    assert meanings(("rk", "GPU energy")) == (
+        f"- **rk**: {plain(glossary.help('rk'))}\n- **GPU energy**: {plain(glossary.help('GPU energy'))}"
+    )
+    with pytest.raises(glossary.UnknownTerm):
+        meanings(("rk", "flux"))
