@@ -183,7 +183,7 @@ class Lens:
         if not self.predicted:
             params["predicted"] = "0"
         if self.device is not None:
-            params["device"] = self.device
+            params["calibrated"] = self.device
         return params
 
     @classmethod
@@ -209,7 +209,7 @@ class Lens:
             unit=params.get("unit", default.unit),  # type: ignore[arg-type]
             corrected=switches["corrected"] == "1",
             predicted=switches["predicted"] == "1",
-            device=params.get("device"),
+            device=params.get("calibrated"),
         )
 
     def _kwh(

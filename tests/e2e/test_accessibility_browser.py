@@ -25,6 +25,7 @@ PAGES = (
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "home")
 def test_nothing_serious(open_tab, path, scheme):
     tab = open_tab(color_scheme=scheme).open(f"/{path}")
+    tab.page.wait_for_function("document.getAnimations().length === 0")
     found = [
         (violation["id"], node["html"][:200], node["failureSummary"])
         for violation in Axe().run(tab.page).response["violations"]

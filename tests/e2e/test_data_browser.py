@@ -50,7 +50,7 @@ class TestSources:
         tab.page.get_by_role("button", name="Upload and ingest").click()
         expect(tab.page.get_by_text("12 training results of 3 cells, your own")).to_be_visible()
         expect(tab.fact("Ingested")).to_have_text("1")
-        expect(tab.fact("Sources")).to_have_text("12")
+        expect(tab.fact("Sources")).to_have_text("13")
         tab.page.get_by_role("button", name="Dismiss").click()
         expect(tab.page.get_by_text("12 training results of 3 cells")).to_have_count(0)
         tab.page.get_by_role("button", name="Go back to bundled").click()
@@ -59,9 +59,9 @@ class TestSources:
 
     def test_download_while_another_session_explores(self, open_own, released):
         """What is downloaded counts in the other session too, which sees no error and needs no restart."""
-        other = open_own().open(space="5V")
+        other = open_own().open(space="5V", predicted="0")
         [(known,)] = duckdb.sql(
-            f"select count(validation_accuracy) from '{BENCHMARK}/5V.parquet' where epochs = 108"
+            f"select count(*) from '{BENCHMARK}/5V.parquet' where epochs = 108 and accuracy_provenance <> 'predicted'"
         ).fetchall()
         expect(other.fact("With both values")).to_have_text(grouped(known))
         tab = open_own().open("/data")
@@ -89,7 +89,7 @@ def sources_before() -> list[str | None]:
     """Where the bundled accuracies at 108 epochs of the stand-in's cells are from."""
     hashes = [cell.hash for cell in stand_in.cells_without_accuracy()]
     rows = duckdb.execute(
-        f"select case when validation_accuracy is not null then accuracy_source end "
+        f"select case when accuracy_provenance <> 'predicted' then accuracy_source end "
         f"from '{BENCHMARK}/5V.parquet' where epochs = 108 and hash in (select unnest(?))",
         [hashes],
     ).fetchall()

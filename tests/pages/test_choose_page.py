@@ -175,7 +175,7 @@ class TestDevice:
         bench = Benchmark.open()
         try:
             page = choose(open_page, space="4V", epochs="4").set("choose_device", "Titan Xp").works()
-            assert page.params["device"] == "Titan Xp"
+            assert page.params["calibrated"] == "Titan Xp"
             assert page.control("lens_device").value == "Titan Xp"
             measured = hardware.measured_on(bench, "Titan Xp").set_index("hash")["energy_kwh"]
             digest = page.headline.split("cell ")[1][:8]

@@ -338,10 +338,10 @@ class TestInTheLens:
         page = open_page("hardware").works()
         assert page.control("lens_device").options == ["The benchmark's own"]
         page.set("hardware_in_lens", "Titan Xp").press("lens_predict_Titan Xp").works()
-        assert page.params == {"device": "Titan Xp"}
+        assert page.params == {"calibrated": "Titan Xp"}
         assert page.control("lens_device").value == "Titan Xp"
         assert any("The lens shows every energy in the app for Titan Xp" in text for text in page.texts("caption"))
-        explore = open_page(space="4V", epochs="4", device="Titan Xp").works()
+        explore = open_page(space="4V", epochs="4", calibrated="Titan Xp").works()
         bench = Benchmark(user_folder, Benchmark.open().bundled)
         view = View("4V", 4, lens=Lens(device="Titan Xp"))
         front = picture(bench, view).front
@@ -357,7 +357,7 @@ class TestInTheLens:
         assert bench.devices() == []
 
     def test_a_link_to_a_device_that_is_not_here(self, open_page):
-        page = open_page(space="4V", device="<b>Nobody</b>").works()
+        page = open_page(space="4V", calibrated="<b>Nobody</b>").works()
         assert any("is not calibrated here" in text for text in page.texts("warning"))
         assert "<b>" not in " ".join(page.texts("warning"))
         assert page.params == {"space": "4V"}
@@ -378,4 +378,4 @@ class TestInTheLens:
         before = path.stat().st_mtime_ns
         page.press(f"lens_again_{OWN}").works()
         assert path.stat().st_mtime_ns > before
-        assert page.params == {"scope": "GPU", "device": OWN}
+        assert page.params == {"scope": "GPU", "calibrated": OWN}

@@ -120,7 +120,7 @@ def test_corrected_by_the_mean_ratio_of_4v(bench, kept):
 
 def test_url_carries_the_device():
     lens = Lens(device=NAME)
-    assert lens.to_params() == {"device": NAME}
+    assert lens.to_params() == {"calibrated": NAME}
     assert Lens.from_params(lens.to_params()) == lens
     assert NAME in lens.describe()
 
