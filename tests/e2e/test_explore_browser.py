@@ -263,7 +263,9 @@ class TestLens:
 
     def test_footprint_of_another_grid(self, tab, front_4v):
         tab.open(space="4V", unit="kgCO2eq")
-        tab.page.get_by_role("combobox", name="Electricity grid").fill("by hand")
+        grid = tab.page.get_by_role("combobox", name="Electricity grid")
+        grid.click()
+        grid.fill("by hand")
         tab.page.get_by_role("option", name="Intensity by hand").click()
         tab.type_number("Intensity (gCO2eq/kWh)", "500").until_params(grid="500.0")
         assert tab.drawn_values("front") == pytest.approx(list(front_4v["energy"] * 0.5))
