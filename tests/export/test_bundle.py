@@ -221,7 +221,6 @@ class TestOnnx:
         with pytest.raises(OnnxFailed, match="no network today"):
             onnx.convert("raise SystemExit('no network today')", 32)
 
-    @pytest.mark.skipif(bool(onnx.missing()), reason=f"needs {' and '.join(onnx.missing())}")
     def test_where_they_are_it_is_a_model(self):
         import onnx as library
 
