@@ -19,6 +19,7 @@ th:first-child,td:first-child{text-align:left}thead th{font-weight:400;color:#5F
 .scroll{overflow-x:auto}.lead{font-weight:600}.note{color:#5F6E7D;font-size:.9rem}
 .cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1.4rem}
 .words td{text-align:left;white-space:normal}
+pre{background:#F3F5F8;padding:.8rem 1rem;overflow-x:auto;font-size:.85rem}
 .line{border-bottom:1px solid #94A2B1;height:1.9rem}.choices{list-style:none;padding:0;margin:.3rem 0}
 .choices li::before{content:"\\2610\\00a0\\00a0"}.choices li.right::before{content:"\\2611\\00a0\\00a0"}
 @media print{body{max-width:none;padding:0}h2{break-after:avoid}.plot,table,.task{break-inside:avoid}}

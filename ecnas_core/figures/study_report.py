@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
-
-import plotly.graph_objects as go
 
 from ecnas_core.analysis import table1
 from ecnas_core.analysis.radar import radar
 from ecnas_core.benchmark.paper import CITATION
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
+from ecnas_core.figures import document
 from ecnas_core.figures import search as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
@@ -30,19 +28,6 @@ LICENCES: Final = (
     "Figures: EC-NAS-Bench, MIT (c) 2022 Pedram Bakh.; its surrogate, MIT (c) 2022 Raghavendra Selvan; NAS-Bench-101, "
     "Apache-2.0 (Ying and others 2019). " + CITATION + "."
 )
-_STYLE: Final = """
-body{font:15px/1.5 "Source Sans 3",system-ui,-apple-system,"Segoe UI",Roboto,Arial,sans-serif;color:#1B2530;
- max-width:1080px;margin:0 auto;padding:24px 20px 60px;background:#fff}
-h1{font-size:1.7rem;margin:0 0 .2rem}h2{font-size:1.15rem;margin:2.2rem 0 .4rem}p{margin:.4rem 0}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem;width:100%}
-th,td{padding:.22rem .7rem .22rem 0;border-bottom:1px solid #E4E9EE;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}thead th{font-weight:400;color:#5F6E7D;font-size:.82rem}
-.scroll{overflow-x:auto}.lead{font-weight:600}.note{color:#5F6E7D;font-size:.9rem}
-.cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1.4rem}.cells p{overflow-wrap:anywhere}
-.words td{text-align:left;white-space:normal}
-pre{background:#F3F5F8;padding:.8rem 1rem;overflow-x:auto;font-size:.85rem}
-@media print{h2{break-after:avoid}.plot,table{break-inside:avoid}}
-"""
 
 
 def report(found: Results, bench: Benchmark) -> str:
@@ -60,9 +45,8 @@ def report(found: Results, bench: Benchmark) -> str:
     table = table_1(found, bench)
     ranked = found.ranking
     pair = found.setting.objectives[:2]
-    plots = _Plots()
+    plots = document.Plots()
     parts = [
-        f"<h1>{escape(found.study.name)}</h1>",
         f'<p class="note">{escape(_when(found))}</p>',
         f'<p class="lead">{escape(figures.headline(found))}</p>',
         "<h2>Fronts</h2>",
@@ -70,13 +54,13 @@ def report(found: Results, bench: Benchmark) -> str:
         f'<p class="note">{escape(figures.front_headline(front, found.metrics))} '
         f"{escape(figures.provenance_note(front, found.metrics))} Lines: median attainment surfaces, bands: quartiles; "
         "dashed: the authors' published searches; dotted: the true front of the table.</p>",
-        _table(*figures.standing_rows(found)),
+        document.table(*figures.standing_rows(found)),
         "<h2>Hypervolume</h2>",
         plots.add(figures.growth(found, names, True, False)),
         plots.add(figures.reached(found, found.volumes, False)),
     ]
     if len(found.pairs):
-        parts.append(_table(*figures.pair_rows(found.pairs)))
+        parts.append(document.table(*figures.pair_rows(found.pairs)))
     if len(ranked) > 1:
         a, b = ranked[:2]
         areas, _ = figures.differences(found, a, b, pair)
@@ -92,7 +76,7 @@ def report(found: Results, bench: Benchmark) -> str:
         f"<div>{operations_legend(False)}</div>",
         f'<div class="cells">{"".join(_cell(row, found) for _, row in front.iterrows() if row["role"])}</div>',
         "<h2>Table 1 for this study</h2>",
-        _table(*figures.table_rows(table)),
+        document.table(*figures.table_rows(table)),
         f'<p class="note">{escape(figures.table_note(table, found.setting.epochs))}</p>',
         f"<p>{escape(figures.radar_headline(table, best))}</p>",
         plots.add(figures.radar(lengths, [best], found.metrics, False)),
@@ -100,16 +84,12 @@ def report(found: Results, bench: Benchmark) -> str:
         "<h2>Energy</h2>",
         f"<p>{escape(_energy(found, bench))}</p>",
         "<h2>Settings</h2>",
-        f'<div class="words">{_table(["", ""], _settings(found))}</div>',
+        f'<div class="words">{document.table(["", ""], _settings(found))}</div>',
         "<h2>Run it again</h2>",
         *_again(found),
         f'<p class="note">{escape(LICENCES)}</p>',
     ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>{escape(found.study.name)}</title><style>{_STYLE}</style></head><body>{''.join(parts)}</body></html>"
-    )
+    return document.page(found.study.name, parts)
 
 
 def table_1(found: Results, bench: Benchmark) -> pd.DataFrame:
@@ -146,20 +126,6 @@ def finite(value_: Any) -> Any:
     return None if isinstance(value_, float) and not math.isfinite(value_) else value_
 
 
-class _Plots:
-    """Figures as HTML; the first brings plotly's library along."""
-
-    def __init__(self) -> None:
-        self._first = True
-
-    def add(self, figure: go.Figure) -> str:
-        html = figure.to_html(
-            full_html=False, include_plotlyjs=self._first, config={"displaylogo": False, "responsive": True}
-        )
-        self._first = False
-        return f'<div class="plot">{html}</div>'
-
-
 def _when(found: Results) -> str:
     study = found.study
     made = datetime.fromtimestamp(study.created, UTC).strftime("%d %B %Y, %H:%M UTC")
@@ -176,7 +142,7 @@ def _cell(row: pd.Series, found: Results) -> str:
         rows.append([each.label, value(each, row[each.key]), str(source) if known else ""])
     return (
         f"<div><p><b>{escape(row['role'])}</b> {escape(row['hash'])}, {int(row['epochs'])} epochs</p>"
-        f"{cell_svg(cell, False, width=330, height=150)}{_table(['', '', ''], rows)}</div>"
+        f"{cell_svg(cell, False, width=330, height=150)}{document.table(['', '', ''], rows)}</div>"
     )
 
 
@@ -217,9 +183,3 @@ def _again(found: Results) -> list[str]:
     command = reproduce.command_line(found.study.plan)
     told = [] if command is None else [f"<p>On the command line:</p><pre>{escape(command)}</pre>"]
     return [*told, f"<p>In Python:</p><pre>{escape(reproduce.python(found.study.plan))}</pre>"]
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    heads = "".join(f"<th>{escape(text)}</th>" for text in head)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in row)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>'
