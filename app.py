@@ -37,3 +37,4 @@ with st.sidebar:
 session.notices()
 page.run()
 footer.show()
+session.settle(page.title)

@@ -222,7 +222,7 @@ def fit(
         cancel: polled after each epoch.
 
     Raises:
-        TooFewResults: fewer than 500 cells.
+        TooFewResults: fewer than 500 cells, or too few of them have an accuracy or a time at each budget.
         TrainingCancelled: it was to stop.
         UnknownCell: nothing is published of some of the hashes.
     """
@@ -258,7 +258,7 @@ def fit_to(
         cancel: polled after each epoch.
 
     Raises:
-        TooFewResults: fewer than 500 cells.
+        TooFewResults: fewer than 500 cells, or too few of them have an accuracy or a time at each budget.
         TrainingCancelled: it was to stop.
     """
     if len(found.hashes) < FEWEST:
@@ -266,6 +266,10 @@ def fit_to(
     order = np.random.default_rng(seed).permutation(len(found.hashes))
     kept = int(len(order) * CALIBRATION)
     calibrating, learning = found.take(np.sort(order[:kept])), found.take(np.sort(order[kept:]))
+    judged = calibrating.sampled[:, None] & ~np.isnan(calibrating.accuracy)
+    timed = ~np.isnan(calibrating.time_s)
+    _check_calibrating(judged, "accuracy", len(found.hashes))
+    _check_calibrating(timed, "training time", len(found.hashes))
     encoded = graphs(learning.table)
     targets = np.column_stack([np.log(1 - learning.accuracy), np.log(learning.time_s[:, -1])])
     networks = tuple(
@@ -284,11 +288,11 @@ def fit_to(
     logs = _mean(networks, calibrating.table)
     errors, times = [], []
     for place in range(len(EPOCHS)):
-        judged = calibrating.sampled & ~np.isnan(calibrating.accuracy[:, place])
-        errors.append(conformal.binned(logs[judged, place], np.log(1 - calibrating.accuracy[judged, place]), BINS))
-        timed = ~np.isnan(calibrating.time_s[:, place])
-        predicted = np.log(_times(logs[timed, -1], laws[place]))
-        times.append(conformal.binned(predicted, np.log(calibrating.time_s[timed, place]), BINS))
+        rows = judged[:, place]
+        errors.append(conformal.binned(logs[rows, place], np.log(1 - calibrating.accuracy[rows, place]), BINS))
+        rows = timed[:, place]
+        predicted = np.log(_times(logs[rows, -1], laws[place]))
+        times.append(conformal.binned(predicted, np.log(calibrating.time_s[rows, place]), BINS))
     return AccuracyModel(
         networks,
         laws,
@@ -366,6 +370,16 @@ def load(path: Path) -> AccuracyModel:
     return AccuracyModel(
         networks=networks, errors=errors, times=times, cells=facts["cells"], **{name: arrays[name] for name in _ARRAYS}
     )
+
+
+def _check_calibrating(known: Flags, name: str, cells: int) -> None:
+    """Raise before anything is trained if the intervals could not be calibrated; known has one column a budget."""
+    for epochs, count in zip(EPOCHS, known.sum(axis=0).tolist(), strict=True):
+        if count < conformal.fewest():
+            raise TooFewResults(
+                f"{cells} cells are too few to learn from: of the tenth that calibrates, the {name} at {epochs} epochs "
+                f"is published for {count}, and {conformal.fewest()} are needed; give more cells"
+            )
 
 
 def _mean(networks: tuple[GraphNetwork, ...], table: CellTable) -> Floats:

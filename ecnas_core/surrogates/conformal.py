@@ -37,6 +37,15 @@ def quantile(errors: Floats, level: float = CONFIDENCE) -> float:
     return float(np.partition(errors, place - 1)[place - 1])
 
 
+def fewest(level: float = CONFIDENCE) -> int:
+    """Of how many cells intervals with two tails can be calibrated at least.
+
+    Args:
+        level: probability of the interval, in (0, 1).
+    """
+    return int(np.ceil((1 + level) / (1 - level) - 1e-9))
+
+
 @dataclass(frozen=True, eq=False)
 class Binned:
     """Errors by the size of the prediction, each tail for itself.
@@ -69,14 +78,13 @@ def binned(predictions: Floats, values: Floats, bins: int, level: float = CONFID
     Raises:
         TooFewResults: there are too few cells for one bin.
     """
-    tail = (1 + level) / 2
-    fewest = int(np.ceil(tail / (1 - tail) - 1e-9))
-    wanted = max(fewest, len(predictions) // bins)
+    tail, least = (1 + level) / 2, fewest(level)
+    wanted = max(least, len(predictions) // bins)
     rising = np.sort(predictions)
     edges, begun = [], 0
     for edge in rising[wanted::wanted]:
         reached = int(np.searchsorted(rising, edge))
-        if reached - begun >= fewest and len(rising) - reached >= fewest:
+        if reached - begun >= least and len(rising) - reached >= least:
             edges.append(float(edge))
             begun = reached
     of_value = np.searchsorted(edges, predictions, side="right")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from math import nan
 from typing import TypeVar
@@ -59,6 +60,19 @@ def start() -> None:
     listed = dict.fromkeys(params.get("tray", "").split("~"))
     state.tray = [digest for digest in listed if _known(digest)][:PINNED_AT_MOST]
     state.box = _box(params.get("box"))
+
+
+@st.cache_resource(show_spinner=False)
+def settle(page: str) -> None:
+    """Once a page has been drawn, spare the garbage collector what it loaded.
+
+    Streamlit collects all garbage after every run, which goes through every object of every module otherwise.
+
+    Args:
+        page: its title; each page loads modules of its own.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def from_link(key: str, parse: Callable[[Mapping[str, str]], Shown]) -> Shown:

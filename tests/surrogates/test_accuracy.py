@@ -168,6 +168,13 @@ class TestTraining:
     def test_too_few_and_unknown(self, bench, made_up, fitted):
         with pytest.raises(TooFewResults, match="499 cells are too few to learn from; give at least 500"):
             accuracy.fit_to(made_up.take(np.arange(499)))
+        without = replace(
+            made_up, time_s=np.column_stack([np.full((len(made_up.hashes), 3), np.nan), made_up.time_s[:, 3]])
+        )
+        told = []
+        with pytest.raises(TooFewResults, match="the training time at 4 epochs is published for 0, and 19 are needed"):
+            accuracy.fit_to(without, progress=told.append)
+        assert told == []
         with pytest.raises(UnknownCell, match="1 of the hashes have no published accuracy, the first is 'ff'"):
             accuracy.fit(bench, cells=["ff"])
         with pytest.raises(UnknownEpochs):

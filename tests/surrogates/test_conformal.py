@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecnas_core.surrogates.conformal import binned, quantile
+from ecnas_core.surrogates.conformal import binned, fewest, quantile
 from ecnas_core.surrogates.training import TooFewResults
 
 
@@ -31,6 +31,14 @@ class TestQuantile:
 
 
 class TestBinned:
+    @pytest.mark.parametrize(("level", "least"), [(0.9, 19), (0.8, 9), (0.5, 3)])
+    def test_fewest(self, level, least):
+        assert fewest(level) == least
+        values = np.arange(float(least))
+        binned(values, values, 1, level)
+        with pytest.raises(TooFewResults):
+            binned(values[1:], values[1:], 1, level)
+
     def test_coverage_where_the_noise_grows_and_leans(self):
         rng = np.random.default_rng(0)
         predictions = rng.uniform(1, 5, 40_000)
