@@ -100,7 +100,7 @@ def picture(choice: Choice, front: pd.DataFrame) -> None:
 def change(choice: Choice, view: ChooseView) -> ChooseView:
     """What would change the choice."""
     stamp = session.bench().stamp
-    st.subheader("What would change it", anchor=False)
+    st.header("What would change it", anchor=False)
     html.quantities(
         ["The choice stays while", "it is between", ""],
         [

@@ -113,12 +113,12 @@ def watch() -> None:
     by_name = {job.subject: job for job in found if job.kind == "download"}
     missing = [each for each in catalogue.official(session.bench()) if each.here == "missing"]
     if missing:
-        st.subheader("Official files that are not here", anchor=False)
+        st.header("Official files that are not here", anchor=False)
     for each in missing:
         offer(each, by_name.pop(each.file.name, None))
     others = [job for job in found if job.kind != "download" or job.subject in by_name]
     if others:
-        st.subheader("Jobs", anchor=False)
+        st.header("Jobs", anchor=False)
     for job in others:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(f"{DOING[job.kind]}{html.code(Path(job.subject).name)}", width="stretch")
@@ -202,7 +202,7 @@ def pace(job: Job) -> str:
 
 def source_table(sources: list[Source]) -> None:
     """Every source as a row."""
-    st.subheader("Every source", anchor=False)
+    st.header("Every source", anchor=False)
     rows = pd.DataFrame(
         {
             "Source": [source.name for source in sources],
@@ -242,7 +242,7 @@ def yours(sources: list[Source]) -> None:
     aside = catalogue.set_aside(data)
     if not ingested and not aside:
         return
-    st.subheader("What you ingested", anchor=False)
+    st.header("What you ingested", anchor=False)
     for source in ingested:
         with st.container(horizontal=True, vertical_alignment="center"):
             results = f"{format_quantity(source.records, digits=None)} results"
@@ -282,7 +282,7 @@ def take_path() -> None:
 def bring_in() -> None:
     """A file of the user's, sent by the browser or read where it lies."""
     limit = st.get_option("server.maxUploadSize")
-    st.subheader("Add a file of your own", anchor=False)
+    st.header("Add a file of your own", anchor=False)
     st.caption(
         "TFRecord files of EC-NAS-Bench or NAS-Bench-101. A file that is, byte for byte, an official one counts in the "
         "whole app; any other is in the view results alone: it may be of another device and another energy scale."

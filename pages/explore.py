@@ -262,7 +262,7 @@ def table(shown: explore.Picture) -> None:
     else:
         frame, number, name = shown.front, len(shown.front), f"The front, {figures.cells(len(shown.front))}"
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.subheader(name, anchor=False)
+        st.header(name, anchor=False)
         if state.box:
             st.button("Clear selection", icon=":material/close:", type="tertiary", on_click=clear_box)
         form = st.segmented_control("Form", ["Table", "Parallel coordinates"], default="Table", required=True,
@@ -344,7 +344,7 @@ def compare(view: View) -> None:
     if not pinned:
         return
     letters = tray.letters()
-    st.subheader("Compare", anchor=False)
+    st.header("Compare", anchor=False)
     frame = explore.cells(session.bench(), view, hashes=list(pinned)).set_index("hash")
     for column, (digest, cell) in zip(st.columns(session.PINNED_AT_MOST), pinned.items(), strict=False):
         with column:

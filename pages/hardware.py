@@ -251,7 +251,7 @@ def ranking(shown: Comparison) -> None:
             ("Least alike", f"{farthest['kendall_tau']:.3f}", f"{farthest['a']}, {farthest['b']}"),
         ]
     )  # fmt: skip
-    st.subheader("Do the leanest cells stay the leanest?", anchor=False)
+    st.header("Do the leanest cells stay the leanest?", anchor=False)
     st.slider("k leanest cells", 1, hardware.K_AT_MOST, key=seeded("k"), width=420)
     figure = figures.leaders(shown, shares, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-leaders"), key="hardware_leaders",

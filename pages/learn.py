@@ -77,7 +77,7 @@ def main() -> None:
     if view.section == "glossary":
         glossary.show()
     elif view.section == "teacher":
-        st.subheader(view.lesson.question, anchor=False)
+        st.header(view.lesson.question, anchor=False)
         lesson_sheets.guide(view)
     else:
         view = lesson.show(view)

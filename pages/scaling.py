@@ -60,7 +60,7 @@ def by_budget(view: ScalingView, frame: pd.DataFrame, summary: pd.DataFrame) -> 
 
 def errors(view: ScalingView, left_out: pd.DataFrame, apart: pd.DataFrame) -> None:
     """How well each way of scaling does."""
-    st.subheader("Which way of scaling to trust", anchor=False)
+    st.header("Which way of scaling to trust", anchor=False)
     st.markdown(figures.verdict(left_out, apart, view.quantity))
     html.quantities(
         ["Error on a cell left out: mean, rms", *(f"{epochs} epochs" for epochs in scaling.SCALED_TO),
@@ -71,7 +71,7 @@ def errors(view: ScalingView, left_out: pd.DataFrame, apart: pd.DataFrame) -> No
 
 def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
     """Why cells differ in the ratio of their energies."""
-    st.subheader("Why cells differ", anchor=False)
+    st.header("Why cells differ", anchor=False)
     headline = figures.power_headline(frame, components)
     st.markdown(f"**{headline}**")
     drawn = figures.by_power(frame, session.dark(), state.cell)
@@ -82,7 +82,7 @@ def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
 
 def shares(components: pd.DataFrame) -> None:
     """GPU and CPU, and the power."""
-    st.subheader("Where the energy goes", anchor=False)
+    st.header("Where the energy goes", anchor=False)
     summary = scaling.components_summary(components)
     headline = figures.components_headline(summary)
     st.markdown(f"**{headline}**")

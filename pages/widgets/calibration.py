@@ -89,7 +89,7 @@ def _called(key: Key) -> str:
 
 
 def _propose(device: str, hashes: set[str]) -> None:
-    st.subheader("Which cells tell most about this device", anchor=False, help=glossary.help("calibration"))
+    st.header("Which cells tell most about this device", anchor=False, help=glossary.help("calibration"))
     st.markdown(
         f"These cells of {SPACE}, measured on your {html.plain(device)}, let the energies of all others be "
         "predicted best." + (f" {len(hashes)} measured already count." if hashes else "")

@@ -44,7 +44,7 @@ def show(view: View, digest: str, params: Mapping[str, str]) -> None:
                           device=view.lens.device)  # fmt: skip
     cell = entry.cell
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"Cell {digest[:8]}", anchor=False)
+        st.header(f"Cell {digest[:8]}", anchor=False)
         _pin(digest)
         with st.popover("Copy", icon=":material/content_copy:", type="tertiary"):
             _copies(view, cell, digest, params)

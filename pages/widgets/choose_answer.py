@@ -19,7 +19,7 @@ state = st.session_state
 
 def shortlist(choice: Choice) -> None:
     """The cells, each with why it is there, what it gives up and how sure it is."""
-    st.subheader("Short list", anchor=False)
+    st.header("Short list", anchor=False)
     html.drawing(operations_legend(dark()))
     rows = [row for _, row in choice.shortlist.iterrows()]
     for first in range(0, len(rows), ACROSS):

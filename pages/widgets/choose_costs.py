@@ -19,7 +19,7 @@ def show(choice: Choice) -> None:
     """The table, and what the saving is like."""
     task = choice.view.task
     trainings = format_quantity(task.trainings, digits=None)
-    st.subheader("What it costs", anchor=False)
+    st.header("What it costs", anchor=False)
     table = costs.table(choice)
     first = choice.shortlist.iloc[0]
     saving = costs.saving(choice, first)

@@ -19,7 +19,7 @@ state = st.session_state
 
 def show(choice: Choice) -> None:
     """Choose one of the short list and download it."""
-    st.subheader("Take it along", anchor=False)
+    st.header("Take it along", anchor=False)
     cells = {(row.hash, row.epochs): row.roles.split(",") for row in choice.shortlist.itertuples()}
     if state.get("choose_taken") not in cells:
         state.choose_taken = next(iter(cells))

@@ -22,7 +22,7 @@ def show() -> None:
     order = {topic: place for place, topic in enumerate(glossary.TOPICS)}
     for topic, terms in groupby(sorted(found, key=lambda term: order[term.topic]), key=lambda term: term.topic):
         is_column = topic == glossary.TOPICS[-1]
-        st.subheader(topic, anchor=False)
+        st.header(topic, anchor=False)
         st.markdown(
             "\n".join(
                 f"- {html.code(term.name) if is_column else f'**{term.name}**'}: {html.plain(term.meaning)}"

@@ -39,7 +39,7 @@ def control() -> None:
             icon=":material/memory:",
         )
         state.lens_device = OWN
-    st.subheader(
+    st.header(
         "Lens",
         help="How every energy in the app is counted. EC-NAS stores facility energy: (GPU + CPU energy) × PUE 1.59.",
     )

@@ -66,7 +66,7 @@ def show(view: LearnView) -> LearnView:
         The view with the settings as they are now.
     """
     lesson = view.lesson
-    st.subheader(lesson.question, anchor=False)
+    st.header(lesson.question, anchor=False)
     left, right = st.columns([7, 5], gap="large")
     with left:
         view = replace(view, settings=controls(view))
@@ -115,6 +115,6 @@ def _picture(view: LearnView, shown: Scene, revealed: bool) -> None:
 
 def _game(view: LearnView, shown: Scene) -> None:
     """Find the knee by hand, on the front of the picture."""
-    st.subheader("Find the knee by hand", anchor=False)
+    st.header("Find the knee by hand", anchor=False)
     asked: View = shown.picture.view
     find_the_knee.show(repr(("lesson", view.settings, view.lens)), shown.frame, asked.axes)

@@ -258,7 +258,7 @@ def results() -> tuple[str, ...]:
     else:
         one = shown[0] if shown else found[0]
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.subheader(f"Cell {one.hash[:8]} on {html.plain(one.device)}", anchor=False, width="content")
+            st.header(f"Cell {one.hash[:8]} on {html.plain(one.device)}", anchor=False, width="content")
             if not shown:
                 st.caption("the latest; choose others in the table")
         card(one)
@@ -277,7 +277,7 @@ def _tell_missing(there: Collection[str]) -> None:
 
 def _toolbar(found: list[Measurement], chosen: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"{len(found)} measurement{'s' * (len(found) > 1)}", anchor=False, width="content")
+        st.header(f"{len(found)} measurement{'s' * (len(found) > 1)}", anchor=False, width="content")
         files("ec-nas-measurements", found, "All measurements")
         label = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
         st.button(label, key="measure_delete", icon=":material/delete:", type="tertiary", disabled=not chosen,
@@ -386,7 +386,7 @@ def _power(measured: Measurement) -> float | None:
 
 def compare(shown: Sequence[Measurement]) -> None:
     """Measurements side by side, the least of each figure in bold."""
-    st.subheader("Side by side", anchor=False)
+    st.header("Side by side", anchor=False)
     for column, each in zip(st.columns(COMPARED_AT_MOST), shown, strict=False):
         with column:
             st.markdown(f"`{each.hash[:8]}`")

@@ -49,7 +49,7 @@ def _follow(known: list[tuple[str, int, str]]) -> None:
 def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
     mine = [each for each in chosen if not each.published]
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.subheader(f"{len(own)} {'study' if len(own) == 1 else 'studies'} of yours", anchor=False, width="content")
+        st.header(f"{len(own)} {'study' if len(own) == 1 else 'studies'} of yours", anchor=False, width="content")
         label, hindrance = _opens(chosen)
         st.button(label, key="search_open", type="primary", icon=":material/open_in_full:", disabled=bool(hindrance),
                   help=hindrance or None, on_click=turn_to, args=([each.id for each in chosen],))  # fmt: skip

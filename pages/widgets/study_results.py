@@ -252,7 +252,7 @@ def hypervolume(found: Results) -> None:
                         alt="The hypervolume that each trial reached, by algorithm")  # fmt: skip
         downloads.row(name_of(found, "reached"), lambda: convergence.reached(members, found.truth.reference), dots,
                       python(found, "volumes = found.volumes"), "One row a trial")  # fmt: skip
-    st.subheader("Beyond chance?", anchor=False)
+    st.header("Beyond chance?", anchor=False)
     if pairs.empty:
         st.caption("There is one algorithm only; compare it with another study, or run several in one.")
         return

@@ -127,7 +127,7 @@ def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], N
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if ended:
             count = f"{len(ended)} trainings" if len(ended) > 1 else "1 training"
-            st.subheader(f"{count} stored", anchor=False, width="content")
+            st.header(f"{count} stored", anchor=False, width="content")
         undo()
     if not ended:
         st.caption(empty)

@@ -16,6 +16,13 @@ from pages.widgets.session import bench, dark
 WHAT = {"energy": "Energy", "accuracy": "Accuracy and time", "curve": "Learning curve"}
 MODELS = {"best": "Best", "paper": "Paper"}
 NETWORKS = (1, 3, 5)
+DEFAULTS = {
+    "surrogate_model": "best",
+    "surrogate_members": 1,
+    "surrogate_seed": 0,
+    "surrogate_cells_energy": None,
+    "surrogate_cells_accuracy": None,
+}
 TAKES = {
     ("energy", "best"): "about 10 s",
     ("energy", "paper"): "about 15 s",
@@ -59,15 +66,17 @@ def show() -> None:
 
 
 def _controls() -> Request | None:
+    for key, default in DEFAULTS.items():
+        state[key] = state.get(key, default)  # kept while the choice of another hides the control
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="surrogate_controls"):
         what = st.segmented_control("Train", WHAT, format_func=WHAT.get, default="energy", required=True,
                                     key="surrogate_what")  # fmt: skip
         model, members = "best", 1
         if what == "accuracy":
-            members = st.segmented_control("Networks", NETWORKS, default=1, required=True, key="surrogate_members",
+            members = st.segmented_control("Networks", NETWORKS, required=True, key="surrogate_members",
                                            help="Their mean counts. The bundled model has five.")  # fmt: skip
         else:
-            model = st.segmented_control("Model", MODELS, format_func=MODELS.get, default="best", required=True,
+            model = st.segmented_control("Model", MODELS, format_func=MODELS.get, required=True,
                                          key="surrogate_model", help=(
                 "Best: a sum of what a training's steps take, times a Gaussian process. Paper: EC-NAS's network."
             ))  # fmt: skip

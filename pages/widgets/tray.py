@@ -50,7 +50,7 @@ def sidebar() -> None:
     state = st.session_state
     if not state.tray and "tray_before" not in state:
         return
-    st.subheader("Pinned cells")
+    st.header("Pinned cells")
     for digest, letter in letters().items():
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.markdown(f"**{letter}** `{digest[:8]}`")

@@ -86,7 +86,7 @@ class Page:
     @property
     def said(self) -> str:
         """Everything that is said on the page, no-break spaces as plain ones."""
-        kinds = ("markdown", "caption", "info", "error", "warning", "subheader")
+        kinds = ("markdown", "caption", "info", "error", "warning", "header")
         parts = [part for kind in kinds for part in self.texts(kind)] + self.blocks
         return " ".join(parts).replace("\u00a0", " ").replace("\u202f", " ")
 

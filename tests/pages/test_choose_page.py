@@ -164,7 +164,7 @@ class TestTaking:
         page = choose(open_page, space="4V")
         opened = next(key for key in page.button_keys if str(key).startswith("choose_open_"))
         page.press(opened).works()
-        assert any("Cell " in text for text in page.texts("subheader"))
+        assert any("Cell " in text for text in page.texts("header"))
 
 
 class TestDevice:

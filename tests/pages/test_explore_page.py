@@ -389,13 +389,13 @@ class TestPicture:
         page = open_page(space="5V").open(box=(0.2, 0.5, 0.06, 0.08)).works()
         cells = truth.cells("5V")
         inside = cells["energy"].between(0.2, 0.5) & cells["validation_error"].between(0.06, 0.08)
-        titles = page.texts("subheader")
+        titles = page.texts("header")
         assert f"Selected: {inside.sum()} cells" in titles
         assert page.params["box"] == "0.2~0.5~0.06~0.08"
         assert len(page.app.dataframe[0].value) == min(inside.sum(), 200)
         page.press("Clear selection").works()
         assert "box" not in page.params
-        assert any(title.startswith("The front") for title in page.texts("subheader"))
+        assert any(title.startswith("The front") for title in page.texts("header"))
 
     def test_area_without_cells(self, open_page):
         page = open_page(space="5V").open(box=(1e-4, 2e-4, 0.06, 0.08)).works()
@@ -405,14 +405,14 @@ class TestPicture:
     def test_an_area_on_other_axes_is_let_go(self, open_page, control, value):
         page = open_page(space="5V", box="0.2~0.5~0.06~0.08").set(control, value).works()
         assert "box" not in page.params
-        assert any(title.startswith("The front") for title in page.texts("subheader"))
+        assert any(title.startswith("The front") for title in page.texts("header"))
 
     def test_an_area_stays_while_filters_change(self, open_page, truth):
         page = open_page(space="5V", box="0.2~0.5~0.06~0.08").set("explore_filters", True)
         page.set("explore_n_conv3x3", (1, 1)).works()
         cells = truth.cells("5V")
         inside = cells["energy"].between(0.2, 0.5) & cells["validation_error"].between(0.06, 0.08)
-        assert f"Selected: {(inside & (cells['n_conv3x3'] == 1)).sum()} cells" in page.texts("subheader")
+        assert f"Selected: {(inside & (cells['n_conv3x3'] == 1)).sum()} cells" in page.texts("header")
 
 
 class TestForms:
@@ -439,7 +439,7 @@ class TestCard:
     def test_quantities_with_provenance(self, open_page, truth, as_number):
         cell = cheap_and_good(truth, "4V").iloc[3]
         page = open_page(space="4V").open(cell["hash"]).works()
-        assert f"Cell {cell['hash'][:8]}" in page.texts("subheader")
+        assert f"Cell {cell['hash'][:8]}" in page.texts("header")
         rows = {label: (figure, note) for label, figure, note in page.tables[0][1:]}
         for label, name, rel in (
             ("Energy", "energy", CLOSE),
@@ -544,7 +544,7 @@ class TestCard:
         digest = cheap_and_good(truth, "4V")["hash"].iloc[0]
         page = open_page(space="4V", cell=digest).press("Close").works()
         assert page.params == {"space": "4V"}
-        assert not any(title.startswith("Cell ") for title in page.texts("subheader"))
+        assert not any(title.startswith("Cell ") for title in page.texts("header"))
 
 
 class TestTray:
@@ -587,7 +587,7 @@ class TestTray:
         front = list(cheap_and_good(truth, "4V")["hash"][:3])
         page = open_page(space="4V", tray="~".join(front)).press("Unpin all").works()
         assert page.params == {"space": "4V"}
-        assert "Compare" not in page.texts("subheader")
+        assert "Compare" not in page.texts("header")
         page.press("Undo: pin again").works()
         assert page.params["tray"].split("~") == front
         page.press(f"unpin_{front[1]}").works()

@@ -134,7 +134,7 @@ class TestEnergy:
 
     def test_a_cell_of_the_link_has_its_card_and_its_marks(self, open_page, energies):
         page = open_page("hardware", cell=HOT).works()
-        assert f"Cell {HOT[:8]}" in page.texts("subheader")
+        assert f"Cell {HOT[:8]}" in page.texts("header")
         assert sorted(trace(page, "energies", "open cell")["y"]) == pytest.approx(
             sorted(values[HOT] for values in energies.values())
         )

@@ -45,7 +45,7 @@ class TestOpening:
         knee = truth.knee(truth.front(truth.cells()))["hash"]
         page.app.session_state.home_opened = True
         page.open(knee).works()
-        assert any(each.value == f"Cell {knee[:8]}" for each in page.app.subheader)
+        assert any(each.value == f"Cell {knee[:8]}" for each in page.app.header)
         assert page.params["cell"] == knee
 
     def test_without_any_energy_it_says_what_to_do(self, open_page):

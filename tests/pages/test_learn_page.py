@@ -195,7 +195,7 @@ class TestState:
 
     def test_a_clicked_cell_opens_its_card(self, learn, truth):
         page = learn(2, space="4V").open(truth.cells("4V")["hash"].iloc[4]).works()
-        assert any(each.value.startswith("Cell ") for each in page.app.subheader)
+        assert any(each.value.startswith("Cell ") for each in page.app.header)
         assert page.params["cell"] == truth.cells("4V")["hash"].iloc[4]
 
 

@@ -427,7 +427,7 @@ class TestEnds:
         run.ended("done")
         page = open_page("measure").press("measure_compare").works()
         assert page.params == {"section": "results", "results": f"{'a' * 12}~{'d' * 12}"}
-        assert "Side by side" in page.texts("subheader")
+        assert "Side by side" in page.texts("header")
 
     def test_the_estimate_is_labelled_and_not_stored(self, open_page, data, machine):
         machine(Device("cpu", CPU, None, NO_RAPL))
@@ -475,7 +475,7 @@ class TestResults:
         assert pd.isna(table["J a step"][0])
         assert list(table["CV"]) == [0.004, 0.006, 0.006, 0.006]
         assert table["Measured (UTC)"].iloc[0] == datetime(2026, 1, 2, 6, 4)
-        assert f"Cell 043721b9 on {CPU}" in page.texts("subheader")
+        assert f"Cell 043721b9 on {CPU}" in page.texts("header")
 
     def test_a_card_in_words_and_numbers(self, open_page):
         page = open_page("measure", section="results", results="1" * 12).works()
@@ -612,7 +612,7 @@ class TestResults:
         store.save(measured("6" * 12, mode="sleep"), stored)
         (stored / "measurements" / "odd.parquet").write_text("no Parquet")
         page = open_page("measure", section="results").works()
-        assert "4 measurements" in page.texts("subheader")
+        assert "4 measurements" in page.texts("header")
         told = " ".join(page.texts("warning"))
         assert "The file 555555555555.parquet is left out: no cell has the hash" in told
         assert "The file 666666666666.parquet is left out: its mode is 'sleep'" in told
@@ -621,7 +621,7 @@ class TestResults:
     def test_a_link_to_what_is_gone_shows_the_latest(self, open_page):
         page = open_page("measure", section="results", results=f"{'f' * 12}~{'e' * 12}").works()
         assert page.texts("warning") == ["2 measurements of the link are not here."]
-        assert f"Cell 043721b9 on {CPU}" in page.texts("subheader")
+        assert f"Cell 043721b9 on {CPU}" in page.texts("header")
         assert page.params == {"section": "results"}
 
     def test_downloads(self, open_page):

@@ -44,9 +44,7 @@ def test_energy(open_page, ratios):
     ]  # fmt: skip
     assert [row[4] for row in page.tables[1][1:3]] == ["12.5, 14.8\u202f%", "6.0, 7.8\u202f%"]
     assert page.tables[1][-1][4] == "1.3, 1.7\u202f%"
-    assert {"Which way of scaling to trust", "Why cells differ", "Where the energy goes"} <= set(
-        page.texts("subheader")
-    )
+    assert {"Which way of scaling to trust", "Why cells differ", "Where the energy goes"} <= set(page.texts("header"))
 
 
 @pytest.mark.parametrize(("quantity", "told"), [("time", "0.977 ± 0.013"), ("gpu_energy", "0.783 ± 0.037")])
@@ -54,7 +52,7 @@ def test_quantity(open_page, quantity, told):
     page = open_page("scaling").set("scaling_quantity", quantity).works()
     assert page.params == {"quantity": quantity}
     assert told in page.headline
-    assert "Why cells differ" not in page.texts("subheader")
+    assert "Why cells differ" not in page.texts("header")
     linked = open_page("scaling", quantity=quantity).works()
     assert linked.headline == page.headline
     assert linked.control("scaling_quantity").value == quantity
@@ -68,7 +66,7 @@ def test_every_cell_is_a_line_and_the_open_one_stands_out(open_page, ratios):
     (shown,) = [trace for trace in lines if trace["showlegend"]]
     assert shown["name"] == f"cell {chosen[:8]}"
     assert shown["y"] == pytest.approx([1.0, *(ratios["energy", epochs][chosen] for epochs in (12, 36, 108))])
-    assert f"Cell {chosen[:8]}" in page.texts("subheader")
+    assert f"Cell {chosen[:8]}" in page.texts("header")
     assert page.params == {"cell": chosen}
 
 

@@ -35,16 +35,16 @@ class TestLinks:
         page = open_page(**params).works()
         assert not page.app.warning
         assert page.params == params
-        before = page.headline, page.facts, page.texts("subheader")
+        before = page.headline, page.facts, page.texts("header")
         page.set("explore_filters", True).works()
         assert page.params == params
-        assert (page.headline, page.facts, page.texts("subheader")) == before
+        assert (page.headline, page.facts, page.texts("header")) == before
 
     def test_cell_and_tray(self, open_page, front):
         params = {"space": "4V", "cell": front[2], "tray": "~".join(front[:4])}
         page = open_page(**params).works()
         assert page.params == params
-        assert f"Cell {front[2][:8]}" in page.texts("subheader")
+        assert f"Cell {front[2][:8]}" in page.texts("header")
         assert page.tables[-1][0] == ["4V, 108 epochs", "A", "B", "C", "D"]
 
     def test_defaults_are_left_out(self, open_page):
@@ -161,7 +161,7 @@ class TestBrokenLinks:
         page = open_page(space="4V", box=box).works()
         x_low, x_high, *_ = (float(edge) for edge in box.split("~"))
         inside = truth.cells("4V")["energy"].between(x_low, x_high).sum()
-        assert f"Selected: {inside} cells" in page.texts("subheader")
+        assert f"Selected: {inside} cells" in page.texts("header")
 
     @pytest.mark.parametrize(
         "params",

@@ -124,7 +124,7 @@ class TestFront:
         page.app.session_state.cell = front["hash"].iloc[0]
         page.app.run()
         page.works()
-        assert f"Cell {front['hash'].iloc[0][:8]}" in page.texts("subheader")
+        assert f"Cell {front['hash'].iloc[0][:8]}" in page.texts("header")
         assert trace(page, "search_front", "open cell")["x"] == [pytest.approx(front["energy"].iloc[0])]
 
     def test_surfaces_on_demand(self, show):

@@ -198,11 +198,13 @@ class TestTraining:
         page.set("surrogate_model", "paper").set("surrogate_seed", 4).set("surrogate_cells_energy", 300)
         page.press("surrogate_train").works()
         page.set("surrogate_what", "accuracy").set("surrogate_members", 3).press("surrogate_train").works()
-        page.set("surrogate_what", "curve").set("surrogate_model", "paper").press("surrogate_train").works()
+        page.set("surrogate_what", "curve").press("surrogate_train").works()
+        page.set("surrogate_what", "energy").press("surrogate_train").works()
         assert started == [
             Experiment("energy", "paper", 4, 300, 1),
             Experiment("accuracy", "best", 4, None, 3),
             Curve("paper"),
+            Experiment("energy", "paper", 4, 300, 1),
         ]
 
     @pytest.mark.parametrize(("cells", "said"), [(10, "at least 80"), (10_000, "ask for fewer")])

@@ -154,7 +154,7 @@ class TestWalk:
 
     def test_card_of_the_cell(self, open_page):
         page = open_page("swaps", section="walk", space="4V", walk=START).press("Open card").works()
-        assert f"Cell {START[:8]}" in page.texts("subheader")
+        assert f"Cell {START[:8]}" in page.texts("header")
         assert page.params["cell"] == START
         (link,) = [code.value for code in page.app.code if code.value.startswith("http")]
         assert parse_qs(urlsplit(link).query) == {name: [value] for name, value in page.params.items()}
