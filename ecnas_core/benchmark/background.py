@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +21,8 @@ from ecnas_core.benchmark.layout import ROOT
 
 _ATTEMPTS = 20
 _PAUSE_S = 0.02
+_LAST_WORDS = 300
+_PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
 
 
 def take_lock(path: Path) -> IO[str] | None:
@@ -81,3 +84,34 @@ def write_json(path: Path, document: Any) -> None:
     part = path.with_name(f".{path.name}.part")
     part.write_text(json.dumps(document), encoding="utf-8")
     part.replace(path)
+
+
+def read_events(path: Path) -> Iterator[Any]:
+    """The documents of a file to which a process adds a line each; a last line that is not whole is left for later.
+
+    Args:
+        path: the file; without it there is none.
+
+    Raises:
+        ValueError: a whole line is no document.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    for line in text.splitlines(keepends=True):
+        if line.endswith("\n"):
+            yield json.loads(line)
+
+
+def last_words(log: Path) -> str:
+    """Why a process ended without a word, by what it printed.
+
+    Args:
+        log: the file that ``launch`` was given.
+    """
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
+    errors = _PYTHON_ERROR.findall(text)
+    if errors:
+        return f"its process broke down ({errors[-1][:_LAST_WORDS]})"
+    return "its process was ended from outside (killed, for want of memory, or by a restart of the machine)"

@@ -28,8 +28,7 @@ State = Literal["running", "done", "failed", "cancelled", "died"]
 Phase = Literal["start", "download", "ingest", "derive"]
 
 REQUEST = "request.json"
-_LAST_WORDS = 300
-_PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
+_LOG = "log"
 
 
 class JobError(EcnasError):
@@ -228,7 +227,7 @@ def _start(kind: Kind, subject: str, about: Path, data: Path, bundled: Path, siz
             write(job)
             request |= {"data": str(data), "bundled": str(bundled)}
             background.write_json(job.work / REQUEST, request)
-            background.launch("ecnas_core.benchmark.job_worker", [str(job.folder), job.id], lock, job.work / "log")
+            background.launch("ecnas_core.benchmark.job_worker", [str(job.folder), job.id], lock, job.work / _LOG)
     except OSError as error:
         raise JobError(
             f"the job cannot be started in {job.folder}: {error.strerror}; check space and permissions"
@@ -268,13 +267,4 @@ def _died(job: Job) -> Job:
     if cancel_marker(job).exists():
         return replace(job, state="cancelled")
     kept = "; what was fetched is kept" if job.kind == "download" else "; nothing has changed"
-    return replace(job, state="died", error=f"{_last_words(job)}{kept}: start it again")
-
-
-def _last_words(job: Job) -> str:
-    log = job.work / "log"
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    errors = _PYTHON_ERROR.findall(text)
-    if errors:
-        return f"its process broke down ({errors[-1][:_LAST_WORDS]})"
-    return "its process was ended from outside (killed, for want of memory, or by a restart of the machine)"
+    return replace(job, state="died", error=f"{background.last_words(job.work / 'log')}{kept}: start it again")

@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ _LOCK = "lock"
 _REQUEST = "request.json"
 _EVENTS = "events.jsonl"
 _CANCEL = "cancel"
+_LOG = "log"
 _ENDS = ("done", "failed", "cancelled")
 _PHASES = ("build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after")
 
@@ -151,7 +152,7 @@ def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
         folder.mkdir(parents=True)
         with _locked(folder) as lock:
             background.write_json(folder / _REQUEST, request)
-            background.launch("ecnas_core.measure.run_worker", [str(folder)], lock, folder / "log")
+            background.launch("ecnas_core.measure.run_worker", [str(folder)], lock, folder / _LOG)
     except OSError as error:
         raise MeasureError(f"{folder} cannot be written to ({error.strerror}); check space and permissions") from error
     return read(folder)
@@ -183,11 +184,11 @@ def read(folder: Path) -> Run:
         hashes, started = tuple(request["hashes"]), float(request["started"])
         if not hashes or not all(isinstance(digest, str) for digest in hashes):
             raise ValueError("no hashes")
-        events = tuple(_checked(event, hashes) for event in _events(folder / _EVENTS))
+        events = tuple(_checked(event, hashes) for event in background.read_events(folder / _EVENTS))
     except (ValueError, KeyError, TypeError, AttributeError, InvalidSettings):
         reason = f"{folder} cannot be read as a run; close it"
         return Run(folder.name, folder, (), Settings(), 0.0, "unreadable", reason)
-    state, error = _state(events, held, (folder / _CANCEL).exists())
+    state, error = _state(events, held, folder)
     return Run(folder.name, folder, hashes, settings, started, state, error, events)
 
 
@@ -282,16 +283,16 @@ def _phases(events: Sequence[Mapping[str, Any]], settings: Settings, elapsed: fl
     )
 
 
-def _state(events: Sequence[Mapping[str, Any]], held: bool, asked: bool) -> tuple[State, str | None]:
+def _state(events: Sequence[Mapping[str, Any]], held: bool, folder: Path) -> tuple[State, str | None]:
     last = events[-1] if events else {}
     if last.get("event") == "ended":
         state: State = last["state"]
         return state, last.get("error")
     if held:
         return "running", None
-    if asked:
+    if (folder / _CANCEL).exists():
         return "cancelled", None
-    return "died", "its process was ended from outside (killed, or by a restart of the machine); start it again"
+    return "died", f"{background.last_words(folder / _LOG)}; start it again"
 
 
 _NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -358,17 +359,6 @@ def _numbers(event: Mapping[str, Any], names: Iterable[str]) -> bool:
 
 def _words(texts: Iterable[Any]) -> bool:
     return all(isinstance(text, str) for text in texts)
-
-
-def _events(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The whole lines of a file of events."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)
 
 
 def _locked(folder: Path) -> IO[str]:

@@ -8,10 +8,9 @@ ends; a run whose lock is free has ended, whatever its events say. A file ``canc
 from __future__ import annotations
 
 import json
-import re
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,8 +38,6 @@ MODEL = "model.safetensors"
 TABLE = "table.parquet"
 _LOCK, _REQUEST, _EVENTS, _CANCEL, _LOG = "lock", "request.json", "events.jsonl", "cancel", "log"
 _ENDS = ("done", "failed", "cancelled")
-_PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception)\b.*", re.MULTILINE)
-_LAST_WORDS = 300
 
 
 class RunError(EcnasError):
@@ -243,7 +240,7 @@ def read(folder: Path) -> Run:
     try:
         told = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
         started, request = float(told["started"]), _request(told)
-        events = [_checked(event) for event in _events(folder / _EVENTS)]
+        events = [_checked(event) for event in background.read_events(folder / _EVENTS)]
     except (ValueError, KeyError, TypeError, AttributeError, InvalidExperiment, energy.UnknownModel):
         reason = f"{folder} cannot be read as a training; delete it"
         return Run(folder.name, folder, None, 0.0, "unreadable", reason)
@@ -346,15 +343,7 @@ def _state(events: list[Mapping[str, Any]], held: bool, folder: Path) -> tuple[S
         return "running", None
     if is_cancelled(folder):
         return "cancelled", None
-    log = folder / _LOG
-    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() else ""
-    errors = _PYTHON_ERROR.findall(text)
-    words = (
-        f"its process broke down ({errors[-1][:_LAST_WORDS]})"
-        if errors
-        else "its process was ended from outside (killed, for want of memory, or by a restart of the machine)"
-    )
-    return "died", f"{words}; start it again"
+    return "died", f"{background.last_words(folder / _LOG)}; start it again"
 
 
 def _checked(event: Any) -> Mapping[str, Any]:
@@ -379,14 +368,3 @@ def _checked(event: Any) -> Mapping[str, Any]:
         raise ValueError(f"{str(event)[:80]} is no event of a training")
     checked: Mapping[str, Any] = event
     return checked
-
-
-def _events(path: Path) -> Iterator[Any]:
-    """The whole lines of a file of events."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    for line in text.splitlines(keepends=True):
-        if line.endswith("\n"):
-            yield json.loads(line)

@@ -366,8 +366,8 @@ class TestEnds:
         MadeUpRun(data).device().phase("idle", 4)
         page = open_page("measure").works()
         assert page.texts("error") == [
-            "**The measuring process died.** Its process was ended from outside (killed, or by a restart of the "
-            "machine); start it again."
+            "**The measuring process died.** Its process was ended from outside (killed, for want of memory, or by a "
+            "restart of the machine); start it again."
         ]
 
     @pytest.mark.parametrize(
