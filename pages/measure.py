@@ -252,7 +252,11 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
         else "" if cells else "Draw a cell first."
     )  # fmt: skip
     what = f"Measure {len(listed)} cell{'s' * (len(listed) > 1)}" if listed else "Measure this cell"
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+    row = st.container(horizontal=True, vertical_alignment="center", gap="small")
+    if listed:  # sent before the button is, so that no press of it can carry what the list was before
+        st.multiselect("On the list, measured in this order", listed, format_func=lambda digest: digest[:8],
+                       key="measure_cells")  # fmt: skip
+    with row:
         st.button(what, key="measure_start", type="primary", icon=":material/play_arrow:", disabled=bool(hindrance),
                   on_click=measured.attempt, args=(measuring.start, cells, settings))  # fmt: skip
         full = len(listed) >= LISTED_AT_MOST
@@ -269,9 +273,6 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
         elif settings is not None:
             seconds = runs.progress((), len(cells), settings, 0.0).seconds_left
             st.caption(f"At least {figures.wait(seconds)}; longer where a step takes seconds, as on a CPU.")
-    if listed:
-        st.multiselect("On the list, measured in this order", listed, format_func=lambda digest: digest[:8],
-                       key="measure_cells")  # fmt: skip
 
 
 def measure(devices: list[Device]) -> tuple[Settings, int]:

@@ -129,7 +129,7 @@ def quantities(
         best: for each row the column to write in bold; -1 for none.
     """
     explained: set[str] = set()
-    heads = "".join(f"<th scope='col'>{_labelled(text, explained)}</th>" for text in head)
+    heads = "".join(f"<th scope='col'>{_labelled(text, explained)}</th>" if text else "<td></td>" for text in head)
     lines = []
     for number, row in enumerate(rows):
         marked = best[number] if best else -1

@@ -14,10 +14,20 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import Literal
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Locator, Page, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Locator,
+    Page,
+    ViewportSize,
+    expect,
+    sync_playwright,
+)
 
 from ecnas_core.measure.doctor import BROWSERS, examine
 
@@ -25,6 +35,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).with_name("screenshots")
 LOOPBACK = {"127.0.0.1", "localhost"}
 PATIENCE = 30_000  # ms: two busy cores
+# Mostly waiting for work in other processes, so they may run beside the others.
+AT_WORK = {f"test_{name}_browser.py" for name in ("data", "measure", "search", "study_results", "surrogate")}
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -37,14 +49,14 @@ ARGUMENTS = (
 # On a page's own path Streamlit's client asks below that path first and is answered 404.
 LOOKS_FOR_ITS_SERVER = re.compile(r"/[a-z]+/_stcore/(health|host-config)$")
 HEADINGS = {"Home": "EC-NAS Explorer"}
-WIDE = {"width": 1280, "height": 800}
+WIDE: ViewportSize = {"width": 1280, "height": 800}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            item.add_marker(pytest.mark.xdist_group("work" if item.path.name in AT_WORK else "browser"))
 
 
 @pytest.fixture(scope="session")
@@ -258,15 +270,15 @@ class Tab:
 @pytest.fixture(scope="session")
 def visited(browser: Browser) -> Iterator[BrowserContext]:
     """A browser context that keeps its cache from test to test, as a returning visitor's does."""
-    context = browser.new_context(viewport=WIDE, reduced_motion="reduce")
+    context = browser.new_context(reduced_motion="reduce")
     yield context
     context.close()
 
 
 @pytest.fixture
-def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterator[Callable[..., Tab]]:
-    """Open a tab, in a browser context of its own if told what is special of it; in none may anything go wrong."""
-    opened: list[Page | BrowserContext] = []
+def open_tab(visited: BrowserContext, address: str) -> Iterator[Callable[..., Tab]]:
+    """Open a tab of a screen and a theme; in none may anything go wrong."""
+    opened: list[Page] = []
     problems: list[str] = []
 
     def outside(url: str) -> bool:
@@ -276,10 +288,13 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
     def is_error(message: ConsoleMessage) -> bool:
         return message.type == "error" and not LOOKS_FOR_ITS_SERVER.search(message.location["url"])
 
-    def open_tab(at: str | None = None, **special: object) -> Tab:
-        context = browser.new_context(reduced_motion="reduce", **({"viewport": WIDE} | special)) if special else visited
-        page = context.new_page()
-        opened.append(context if special else page)
+    def open_tab(
+        at: str | None = None, viewport: ViewportSize = WIDE, color_scheme: Literal["light", "dark"] = "light"
+    ) -> Tab:
+        page = visited.new_page()
+        opened.append(page)
+        page.set_viewport_size(viewport)
+        page.emulate_media(color_scheme=color_scheme)
         page.set_default_timeout(PATIENCE)
         page.on("console", lambda message: is_error(message) and problems.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: problems.append(f"page error: {error}"))
@@ -296,7 +311,7 @@ def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterato
 
 @pytest.fixture
 def open_own(open_tab: Callable[..., Tab], own_address: str) -> Callable[..., Tab]:
-    """Open a tab on the module's own server, in a browser context of its own if told what is special of it."""
+    """Open a tab of a screen and a theme on the module's own server."""
     return lambda **special: open_tab(at=own_address, **special)
 
 

@@ -52,6 +52,7 @@ def test_weights_by_rather_and_by_keyboard(tab):
     expect(tab.page.get_by_text("1 answer:")).to_be_visible()
     tab.idle()
     tab.page.keyboard.press("Escape")
+    expect(answers).to_have_count(0)
     slider = tab.page.get_by_role("slider", name="Little energy")
     slider.focus()
     slider.press("Home")
