@@ -104,9 +104,20 @@ def picture(bench: Benchmark, view: View) -> Picture:
         y_edges=y_edges,
         density=density,
         x_alone=x_alone,
-        front=_front(bench, view, np.column_stack([x[both], y[both]])),
+        front=_front_of(bench, view, np.column_stack([x[both], y[both]])),
         sample=_sample(bench, view, int(both.sum())),
     )
+
+
+def front(bench: Benchmark, view: View) -> pd.DataFrame:
+    """The front of a view alone, as ``picture`` has it, in less than half the time.
+
+    Args:
+        bench: the benchmark.
+        view: cells, axes and lens.
+    """
+    points = np.column_stack(_columns(bench, view))
+    return _front_of(bench, view, points[~np.isnan(points).any(axis=1)])
 
 
 def cells(
@@ -276,7 +287,7 @@ def _columns(bench: Benchmark, view: View) -> tuple[Floats, Floats]:
     return across, up
 
 
-def _front(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
+def _front_of(bench: Benchmark, view: View, points: Floats) -> pd.DataFrame:
     signs = np.array([1.0 if axis.better == "less" else -1.0 for axis in view.axes])
     chosen = pareto.front(points * signs)
     knee = pareto.knee(points[chosen] * signs)

@@ -117,7 +117,7 @@ def front(bench: Benchmark, space: str, epochs: int, predicted: bool = True) -> 
 
     Cells whose surrogate energy is an artefact are left out, as everywhere; rk is missing where a front has no knee.
     """
-    found = explore.picture(bench, View(space=space, epochs=epochs, lens=Lens(predicted=predicted))).front
+    found = explore.front(bench, View(space=space, epochs=epochs, lens=Lens(predicted=predicted)))
     return {role: found.loc[found["role"] == role, "hash"].item() for role in ROLES if (found["role"] == role).any()}
 
 

@@ -180,11 +180,11 @@ class View:
         """The source that computes this view's front in Python."""
         return (
             "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.explore import picture\n"
+            "from ecnas_core.analysis.explore import front\n"
             "from ecnas_core.analysis.view import Filters, View\n"
             "from ecnas_core.carbon import Lens\n\n"
             f"view = {python_source(self)}\n"
-            "print(picture(Benchmark.open(), view).front)\n"
+            "print(front(Benchmark.open(), view))\n"
         )
 
 

@@ -314,6 +314,11 @@ def test_front_is_that_of_moocore_from_the_best_x_to_the_best_y(shown):
     assert np.allclose(by_hash.loc[front["hash"], ["x", "y"]].to_numpy(), best, rtol=1e-12)
 
 
+def test_front_alone_is_that_of_the_picture(bench, shown):
+    view, picture, _ = shown
+    pd.testing.assert_frame_equal(explore.front(bench, view), picture.front)
+
+
 def test_equal_cells_on_the_front_are_told_by_the_smallest_hash(shown):
     _, picture, expected = shown
     known = expected.dropna(subset=["x", "y"])

@@ -124,7 +124,7 @@ def test_url_by_hand():
 def test_python_source_evaluates_to_the_same_view(view):
     namespace = executed(view.to_python())
     assert namespace["view"] == view
-    assert namespace["picture"] is explore.picture
+    assert namespace["front"] is explore.front
     assert namespace["Benchmark"] is Benchmark
 
 
