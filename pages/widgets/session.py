@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Callable, Mapping
 from math import nan
@@ -73,6 +74,7 @@ def settle(page: str) -> None:
     """
     gc.collect()
     gc.freeze()
+    atexit.register(gc.unfreeze)  # what is still frozen when the process ends is reported as leaked
 
 
 def from_link(key: str, parse: Callable[[Mapping[str, str]], Shown]) -> Shown:

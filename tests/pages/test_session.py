@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 import pytest
+import streamlit as st
 
 A_CELL = "00005c142e6f48ac74fdcf73e3439874"
 DEFAULT_HEADLINE = "423\u202f615 cells, 397\u202f793 of them predicted; "
@@ -11,6 +14,18 @@ DEFAULT_HEADLINE = "423\u202f615 cells, 397\u202f793 of them predicted; "
 @pytest.fixture
 def front(truth):
     return list(truth.front(truth.cells("4V"))["hash"])
+
+
+def test_what_a_drawn_page_loaded_is_spared_the_collector(open_page):
+    import plotly.graph_objects
+
+    gc.unfreeze()
+    st.cache_resource.clear()
+    open_page("explore").works()
+    methods = [each for each in vars(plotly.graph_objects.Figure).values() if gc.is_tracked(each)]
+    found = {id(each) for each in gc.get_objects()}
+    assert methods
+    assert not found & {id(each) for each in methods}
 
 
 class TestLinks:
