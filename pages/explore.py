@@ -284,7 +284,7 @@ def table(shown: explore.Picture) -> None:
             theme=None,
             config=config("ec-nas-parallel"),
             key="parallel",
-            alt=f"Parallel coordinates of {len(frame)} cells: operation counts and metrics",
+            alt=figures.parallel_told(frame, view),
         )
 
 

@@ -220,9 +220,7 @@ def ranking(shown: Comparison) -> None:
                       "One row a pair of devices: Kendall's tau, its interval, common cells")  # fmt: skip
     with right:
         drawn = figures.pair(shown, session.dark(), state.cell)
-        chart.cells(
-            "hardware_pair", drawn, f"{view.shown.label} of each cell on {view.a} and on {view.b}", dragging=True
-        )
+        chart.cells("hardware_pair", drawn, figures.pair_told(shown), dragging=True)
         downloads.row(
             "ec-nas-hardware-pair",
             lambda: (table := hardware.records(shown))[table["device"].isin([view.a, view.b])],
@@ -255,7 +253,7 @@ def ranking(shown: Comparison) -> None:
     st.slider("k leanest cells", 1, hardware.K_AT_MOST, key=seeded("k"), width=420)
     figure = figures.leaders(shown, shares, session.dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-leaders"), key="hardware_leaders",
-                    alt=f"Share of the k leanest cells that {view.a} and {view.b} have in common, by k")  # fmt: skip
+                    alt=figures.leaders_told(shown, shares))  # fmt: skip
     downloads.row(
         "ec-nas-hardware-leaders", lambda: shares, figure, view.to_python(), "One row a pair of devices and k"
     )
@@ -282,12 +280,7 @@ def regret(shown: Comparison) -> None:
     both = hardware.fronts(shown)
     with right:
         drawn = figures.fronts(shown, both, session.dark(), state.cell)
-        chart.cells(
-            "hardware_fronts",
-            drawn,
-            f"The fronts found on {view.a} and on {view.b}, both paid on {view.b}",
-            dragging=True,
-        )
+        chart.cells("hardware_fronts", drawn, figures.fronts_told(shown, both), dragging=True)
         downloads.row("ec-nas-hardware-fronts", lambda: both, drawn.figure, view.to_python(),
                       "One row a cell of a front: error, energies, the least energy that would do")  # fmt: skip
     found = both[both["front"] == view.a]

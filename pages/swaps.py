@@ -68,7 +68,7 @@ def seed(view: SwapsView) -> None:
 def controls() -> SwapsView:
     """The row above the picture, and the view that it describes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="swaps_controls"):
-        st.segmented_control("Section", SECTION_LABELS, format_func=SECTION_LABELS.get, key="swaps_section",
+        st.segmented_control("Section", SECTION_LABELS, format_func=SECTION_LABELS.get, key="swaps_section", wrap=True,
                              required=True)  # fmt: skip
         st.segmented_control("Space", list(SPACES), key="swaps_space", required=True,
                              help=glossary.help("space"))  # fmt: skip
@@ -79,7 +79,7 @@ def controls() -> SwapsView:
                          persist_state="session",
                          help=html.meanings(figures.LABELS[name] for name in SWAP_METRICS))  # fmt: skip
             st.segmented_control("Swap", SWAP_LABELS, format_func=SWAP_LABELS.get, key="swaps_swap", required=True,
-                                 persist_state="session", help=glossary.help("swap"))  # fmt: skip
+                                 wrap=True, persist_state="session", help=glossary.help("swap"))  # fmt: skip
         if state.swaps_section in ("one", "trade"):
             st.selectbox("Split by", SPLITS, format_func=SPLIT_LABELS.get, key="swaps_split", width=176,
                          persist_state="session")  # fmt: skip
@@ -219,7 +219,8 @@ def walking(view: SwapsView) -> SwapsView:
     entry = bench.query(here["hash"], view.epochs, view.space, predicted=view.lens.predicted)
     options = walk.options(bench, plane, here["hash"])
     energy, accuracy = metric("energy", view.lens), metric("validation_accuracy", view.lens)
-    st.markdown(f"**{figures.headline_walk(path, options, plane)}**")
+    headline = figures.headline_walk(path, options, plane)
+    st.markdown(f"**{headline}**")
     left, right = st.columns([3, 2], gap="large")
     with left:
         key = f"swaps_steps_{len(start)}_{here['hash'][:8]}"
@@ -238,7 +239,7 @@ def walking(view: SwapsView) -> SwapsView:
                 key=key,
                 on_select=go,
                 selection_mode="points",
-                alt=f"Change of energy and accuracy by each of {len(options)} steps",
+                alt=headline,
             )
             offer(replace(view, walk=start), options, drawn, "One row a step: the neighbour, its figures, the changes")
     with right:

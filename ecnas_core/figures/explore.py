@@ -241,6 +241,36 @@ def plane(
     return Plane(go.Figure(traces, _layout(picture, dark, box, select_by_dragging)), hashes)
 
 
+def budgets_told(budgets: pd.DataFrame, view: View) -> str:
+    """What ``budget_curve`` shows, in one sentence.
+
+    Args:
+        budgets: as ``analysis.explore.budgets`` gives them.
+        view: whose lens counts.
+    """
+    energy, accuracy = metric("energy", view.lens), metric("validation_accuracy", view.lens)
+    known = budgets.dropna(subset=["energy", "validation_accuracy"])
+    told = [
+        f"{value(accuracy, row.validation_accuracy)} for {value(energy, row.energy)} at {row.epochs} epochs"
+        for row in known.itertuples()
+    ]
+    return f"Validation accuracy of this cell: {', '.join(told)}."
+
+
+def parallel_told(frame: pd.DataFrame, view: View) -> str:
+    """What ``parallel`` shows, in one sentence.
+
+    Args:
+        frame: the cells.
+        view: whose axes are told.
+    """
+    ranges = [
+        f"{shown.label.lower()} {value(shown, frame[name].min())} to {value(shown, frame[name].max())}"
+        for name, shown in zip(("x", "y"), view.axes, strict=True)
+    ]
+    return f"{cells(len(frame))} by operations and metrics: {', '.join(ranges)}."
+
+
 def budget_curve(budgets: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     """One cell at its four training budgets: accuracy against energy, with the deviation of repeats."""
     energy = metric("energy", view.lens)

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from ecnas_core.analysis.hardware import MEAN, OFFICIAL_DEVICES, Comparison
 from ecnas_core.cells import Cell
 from ecnas_core.figures.explore import Plane, value
+from ecnas_core.figures.explore import cells as counted
 from ecnas_core.figures.theme import (
     FRONT,
     SELECTION,
@@ -245,6 +246,60 @@ def pair(compared: Comparison, dark: bool, selected: str | None = None) -> Plane
             "xaxis": {**axis(f"{shown.label} on {view.a}", shown.unit, view.logarithmic), "showgrid": True},
             "yaxis": axis(f"on {view.b}", shown.unit, view.logarithmic),
         }
+    )
+
+
+def pair_told(compared: Comparison) -> str:
+    """What ``pair`` shows, in one sentence.
+
+    Args:
+        compared: the comparison.
+    """
+    view, shown = compared.view, compared.view.shown
+    rows, columns = compared.common(view.a, view.b)
+    if not len(rows):
+        return f"The {view.a} and the {view.b} have no cell in common."
+    x, y = compared.values[np.ix_(rows, columns)].T
+    ratio = f"; the second takes {np.median(y / x):.2f} times the first, the median" if view.logarithmic else ""
+    return (
+        f"{shown.label} of {counted(len(rows))} on the {view.a}, {value(shown, x.min())} to "
+        f"{value(shown, x.max())}, and on the {view.b}, {value(shown, y.min())} to {value(shown, y.max())}{ratio}."
+    )
+
+
+def leaders_told(compared: Comparison, shares: pd.DataFrame) -> str:
+    """What ``leaders`` shows of the chosen pair, in one sentence.
+
+    Args:
+        compared: the comparison.
+        shares: as ``analysis.hardware.overlap`` gives them.
+    """
+    view = compared.view
+    chosen = shares[shares["a"].isin([view.a, view.b]) & shares["b"].isin([view.a, view.b]) & (shares["k"] == view.k)]
+    if chosen.empty:
+        return f"The {view.a} and the {view.b} have fewer than {view.k} cells in common."
+    [row] = chosen.to_dict("records")
+    return (
+        f"{round(row['share'] * view.k)} of the {view.k} leanest cells are the same on the {view.a} and on the "
+        f"{view.b}; by chance it would be {row['by_chance'] * view.k:.1f}."
+    )
+
+
+def fronts_told(compared: Comparison, both: pd.DataFrame) -> str:
+    """What ``fronts`` shows, in one sentence.
+
+    Args:
+        compared: the comparison.
+        both: as ``analysis.hardware.fronts`` gives them.
+    """
+    view = compared.view
+    found = both[both["front"] == view.a]
+    if found.empty:
+        return f"The {view.a} and the {view.b} have no cell in common."
+    return (
+        f"The front found on the {view.a}, {counted(len(found))}, and that of the {view.b}, "
+        f"{counted((both['front'] == view.b).sum())}, both paid on the {view.b}: the first takes "
+        f"{percent(found['regret'].mean())} more than need be on average, at most {percent(found['regret'].max())}."
     )
 
 

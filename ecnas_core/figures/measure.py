@@ -111,6 +111,20 @@ def wait(seconds: float) -> str:
     return format_quantity(seconds / length, unit, None if seconds / length >= 9.5 else 2)
 
 
+def live_told(progress: Progress) -> str:
+    """What ``live`` shows at last, in one sentence.
+
+    Args:
+        progress: of the run, with a sample at least.
+    """
+    last = progress.samples[-1]
+    parts = [
+        f"{name} {last[key]:.0f}\u00a0{unit}" if last[key] is not None else f"{name} unknown"
+        for name, key, unit in (("power", "power_w", "W"), ("temperature", "temperature_c", "°C"))
+    ]
+    return f"The GPU after {last['t']:.0f}\u00a0s: {', '.join(parts)}."
+
+
 def live(progress: Progress, dark: bool) -> go.Figure:
     """Power and temperature of the GPU since the measurement of the cell began, the repeats shaded.
 

@@ -279,7 +279,7 @@ def step_bars(options: pd.DataFrame, dark: bool) -> go.Figure:
     )
     zero = {"zeroline": True, "zerolinewidth": 1, "zerolinecolor": colors.muted, "fixedrange": True}
     for column, (name, title, unit) in enumerate(
-        (("d_energy", "Change of energy", "%"), ("d_accuracy", "Change of accuracy", "points")), start=1
+        (("d_energy", "Energy", "%"), ("d_accuracy", "Accuracy", "points")), start=1
     ):
         span = _padded_range(100 * options[name])
         figure.update_xaxes(**axis(title, unit), **zero, range=span, row=1, col=column)

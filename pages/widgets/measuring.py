@@ -108,12 +108,12 @@ def _live(run: Run, progress: Progress) -> None:
         left_column, right = st.columns([3, 2], gap="medium")
         with left_column:
             st.plotly_chart(figures.live(progress, dark()), theme=None, config=config("ec-nas-measuring"),
-                            key="measuring_power", alt="Power and temperature of the GPU since the start")  # fmt: skip
+                            key="measuring_power", alt=figures.live_told(progress))  # fmt: skip
     else:
         right = st.container()
     with right:
         st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measuring_repeats",
-                        alt=f"{done} of {of} repeats, each a dot")  # fmt: skip
+                        alt=f"{done} of {of} repeats{f' vary by {spread}' if spread else ''}.")  # fmt: skip
     for note in progress.notes:
         st.caption(f":material/info: {html.sentence(note)}")
 

@@ -43,3 +43,6 @@ def test_on_a_phone_in_the_dark(open_tab, section):
     tab = open_tab(viewport=viewport, color_scheme="dark").open("/swaps", section=section, space="4V")
     tab.screenshot(f"swaps-{section}-narrow-dark")
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    for option in tab.main.get_by_role("radio").all():
+        box = option.bounding_box()
+        assert box["x"] + box["width"] <= viewport["width"]

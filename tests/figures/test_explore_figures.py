@@ -12,9 +12,11 @@ import pytest
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis import explore
+from ecnas_core.analysis.metrics import metric
 from ecnas_core.analysis.view import Filters, View
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import explore as figures
+from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import DARK, EXTREMES, FRONT, KNEE, LIGHT, SELECTION
 
 MEGABYTE = 1_000_000
@@ -322,6 +324,14 @@ class TestBudgetCurve:
             pd.read_parquet(bench.bundled / "benchmark" / "4V.parquet").query("hash == @digest").sort_values("epochs")
         )
         assert list(drawn.error_x.array) == pytest.approx(list(deviation["energy_kwh_std"] / 1.59 * 1000))
+
+    def test_in_words(self, bench, view, truth):
+        digest = truth.front(truth.cells("4V"))["hash"].iloc[4]
+        told = figures.budgets_told(explore.budgets(bench, view, digest), view).replace("\u00a0", " ")
+        for epochs in (4, 12, 36, 108):
+            cell = truth.cell(digest, "4V", epochs)
+            energy = value(metric("energy", view.lens), cell["energy"] / 1.59 * 1000).replace("\u00a0", " ")
+            assert f"{cell['validation_accuracy']:.4f} for {energy} at {epochs} epochs" in told
 
     def test_budgets_without_accuracy_are_left_out(self, bench, truth):
         cells = truth.cells(predicted=False)

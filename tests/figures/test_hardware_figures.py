@@ -216,6 +216,22 @@ class TestRanking:
             "0.718; all devices: 0.669 to 0.896). Without the 24 outliers τ is 0.916, on 70 cells."
         )
 
+    def test_the_pair_and_the_leaders_in_words(self, compare):
+        compared = compare(b="Titan Xp", k=12, lens=Lens(unit="Wh"))
+        rows, columns = compared.common("Quadro RTX 6000", "Titan Xp")
+        x, y = compared.values[np.ix_(rows, columns)].T
+        told = figures.pair_told(compared).replace("\u00a0", " ")
+        assert told.startswith(
+            f"Energy of {len(x)} cells on the Quadro RTX 6000, {x.min():.3g} Wh to {x.max():.3g} Wh,"
+        )
+        assert told.endswith(f" takes {np.median(y / x):.2f} times the first, the median.")
+        shared = len(set(np.argsort(x)[:12]) & set(np.argsort(y)[:12]))
+        told = figures.leaders_told(compared, hardware.overlap(compared))
+        assert told.startswith(
+            f"{shared} of the 12 leanest cells are the same on the Quadro RTX 6000 and on the Titan Xp"
+        )
+        assert told.endswith(f"by chance it would be {144 / len(x):.1f}.")
+
     def test_headline_where_nothing_can_be_ranked(self, compare):
         compared = compare()
         pairs = hardware.ranking(compared).assign(cells=1, kendall_tau=np.nan)
@@ -254,6 +270,13 @@ class TestRegret:
         assert line[:, 1] == pytest.approx(list(factor * extra["energy_b_kwh"]))
         assert cells_of(drawn, "open cell") == (HOT,)
         assert drawn.figure.layout.xaxis.title.text == f"Energy on RTX 3090 ({unit})"
+
+    def test_fronts_in_words(self, compare):
+        compared = compare(section="regret")
+        assert figures.fronts_told(compared, hardware.fronts(compared)) == (
+            "The front found on the Quadro RTX 6000, 17 cells, and that of the RTX 3090, 15 cells, both paid on the RTX "
+            "3090: the first takes 14\u00a0% more than need be on average, at most 96\u00a0%."
+        )
 
     def test_headline(self, compare):
         compared = compare(section="regret")

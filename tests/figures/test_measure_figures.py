@@ -75,6 +75,7 @@ class TestTimeline:
         assert list(temperature.y) == [30, 31, 52]
         assert {(shape.x0, shape.x1) for shape in figure.layout.shapes} == {(20, 30)}
         assert figure.layout.yaxis.title.text == "Power (W)"
+        assert plain(figures.live_told(progress(run, 30))) == "The GPU after 25 s: power 400 W, temperature 52 °C."
 
 
 class TestRepeats:

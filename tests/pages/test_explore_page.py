@@ -419,14 +419,16 @@ class TestForms:
     def test_parallel_coordinates_of_the_front(self, open_page, truth):
         page = open_page(space="5V").set("explore_form", "Parallel coordinates").works()
         front = cheap_and_good(truth, "5V")
-        assert page.alt("parallel") == f"Parallel coordinates of {len(front)} cells: operation counts and metrics"
+        low, high = front["validation_error"].min(), front["validation_error"].max()
+        assert page.alt("parallel").startswith(f"{len(front)} cells by operations and metrics: energy ")
+        assert page.alt("parallel").endswith(f", validation error {low:.4f} to {high:.4f}.")
         labels = [dimension["label"] for dimension in page.figure("parallel")["data"][0]["dimensions"]]
         assert labels[:4] == ["conv3×3", "conv1×1", "maxpool", "Energy (kWh)"]
         assert not page.app.dataframe
 
     def test_parallel_coordinates_of_an_area(self, open_page):
         page = open_page(box="0.2~0.5~0.06~0.08").set("explore_form", "Parallel coordinates").works()
-        assert page.alt("parallel").startswith("Parallel coordinates of 2000 cells")
+        assert page.alt("parallel").startswith("2\u202f000 cells by operations and metrics")
 
     def test_the_form_stays_when_the_view_changes(self, open_page):
         page = open_page(space="4V").set("explore_form", "Parallel coordinates").set("explore_y", "energy")
