@@ -53,12 +53,12 @@ def sheet(
         _task(prediction, answers),
         "<h2>Exercise</h2>",
         _task(exercise, answers),
-        *(_guide(lesson, base) if answers else ["<h2>What I found out</h2>", _lines(LINES)]),
+        *(_guide(lesson, lens, base) if answers else ["<h2>What I found out</h2>", _lines(LINES)]),
         "<h2>Words</h2>",
         "".join(
             f"<p><b>{escape(term)}</b>: {escape(glossary.help(term))}</p>" for term in lesson.terms
         ),
-        paragraph(f"{lens.describe()}. Figures: EC-NAS-Bench and NAS-Bench-101; {CITATION}.", "note"),
+        paragraph(f"{lesson.lens(lens).describe()}. Figures: EC-NAS-Bench and NAS-Bench-101; {CITATION}.", "note"),
     ]  # fmt: skip
     return page(title, parts)
 
@@ -81,11 +81,13 @@ def _task(task: Task, answers: bool) -> str:
     return f'<div class="task">{"".join(parts)}</div>'
 
 
-def _guide(lesson: Lesson, base: str) -> list[str]:
+def _guide(lesson: Lesson, lens: Lens, base: str) -> list[str]:
     guide = lesson.guide
     timing = "".join(f"<li>{escape(what)}: {minutes} min</li>" for what, minutes in guide.timing)
     asked = "".join(f"<li>{escape(question)}</li>" for question in guide.ask)
-    links = "".join(f'<li><a href="{escape(link.url(base))}">{escape(link.label)}</a></li>' for link in guide.links)
+    links = "".join(
+        f'<li><a href="{escape(link.under(lens).url(base))}">{escape(link.label)}</a></li>' for link in guide.links
+    )
     return [
         "<h2>Timing</h2>", f"<ul>{timing}</ul>",
         "<h2>To ask</h2>", f"<ul>{asked}</ul>",

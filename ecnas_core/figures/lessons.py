@@ -214,7 +214,7 @@ def _operations(scene: operations.Scene, dark: bool, revealed: bool) -> Plane:
     )  # fmt: skip
     known = [100 * each for each in effects if not np.isnan(each)]
     low, high = min(0.0, *known), max(0.0, *known)
-    room = 0.3 * (high - low or 1)
+    room = 0.5 * (high - low or 1)
     figure.update_layout(
         margin={"l": 110, "r": 24, "t": 20, "b": 44},
         showlegend=False,

@@ -70,6 +70,9 @@ def show(view: LearnView) -> LearnView:
     left, right = st.columns([7, 5], gap="large")
     with left:
         view = replace(view, settings=controls(view))
+        counted = lesson.lens(view.lens)
+        if counted != view.lens:
+            st.caption(f"Whatever else the lens says, this lesson counts {html.plain(counted.describe())}.")
     try:
         shown = scene(view.number, view.settings, view.lens, view, bench().stamp)
         prediction, exercise = tasks(view.number, view.deal, view.lens, view, bench().stamp)

@@ -30,7 +30,7 @@ def guide(view: LearnView) -> None:
         st.markdown(f"**Timing, {MINUTES} minutes**")
         html.quantities(["", "Minutes"], [[what, str(minutes)] for what, minutes in told.timing])
         st.markdown("**Pages to show**")
-        st.markdown("\n".join(f"- [{html.plain(link.label)}]({link.url()})" for link in told.links))
+        st.markdown("\n".join(f"- [{html.plain(link.label)}]({link.under(view.lens).url()})" for link in told.links))
         st.markdown("**On paper**")
         st.caption("With the picture and the exercise that the lesson shows now; print them from the browser.")
         with st.container(horizontal=True, gap="small"):

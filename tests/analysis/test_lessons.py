@@ -293,6 +293,36 @@ class TestSearchCost:
         assert scene.table_kwh == pytest.approx(short)
 
 
+class TestUnderALens:
+    ELSEWHERE = Lens(scope="IT", pue=1.2, country="FR", unit="Wh", device="Made up")
+
+    @pytest.mark.parametrize("number", [1, 5])
+    def test_what_was_measured_is_not_told_for_another_device(self, bench, number):
+        lesson = LESSONS[number]
+        counted = lesson.lens(self.ELSEWHERE)
+        assert counted.device is None
+        for asked in (lesson.prediction, lambda *given: lesson.exercise(*given, 0)):
+            assert repr(asked(bench, self.ELSEWHERE).answer) == repr(asked(bench, counted).answer)
+
+    def test_the_first_lesson_counts_the_facility(self):
+        assert LESSONS[1].lens(self.ELSEWHERE) == replace(self.ELSEWHERE, scope="facility", device=None)
+
+    @pytest.mark.parametrize("number", [2, 3, 4, 6])
+    def test_the_others_follow_it(self, number):
+        assert LESSONS[number].lens(self.ELSEWHERE) == self.ELSEWHERE
+
+    def test_a_link_keeps_it_but_for_what_it_sets(self):
+        link = Link("?", "explore", {"scope": "GPU", "space": "4V"}).under(self.ELSEWHERE)
+        assert Lens.from_params(link.params) == replace(self.ELSEWHERE, scope="GPU")
+        assert link.params["space"] == "4V"
+
+    @pytest.mark.parametrize("number", [1, 5, 6])
+    def test_an_exercise_leads_to_a_page_under_it(self, bench, number):
+        lens = replace(self.ELSEWHERE, device=None)
+        (link,) = LESSONS[number].exercise(bench, lens, 0).links
+        assert Lens.from_params(link.params) == lens
+
+
 class TestChecking:
     @given(st.floats(0.01, 0.99), st.floats(-1, 1))
     def test_within_the_margin_is_right(self, margin, share):

@@ -154,6 +154,14 @@ def test_sheets_stand_alone_and_the_class_s_has_no_answer(bench, lesson):
     assert all(f"http://app.test/{link.page}" in told_ for link in lesson.guide.links)
 
 
+def test_a_sheet_says_what_of_the_lens_counts(bench):
+    lens = Lens(scope="GPU", pue=1.2, country="FR")
+    page = sheet(LESSONS[1], bench, LESSONS[1].settings(), lens, 0, "http://app.test/", answers=True)
+    assert "GPU energy alone" not in page
+    assert "facility energy, PUE 1.2; France" in page
+    assert 'href="http://app.test/carbon?scope=GPU&amp;pue=1.2&amp;grid=FR&amp;space=4V&amp;of=r1"' in page
+
+
 def test_given_answers_are_written_as_they_were_given(bench):
     share = LESSONS[2].prediction(bench, LENS)
     assert plain(figures.given_text(share, 30.0)) == "30.0 %"

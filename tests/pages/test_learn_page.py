@@ -182,6 +182,16 @@ class TestState:
         assert bars[2] > 0
         assert after[2] == pytest.approx(0)
 
+    def test_what_of_the_lens_does_not_count_is_said(self, learn):
+        said = "Whatever else the lens says, this lesson counts facility energy, PUE 1.59; France"
+        assert said in learn(scope="IT", grid="FR").said
+        assert "Whatever else" not in learn(grid="FR").said
+        assert "Whatever else" not in learn(2, scope="IT").said
+
+    def test_a_teacher_s_links_keep_the_lens(self, learn):
+        page = learn(section="teacher", grid="FR")
+        assert "](explore?grid=FR&space=4V&scope=GPU)" in page.said
+
     def test_a_scope_without_energy_says_what_to_do(self, learn):
         page = learn(2, scope="GPU")
         assert any("Facility or IT" in text for text in page.texts("info"))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import isfinite
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
 from ecnas_core.analysis.lessons.told import Told, told
@@ -56,6 +56,10 @@ class Link:
             base: of the app, with its last slash; empty for a relative address.
         """
         return f"{base}{self.page}" + (f"?{urlencode(self.params)}" if self.params else "")
+
+    def under(self, lens: Lens) -> Link:
+        """The same page under a lens, but for what of it the link sets itself."""
+        return replace(self, params=lens.to_params() | dict(self.params))
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,7 @@ class Lesson:
         prediction: the task to commit to before the answer is shown.
         exercise: the task after it, by its number from 0.
         guide: for the teacher.
+        fixed: parts of the lens that it does not follow, and what counts instead.
     """
 
     number: int
@@ -240,6 +245,11 @@ class Lesson:
     prediction: Callable[[Benchmark, Lens], Task]
     exercise: Callable[[Benchmark, Lens, int], Task]
     guide: Guide
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+
+    def lens(self, given: Lens) -> Lens:
+        """What of a lens counts here."""
+        return replace(given, **self.fixed)
 
     def settings(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The value of every control, its default where none is given.

@@ -139,7 +139,7 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         ),
         most=1e7,
         step=1.0,
-        links=(Link("This cell on the page Carbon", "carbon", {"space": SPACE, "of": "r1"}),),
+        links=(Link("This cell on the page Carbon", "carbon", {"space": SPACE, "of": "r1"}).under(lens),),
     )  # fmt: skip
 
 
@@ -177,6 +177,7 @@ LESSON = Lesson(
     scene=scene,
     prediction=prediction,
     exercise=exercise,
+    fixed={"scope": "facility", "device": None},
     guide=Guide(
         timing=(("Look: PUE and grid in the lens", 2), ("Predict, each alone, then commit", 2),
                 ("The answer, and why", 2), ("Exercise in pairs", 3), ("Who moved the figure most?", 1)),

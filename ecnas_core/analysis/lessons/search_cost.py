@@ -173,7 +173,7 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         ),
         most=1e9,
         step=0.1,
-        links=(Link("Table 3, recomputed", "carbon", {"section": "table"}),),
+        links=(Link("Table 3, recomputed", "carbon", {"section": "table"}).under(lens),),
     )  # fmt: skip
 
 

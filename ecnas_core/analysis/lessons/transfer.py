@@ -180,7 +180,7 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         ),
         most=1e4,
         step=0.001,
-        links=(Link("What scaling overstates", "scaling", {}),),
+        links=(Link("What scaling overstates", "scaling").under(lens),),
     )  # fmt: skip
 
 
@@ -226,6 +226,7 @@ LESSON = Lesson(
     scene=scene,
     prediction=prediction,
     exercise=exercise,
+    fixed={"device": None},
     guide=Guide(
         timing=(("Look: devices, then budgets", 2), ("Predict and commit", 1), ("The answer, and why", 2),
                 ("Exercise: scale four epochs up", 4), ("What would you measure yourself?", 1)),
