@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from html import escape
 from typing import Any, Final
 
 import numpy as np
@@ -41,6 +42,7 @@ RULES: Final = {
     "utility": "Utility",
     "weights": "Own weights",
 }
+_DIGITS: Final = {"energy_kwh": 4, "validation_accuracy": 4}
 SOUGHT: Final = {
     "chord": "lies farthest from the straight line between the extremes",
     "bend": "has the sharpest bend, seen from both extremes",
@@ -267,7 +269,7 @@ def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -
     lowest = 1.0
     for each in [*series, *(found.published if published else ())]:
         spread = convergence.bands([_until(trial, end) for trial in each.trials], found.truth.reference)
-        made, own = spread["evaluation"] + 1, color(each.algorithm, dark)
+        made, own, shown = spread["evaluation"] + 1, color(each.algorithm, dark), _shown(each.name)
         if each.kind != "published":
             for level, fill in (("first_quartile", "none"), ("third_quartile", "tonexty")):
                 figure.add_scatter(
@@ -277,9 +279,9 @@ def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -
             early = spread[made >= _SETTLED * end]
             lowest = min(lowest, float((early if len(early) else spread)["first_quartile"].iloc[0]) / whole)
         figure.add_scatter(
-            x=made, y=spread["median"] / whole, mode="lines", name=each.name, legendgroup=each.name,
+            x=made, y=spread["median"] / whole, mode="lines", name=shown, legendgroup=each.name,
             line=_line(each, found, dark) | {"shape": "hv"}, customdata=spread["trials"],
-            hovertemplate=f"{each.name}: %{{y:.2%}} after %{{x}} evaluations, median of %{{customdata}}<extra></extra>",
+            hovertemplate=f"{shown}: %{{y:.2%}} after %{{x}} evaluations, median of %{{customdata}}<extra></extra>",
         )  # fmt: skip
     figure.add_hline(1.0, line={"color": palette(dark).muted, "width": 1, "dash": "dot"})
     pad = 0.05 * max(1 - lowest, 0.01)
@@ -298,18 +300,19 @@ def reached(found: Results, volumes: Mapping[str, npt.NDArray[np.float64]], dark
     for name, reached_ in volumes.items():
         each = found.named(name)
         shares = reached_ / found.truth.hypervolume
+        shown = _shown(name)
         own = color(each.algorithm, dark)
         mark = {"color": _faint(own, 0.6) if each.kind != "published" else "rgba(0,0,0,0)", "size": 9,
                 "line": {"color": own, "width": 1}}  # fmt: skip
         figure.add_scatter(
-            x=shares, y=[name] * len(shares), mode="markers", marker=mark, showlegend=False, name=name,
+            x=shares, y=[shown] * len(shares), mode="markers", marker=mark, showlegend=False, name=shown,
             customdata=[trial.trial + 1 for trial in each.trials],
-            hovertemplate=f"{name}, trial %{{customdata}}: %{{x:.2%}}<extra></extra>",
+            hovertemplate=f"{shown}, trial %{{customdata}}: %{{x:.2%}}<extra></extra>",
         )  # fmt: skip
         figure.add_scatter(
-            x=[float(np.median(shares))], y=[name], mode="markers", showlegend=False, name=f"median of {name}",
+            x=[float(np.median(shares))], y=[shown], mode="markers", showlegend=False, name=f"median of {shown}",
             marker={"symbol": "line-ns", "size": 20, "line": {"color": own, "width": 3}},
-            hovertemplate=f"{name}, median: %{{x:.2%}}<extra></extra>",
+            hovertemplate=f"{shown}, median: %{{x:.2%}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(
         xaxis={**axis("Reached hypervolume, share of the true front's"), "tickformat": ".4~p", "showgrid": True},
@@ -351,11 +354,11 @@ def difference(found: Results, a: str, b: str, pair: Sequence[str], dark: bool) 
             figure.add_scatter(
                 **_rectangles(chosen), mode="lines", fill="toself", line={"width": 0}, hoverinfo="skip",
                 fillcolor=_faint(hue, 0.1 + 0.8 * (step + 1) / _STEPS), showlegend=False,
-                name=f"{each.name} by {step * 100 // _STEPS} to {(step + 1) * 100 // _STEPS} %",
+                name=f"{_shown(each.name)} by {step * 100 // _STEPS} to {(step + 1) * 100 // _STEPS} %",
             )  # fmt: skip
     for each, hue, own in zip(both, hues, lines, strict=True):
         figure.add_scatter(
-            **_level(own, "median"), mode="lines", hoverinfo="skip", name=f"{each.name}, median",
+            **_level(own, "median"), mode="lines", hoverinfo="skip", name=f"{_shown(each.name)}, median",
             line={"color": hue, "width": 2.5},
         )  # fmt: skip
     figure.update_layout(
@@ -475,9 +478,10 @@ def radar(lengths: pd.DataFrame, names: Sequence[str], metrics: Sequence[Metric]
         dark: whether the figure stands on the dark background.
     """
     told = role_names(metrics)
+    titles = [_shown(name) for name in names] if len(names) > 1 else None
     hues = {"r0": EXTREMES, "rk": KNEE, "r1": EXTREMES, "r2": palette(dark).muted}
     figure = make_subplots(
-        rows=len(names), specs=[[{"type": "polar"}]] * len(names), subplot_titles=names if len(names) > 1 else None,
+        rows=len(names), specs=[[{"type": "polar"}]] * len(names), subplot_titles=titles,
         vertical_spacing=0.24,
     )  # fmt: skip
     for row, name in enumerate(names, 1):
@@ -529,7 +533,7 @@ def radar_headline(table: pd.DataFrame, name: str) -> str:
 
 
 def table_rows(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
-    """Table 1 for people: a row a series and point, below it what the paper prints.
+    """Table 1 for people: a row a series and point, below it what the paper prints and where that differs.
 
     Args:
         table: as ``analysis.table1.beside_printed`` gives it, with ``name``.
@@ -548,19 +552,24 @@ def table_rows(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
              *[str(first["artefacts"] or "")] * marked]
         )  # fmt: skip
         if first["printed_mean"] == first["printed_mean"]:
-            rows.append(
-                [
-                    "  in the paper",
-                    "",
-                    *(_spread(cells[key], "printed_mean", "printed_std", "") for key in METRICS),
-                    *[""] * marked,
-                ]
-            )
+            below = {"  in the paper": [_spread(cells[key], "printed_mean", "printed_std", "") for key in METRICS]}
+            apart = [_apart(cells[key], key) for key in METRICS]
+            if any(apart):
+                below["  difference"] = apart
+            rows += [[name, "", *texts, *[""] * marked] for name, texts in below.items()]
     return head, rows
 
 
+def _apart(cell: Mapping[str, Any], metric: str) -> str:
+    """How far a number is from the paper's, where they differ in the printed digits."""
+    if cell["verdict"] != "differs":
+        return ""
+    mean, std = (format_fixed(cell[f"difference_{kind}"], _DIGITS.get(metric, 2), True) for kind in ("mean", "std"))
+    return f"{mean}, {std}"
+
+
 def _spread(cell: Mapping[str, Any], mean: str, std: str, metric: str) -> str:
-    digits = {"energy_kwh": 4, "validation_accuracy": 4}.get(metric, 2)
+    digits = _DIGITS.get(metric, 2)
     if cell[mean] != cell[mean]:
         return UNKNOWN
     return f"{format_fixed(cell[mean], digits)} ± {format_fixed(cell[std], digits)}"
@@ -648,6 +657,7 @@ def table_note(table: pd.DataFrame, epochs: int | None = None) -> str:
             f"Of the {len(checked)} numbers that the paper prints for its searches {agree} are those of the published "
             "runs to the printed digits; of its ten trials of SEMOA seven are published."
         )
+        told.append("Differences, of the mean and of the deviation, stand where a number is another.")
     if table["mean"].isna().any():
         told.append("A dash stands where a trial's point has no known value.")
     if (table["artefacts"] > 0).any():
@@ -729,24 +739,29 @@ def _surfaces(
             go.Scatter(
                 x=np.concatenate([first["x"], third["x"][::-1]]), y=np.concatenate([first["y"], third["y"][::-1]]),
                 mode="lines", line={"width": 0}, fill="toself", fillcolor=_faint(own), hoverinfo="skip",
-                showlegend=False, legendgroup=each.name, name=f"{each.name}, quartiles",
+                showlegend=False, legendgroup=each.name, name=f"{_shown(each.name)}, quartiles",
             )
         )  # fmt: skip
     median = _level(lines, "median")
     if len(median["x"]):
         traces.append(
-            go.Scatter(**median, mode="lines", name=each.name, legendgroup=each.name, hoverinfo="skip",
+            go.Scatter(**median, mode="lines", name=_shown(each.name), legendgroup=each.name, hoverinfo="skip",
                        line=_line(each, found, dark))
         )  # fmt: skip
     if spread and len(each.trials) > 1:
         for level in ("best", "worst"):
             traces.append(
                 go.Scatter(
-                    **_level(lines, level), mode="lines", name=f"{each.name}, {level}", legendgroup=each.name,
+                    **_level(lines, level), mode="lines", name=f"{_shown(each.name)}, {level}", legendgroup=each.name,
                     showlegend=False, hoverinfo="skip", line={"color": own, "width": 1, "dash": "dot"},
                 )
             )  # fmt: skip
     return traces
+
+
+def _shown(name: str) -> str:
+    """A name that a user may have chosen, for Plotly, which takes tags for tags."""
+    return escape(name, quote=False)
 
 
 def _until(trial: Trial, end: int) -> Trial:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import queue
+import re
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -16,10 +17,17 @@ from ecnas_core.search.task import Beat, Figures, Finished, Order, carry_out, fi
 _PATIENCE_S = 10
 _CLOSING_S = 1
 _WORDS = 200
+_ADDRESS = re.compile(r"tcp://[^\s/]+:\d{1,5}")
 
 
 class ClusterMissing(StudyError):
     """There is no cluster to be had."""
+
+
+class InvalidAddress(StudyError):
+    """It is no address of a scheduler."""
+
+    exit_status = 2
 
 
 class Cluster:
@@ -37,8 +45,11 @@ class Cluster:
             address: of the scheduler, as ``tcp://host:8786``.
 
         Raises:
+            InvalidAddress: it is none.
             ClusterMissing: dask.distributed is not installed, or nobody answers at the address.
         """
+        if not _ADDRESS.fullmatch(address):
+            raise InvalidAddress(f"{address[:60]!r} is no address of a Dask scheduler; give it as tcp://host:8786")
         try:
             import distributed
         except ImportError as error:

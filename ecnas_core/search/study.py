@@ -98,8 +98,7 @@ class Plan:
                 raise UnknownAlgorithm(f"there is no algorithm {name!r}; take one of {', '.join(ALGORITHMS)}")
             if count < 1:
                 raise InvalidPlan(f"{count} evaluations given for {name}; give at least 1")
-        if not 1 <= len(self.seeds) <= _MOST_TRIALS:
-            raise InvalidPlan(f"{len(self.seeds)} trials given; give 1 to {_MOST_TRIALS}")
+        _check_trials(len(self.seeds))
         if len(set(self.seeds)) < len(self.seeds):
             raise InvalidPlan("a seed is given twice; each trial needs its own")
         for seed in self.seeds:
@@ -116,7 +115,11 @@ class Plan:
             evaluations: of each trial.
             trials: of each algorithm.
             seed: of the first trial; the others have the next ones.
+
+        Raises:
+            InvalidPlan, UnknownAlgorithm: as of ``Plan``.
         """
+        _check_trials(trials)
         return cls(setting, dict.fromkeys(algorithms, evaluations), tuple(range(seed, seed + trials)))
 
     @property
@@ -260,6 +263,11 @@ def checked_name(name: str) -> str:
 def slug(name: str) -> str:
     """A name in letters, digits and dashes alone."""
     return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40].strip("-") or "study"
+
+
+def _check_trials(count: int) -> None:
+    if not 1 <= count <= _MOST_TRIALS:
+        raise InvalidPlan(f"{count} trials given; give 1 to {_MOST_TRIALS}")
 
 
 def _state(folder: Path, held: bool) -> tuple[State, str | None]:

@@ -156,7 +156,8 @@ def algorithms(found: Results, label: str = "Algorithms") -> list[str]:
     usual = [name for name in names if name in ranked[:SHOWN_AT_FIRST]]
     chosen = usual
     if len(names) > 1:
-        chosen = picked("algorithms", lambda key: st.pills(label, names, selection_mode="multi", key=key), names, usual)
+        chosen = picked("algorithms", lambda key: st.pills(label, names, selection_mode="multi", format_func=html.plain,
+                                                           key=key), names, usual)  # fmt: skip
     return [name for name in names if name in chosen] or ranked[:1]
 
 

@@ -323,6 +323,31 @@ class TestPlane:
         assert told.loc[rests, ["validation_error", "validation_error_high"]].isna().all(axis=None)
 
 
+class TestHostileNames:
+    """Plotly takes tags in a text for tags, a link among them."""
+
+    HOSTILE = '<a href="http://127.0.0.1/">SEMOA</a> & "co"'
+    SHOWN = '&lt;a href="http://127.0.0.1/"&gt;SEMOA&lt;/a&gt; &amp; "co"'
+
+    def test_are_shown_as_they_are(self, study, other, bench, front):
+        named = dataclasses.replace(study, name=self.HOSTILE)
+        both = results(named, [other], bench, true_front(bench, study.plan.setting))
+        names = [each.name for each in both.own]
+        drawn = [
+            figures.plane(both, names, front, OBJECTIVES, False, spread=True).figure,
+            figures.growth(both, names, False, False),
+            figures.reached(both, both.volumes, False),
+            figures.difference(both, *names[:2], OBJECTIVES, False),
+            figures.radar(radar(table_1(both, bench)), names[:2], both.metrics, False),
+        ]
+        for figure in drawn:
+            for each in figure.data:  # groups are not shown
+                each.legendgroup = None
+            text = json.dumps(json.loads(figure.to_json()), ensure_ascii=False).replace('\\"', '"')
+            assert self.SHOWN in text
+            assert "<a href" not in text
+
+
 class TestHypervolume:
     def test_ends_at_the_median(self, found):
         figure = figures.growth(found, ["SEMOA", "RS"], True, False)
@@ -440,6 +465,17 @@ class TestTable1:
         assert head[-1] == "Artefacts"
         names = [line[0].strip() for line in rows]
         assert names[names.index("RS published rk") + 1] == "in the paper"
+        assert names[names.index("RS published rk") + 2] == "RS published r1"
+        apart = rows[names.index("SEMOA published rk") + 2]
+        assert [text.strip() for text in apart] == [
+            "difference",
+            "",
+            "−5.18, +4.82",
+            "−0.0056, −0.0034",
+            "",
+            "+0.02, −0.03",
+            "",
+        ]
         assert rows[names.index("RS published r0")][-1] == "10"
         note = figures.table_note(table)
         assert "Of the 48 numbers that the paper prints" in note

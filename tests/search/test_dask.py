@@ -14,7 +14,7 @@ import pytest
 from distributed import Client, LocalCluster, Worker
 
 from ecnas_core.search import Setting, lab, runner
-from ecnas_core.search.cluster import ClusterMissing
+from ecnas_core.search.cluster import ClusterMissing, InvalidAddress
 from ecnas_core.search.runner import StudyCancelled
 from ecnas_core.search.study import FiguresChanged, Plan
 from ecnas_core.search.task import Figures
@@ -86,8 +86,8 @@ def test_nobody_at_the_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("ecnas_core.search.cluster._PATIENCE_S", 0.5)
     with pytest.raises(ClusterMissing, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         runner.run(PLAN, tmp_path, scheduler="tcp://127.0.0.1:9")
-    with pytest.raises(ClusterMissing, match="no Dask scheduler answers at nowhere"):
-        runner.run(PLAN, tmp_path, scheduler="nowhere://x")
+    with pytest.raises(InvalidAddress, match=r"^'nowhere' is no address of a Dask scheduler; give it as tcp://"):
+        runner.run(PLAN, tmp_path, scheduler="nowhere")
 
 
 def test_dask_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -106,6 +106,13 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Study:
     return runner.run(QUICK, tmp_path_factory.mktemp("quick"), "quick", processes=1)
 
 
+class TestPlans:
+    @pytest.mark.parametrize("trials", [-1, 0, 1001, 10**15])
+    def test_trials_out_of_range_are_told_before_seeds_are_listed(self, trials: int) -> None:
+        with pytest.raises(InvalidPlan, match=f"^{trials} trials given; give 1 to 1000$"):
+            Plan.of(FIVE, ("RS",), 10, trials)
+
+
 class TestResults:
     def test_are_those_of_the_trials_alone(self, quick: Study) -> None:
         assert_as_alone(quick)
