@@ -195,7 +195,7 @@ def _select(bench: Benchmark, task: Task) -> str:
 
 def _multiply_adds(task: Task) -> str:
     scale = (task.image_size / IMAGE_SIZE) ** 2
-    return f"((multiply_adds - {FEATURES * CLASSES}) * {scale!r} + {FEATURES * task.classes})"
+    return f"((multiply_adds - {FEATURES * CLASSES})::double * {scale!r} + {FEATURES * task.classes})"
 
 
 def _measured(bench: Benchmark, source: str, lens: Lens) -> str:
@@ -203,7 +203,7 @@ def _measured(bench: Benchmark, source: str, lens: Lens) -> str:
     found = hardware.measured_on(bench, str(lens.device))
     energies = ("energy_kwh", "gpu_energy_j")
     values = ", ".join(
-        f"('{row.hash}', {', '.join('null' if np.isnan(value) else repr(value) for value in row[2:])})"
+        f"('{row.hash}', {', '.join('null' if np.isnan(value) else f'{value!r}::double' for value in row[2:])})"
         for row in found[["hash", *energies]].itertuples()
     )
     own = [f"coalesce(own_{name} * epochs / {hardware.EPOCHS}, {name}) as {name}" for name in energies]

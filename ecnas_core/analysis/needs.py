@@ -8,6 +8,7 @@ from math import isfinite
 from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
+from ecnas_core.analysis.hardware import OFFICIAL_DEVICES
 from ecnas_core.analysis.preferences import Weights
 from ecnas_core.analysis.view import InvalidView, budget, python_source
 from ecnas_core.benchmark.official import EPOCHS
@@ -234,12 +235,19 @@ def assumptions(task: Task) -> list[str]:
             f"side and {task.classes:,} classes; the benchmark's have {IMAGE_SIZE} and {CLASSES}. No measurement "
             "backs this for other sizes."
         )
+    if task.lens.device is not None:
+        told.append(f"Times are those of {timed_on(task.space)}, whatever the device.")
     if not task.is_benchmark:
         told.append(
             "The accuracy is that on CIFAR-10. That cells come in the same order on other images is an assumption; "
             "train two or three of the list to see."
         )
     return told
+
+
+def timed_on(space: str) -> str:
+    """The hardware whose training times a space has."""
+    return "NAS-Bench-101's hardware (TPUs)" if space == "7V" else OFFICIAL_DEVICES[0]
 
 
 def field_of(quantity: Quantity) -> str:

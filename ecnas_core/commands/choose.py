@@ -151,7 +151,7 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "conflict": None,
         "assumptions": assumptions(view.task),
     }
-    lines = [document["headline"], ""]
+    lines = [document["headline"], f"Counted: {document['scope']}.", ""]
     if found.conflict is None:
         shown = ("hash", "epochs", "validation_accuracy", "energy_kwh", "footprint_kgco2eq_year", "time_h",
                  "trainable_parameters")  # fmt: skip

@@ -26,6 +26,7 @@ from ecnas_core.export import card, onnx
 TEMPLATES = Path(__file__).with_name("templates")
 REQUIREMENTS = "torch\ncarbontracker\npillow\n"
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
+_READABLE = 0o100644
 
 
 class ExportFailed(EcnasError):
@@ -121,7 +122,9 @@ def zipped(contents: Mapping[str, bytes], folder: str) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in contents.items():
-            archive.writestr(zipfile.ZipInfo(f"{folder}/{name}", _FIRST_DATE), content, zipfile.ZIP_DEFLATED)
+            entry = zipfile.ZipInfo(f"{folder}/{name}", _FIRST_DATE)
+            entry.external_attr = _READABLE << 16
+            archive.writestr(entry, content, zipfile.ZIP_DEFLATED)
     return buffer.getvalue()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ecnas_core import __version__
 from ecnas_core.analysis import hardware
-from ecnas_core.analysis.needs import Task, assumptions
+from ecnas_core.analysis.needs import Task, assumptions, timed_on
 from ecnas_core.cells import Cell
 
 LICENCES = (
@@ -52,8 +52,11 @@ def figures(row: Any, task: Task) -> dict[str, dict[str, Any]]:
         task: what it is for.
 
     Returns:
-        By quantity ``value`` (None where unknown), ``unit``, ``provenance``; where it is predicted, ``interval_90``.
+        By quantity ``value`` (None where unknown), ``unit``, ``provenance``; where it is predicted, ``interval_90``;
+        of the accuracy ``repeats``, the trainings it is the mean of, where known.
     """
+    import pandas as pd
+
     sources = {
         "energy_kwh": ("energy_kwh", 1.0, "energy_provenance"),
         "kgco2eq": ("footprint_kgco2eq", 1 / task.trainings, "energy_provenance"),
@@ -68,6 +71,8 @@ def figures(row: Any, task: Task) -> dict[str, dict[str, Any]]:
         found[name] = {"value": value, "unit": unit, "provenance": row[provenance] if value is not None else None} | (
             {"interval_90": [low, high]} if low is not None else {}
         )
+    if pd.notna(row["accuracy_repeats"]):
+        found["validation_accuracy"]["repeats"] = int(row["accuracy_repeats"])
     return found
 
 
@@ -98,7 +103,7 @@ def card(cell: Cell, row: Any, task: Task) -> str:
         f"- Cell `{cell.hash}`: `{cell.to_text()}`",
         f"- {int(row['parameters']):,} trainable parameters, {int(row['multiply_adds']):,} multiply-adds an image",
         f"- {task.classes:,} classes, images of {task.image_size} x {task.image_size} pixels, {task.epochs} epochs of "
-        f"{task.images:,} images, trained {task.trainings:,} times a year",
+        f"{task.images:,} images, trained {'once' if task.trainings == 1 else f'{task.trainings:,} times'} a year",
         "",
         "## What is known of it",
         "",
@@ -107,14 +112,14 @@ def card(cell: Cell, row: Any, task: Task) -> str:
         "| quantity | value | 90 % interval | provenance |",
         "| --- | ---: | --- | --- |",
         *(
-            f"| {label} | {_with_unit(known[key]['value'], unit)} | {_interval(known[key])} | "
-            f"{known[key]['provenance'] or 'unknown'} |"
+            f"| {label} | {_with_unit(known[key]['value'], unit)} | {_interval(known[key])} | {_origin(known[key])} |"
             for key, label, unit in _SHOWN
         ),
         "",
-        f"Energy is {task.lens.describe()}. Device: {device}. Space {task.space}. *measured*: on that device; "
-        "*scaled*: from 4 epochs, linearly; *surrogate*: the energy model published with EC-NAS-Bench; *published*: "
-        "NAS-Bench-101; *predicted*: a model of EC-NAS Explorer, which alone comes with an interval.",
+        f"Energy is {task.lens.describe()}. Device: {device}; time is that of {timed_on(task.space)}. Space "
+        f"{task.space}. *measured*: on these; *scaled*: from 4 epochs, linearly; *surrogate*: the energy model published "
+        "with EC-NAS-Bench; *published*: NAS-Bench-101; *predicted*: a model of EC-NAS Explorer, which alone comes with "
+        "an interval.",
     ]
     if isinstance(row["energy_artefact"], str):
         lines += ["", f"Warning: the surrogate's energy of this cell is an artefact ({row['energy_artefact']})."]
@@ -130,7 +135,8 @@ def card(cell: Cell, row: Any, task: Task) -> str:
         "- `requirements.txt`, `LICENSE`",
         "",
         "After training, put what carbontracker measured and the accuracy of your weights in the place of the figures "
-        "above.",
+        "above. Its total has a PUE of its own in it, without a location the world's mean intensity, and for a CPU "
+        "without readable counters half of a guessed rating: its log names all three.",
         "",
         "## Licence and citation",
         "",
@@ -157,7 +163,8 @@ def _metadata(name: str, known: dict[str, dict[str, Any]], task: Task, device: s
         "metrics: [accuracy]",
     ]
     if emissions["value"] is not None:
-        source = f"Estimate before training: energy by EC-NAS-Bench ({emissions['provenance']}), {task.lens.describe()}"
+        by = "EC-NAS Explorer" if emissions["provenance"] == "predicted" else "EC-NAS-Bench"
+        source = f"Estimate before training: energy by {by} ({emissions['provenance']}), {task.lens.describe()}"
         lines += [
             "co2_eq_emissions:",
             f"  emissions: {_rounded(emissions['value'] * 1000)}",
@@ -191,6 +198,12 @@ def _metadata(name: str, known: dict[str, dict[str, Any]], task: Task, device: s
 
 def _device(task: Task) -> str:
     return task.lens.device or hardware.OFFICIAL_DEVICES[0]
+
+
+def _origin(figure: dict[str, Any]) -> str:
+    repeats = figure.get("repeats")
+    told = f", {'a single training' if repeats == 1 else f'mean of {repeats} trainings'}" if repeats else ""
+    return f"{figure['provenance'] or 'unknown'}{told}"
 
 
 def _rounded(value: float) -> float | None:

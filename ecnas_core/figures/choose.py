@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -63,6 +64,8 @@ SHOWN_SHARE: Final = 0.995
 Ranges = tuple[tuple[float, float], tuple[float, float]]
 _BINS: Final = (120, 90)
 _PLANE_HEIGHT, _SWEEP_HEIGHT = 430, 380
+_LABEL_ABOVE, _LABEL_HEIGHT, _MARGINS = 26, 22, 110
+_MANY = 100_000
 
 
 def amount(quantity: Quantity, value: float | None) -> str:
@@ -74,7 +77,7 @@ def amount(quantity: Quantity, value: float | None) -> str:
     if quantity == "time_h" and value < 1:
         return format_quantity(60 * value, "min")
     if quantity == "parameters":
-        return format_quantity(value / 1e6, "M")
+        return format_quantity(value / 1e6, "M") if value >= _MANY else format_quantity(value, digits=None)
     return format_quantity(value, UNITS[quantity])
 
 
@@ -145,10 +148,15 @@ def gives_up(row: pd.Series, choice: Choice) -> str:
     values, best, cheapest = choice.candidates.values, choice.roles["best"], choice.roles["cheapest"]
     if row["position"] != best:
         points = 100 * (values["accuracy"][best] - row["accuracy"])
-        told.append(f"{format_fixed(points, 2)} points of accuracy to the best that qualifies")
+        lost = "less than 0.01" if points < 0.005 else format_fixed(points, 2)
+        told.append(f"{lost} points of accuracy to the best that qualifies")
     if row["position"] != cheapest:
         times = row["energy_kwh"] / values["energy_kwh"][cheapest]
-        told.append(f"{format_fixed(times, 1)} times the energy of the cheapest that qualifies")
+        told.append(
+            f"{format_fixed(times, 1)} times the energy of the cheapest that qualifies"
+            if times >= 2
+            else f"{format_percent(times - 1, 0 if times >= 1.01 else 1)} more energy than the cheapest that qualifies"
+        )
     return f"{'; '.join(told)}." if told else "Nothing: it is both the best and the cheapest."
 
 
@@ -242,6 +250,7 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
     reference = choice.reference
     add(_points(reference, choice, "most accurate of all", colors.text, 9, dark), reference)
     shortlist = choice.shortlist.iloc[::-1]
+    above = _labels_above(np.log10(1 - shortlist["accuracy"].to_numpy(float)), shown[1])
     for row in range(len(shortlist)):
         cell = shortlist.iloc[[row]]
         roles = [role for role in ROLE_NAMES if role in cell["roles"].item().split(",")]
@@ -255,7 +264,7 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
                 y=np.log10(1 - cell["accuracy"].item()),
                 text=f"<b>{label}</b>",
                 ax=40 if np.log10(cell["energy_kwh"].item()) < sum(shown[0]) / 2 else -40,
-                ay=-26 - 20 * (row % 3),
+                ay=above[row],
                 bgcolor=colors.paper,
                 opacity=0.9,
                 borderpad=2,
@@ -313,13 +322,15 @@ def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
             {"type": "line", "xref": "x", "yref": "paper", "x0": found.now, "x1": found.now, "y0": 0, "y1": 1,
              "line": {"color": SELECTION, "width": 2, "dash": "dot"}}
         )  # fmt: skip
+    energy_axis = axis("Energy", "kWh", log=True)
+    energy_axis["minor"] |= {"dtick": "D2"}  # the panel is low: labels at 1, 2 and 5
     across_axis = axis(title, unit, log=log) | {"range": np.log10(ends).tolist() if log else list(ends)}
     if found.varied is None:
         across_axis |= {"tickformat": ".0%", "title": {"text": title}}
     figure.update_layout(
         **layout(dark, _SWEEP_HEIGHT),
         xaxis=across_axis | {"anchor": "y2"},
-        yaxis=axis("Energy", "kWh", log=True) | {"domain": [0.55, 1]},
+        yaxis=energy_axis | {"domain": [0.55, 1]},
         yaxis2=axis("Accuracy") | {"domain": [0, 0.45], "gridcolor": colors.grid},
         shapes=shapes,
         hovermode="x",
@@ -358,6 +369,21 @@ def _density(energy: np.ndarray, error: np.ndarray, shown: Ranges, dark: bool) -
         hoverinfo="skip",
         name="all cells",
     )
+
+
+def _labels_above(errors: np.ndarray, shown: tuple[float, float]) -> list[float]:
+    """How far above its point each label stands, in pixels (negative), so that none covers another.
+
+    Args:
+        errors: logarithms of the points' errors.
+        shown: those at the lower and the upper end of the picture.
+    """
+    points = (shown[1] - errors) / (shown[1] - shown[0]) * (_PLANE_HEIGHT - _MARGINS)
+    labels = points - _LABEL_ABOVE
+    lowest_first = np.argsort(-points, kind="stable")
+    for below, label in pairwise(lowest_first):
+        labels[label] = min(labels[label], labels[below] - _LABEL_HEIGHT)
+    return [float(distance) for distance in labels - points]
 
 
 def _range(values: np.ndarray) -> tuple[float, float]:

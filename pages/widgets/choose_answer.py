@@ -41,10 +41,12 @@ def conflict(choice: Choice) -> None:
     st.markdown("**What would do**, the least change first")
     offered = [found.nearest, *(each for each in found.alone if each.limits.keys() != found.nearest.limits.keys())]
     for number, relaxation in enumerate(offered):
+        st.markdown(
+            f"{html.plain(figures.relaxed(relaxation.limits))} ({format_percent(relaxation.change, 0)} more room)"
+        )
         st.button(
-            f"{figures.relaxed(relaxation.limits)} ({format_percent(relaxation.change, 0)} more room)",
-            icon=":material/open_in_full:", key=f"choose_relax_{number}", on_click=choose_needs.relax,
-            args=(relaxation.limits,),
+            "Relax to this", icon=":material/open_in_full:", key=f"choose_relax_{number}",
+            on_click=choose_needs.relax, args=(relaxation.limits,),
             help="The least change with which a cell qualifies. Of an accuracy, the error that is allowed grows.",
         )  # fmt: skip
     kept = ", ".join(

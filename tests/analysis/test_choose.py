@@ -303,6 +303,30 @@ class TestDevices:
             assert (rest["energy_provenance"] == "predicted").all()
             assert len(found) == 91
 
+    @pytest.mark.parametrize("name", ["RTX 3060", "RTX 3090"])
+    def test_the_gpu_alone_has_its_own_joules_at_every_budget(self, tmp_path, name):
+        bench = Benchmark.open(tmp_path)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(devices, "SPACES", {"4V": 4})
+            devices.save(bench, name, hardware.measured_on(bench, name))
+        joules = hardware.measured_on(bench, name).set_index("hash")["gpu_energy_j"].dropna()
+        assert len(joules) > 70
+        pool = candidates.load(bench, Task("4V", None, 999_999_937, 508, 99_999, lens=Lens("GPU", device=name)))
+        found = candidates.details(bench, pool, range(len(pool)))
+        assert len(found) == 4 * 91
+        for row in found[found["hash"].isin(joules.index)].itertuples():
+            cell = Cell.from_bits(row.vertices, row.edge_bits, row.ops)
+            images = 999_999_937 / 40_000 * counted(cell, 508, 99_999) / counted(cell, 32, 10)
+            expected = joules[row.hash] / 3.6e6 * row.epochs / 4 * images
+            assert row.energy_kwh == pytest.approx(expected, rel=1e-9)
+
+    def test_times_are_told_to_be_of_the_benchmark_s_hardware(self):
+        assert assumptions(Task()) == []
+        (told,) = assumptions(Task(lens=Lens(device="RTX 3090")))
+        assert "NAS-Bench-101" in told
+        (told,) = assumptions(Task("4V", lens=Lens(device="RTX 3090")))
+        assert "Quadro RTX 6000" in told
+
     def test_one_that_is_not_calibrated_is_named(self, bench):
         with pytest.raises(UnknownDevice, match="calibrate"):
             choose.choose(bench, ChooseView(Task(lens=Lens(device="Abacus"))))

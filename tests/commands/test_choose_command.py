@@ -52,7 +52,8 @@ def test_a_task_of_one_s_own_states_its_assumptions(capsys):
     assert len(found["assumptions"]) == 3
     assert "PUE 1.2" in found["scope"] and "France" in found["scope"]
     assert main(["choose", "--space", "4V"]) == 0
-    assert "All 91 cells qualify" in capsys.readouterr().out.replace("\u202f", " ")
+    out = capsys.readouterr().out.replace("\u202f", " ")
+    assert "All 91 cells qualify" in out and "Counted: facility energy, PUE 1.59; Denmark 2024, 143 gCO2eq/kWh." in out
 
 
 @pytest.mark.parametrize("wrong", [["--min-accuracy", "1.2"], ["--top", "0"], ["--size", "31"], ["--country", "XX"],

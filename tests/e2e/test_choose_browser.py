@@ -23,7 +23,7 @@ def test_limits_move_the_answer_and_the_picture_is_on_the_first_screen(tab, trut
     expect(tab.main.get_by_text(f"{count:,} of 2,532".replace(",", "\u202f"))).to_be_visible()
     tab.type_number("Energy of a training, at most (kWh)", "0.01")
     expect(tab.main.get_by_text("No cell of 5V keeps all limits.")).to_be_visible()
-    tab.page.get_by_role("button", name="more room").first.click()
+    tab.page.get_by_role("button", name="Relax to this").first.click()
     expect(tab.main.get_by_text("by your weights take cell")).to_be_visible()
 
 

@@ -113,6 +113,14 @@ class TestCard:
         assert f"90 % interval {low} to {high}" in self.front_matter(contents)["model-index"][0]["results"][0][
             "metrics"][0]["name"]  # fmt: skip
 
+    def test_the_card_says_whose_times_and_how_many_trainings(self, bench, contents):
+        text = contents["README.md"].decode()
+        assert "| published, mean of 3 trainings |" in text
+        assert "time is that of Quadro RTX 6000" in text and "trained 12 times a year" in text
+        once = bundle.files(bench, SMALL.hash, Task())["README.md"].decode()
+        assert "time is that of NAS-Bench-101's hardware" in once and "trained once a year" in once
+        assert json.loads(contents["spec.json"])["figures"]["validation_accuracy"]["repeats"] == 3
+
     def test_unknown_is_said_and_no_number(self, bench, truth):
         cells = truth.cells()
         digest = cells.loc[cells["accuracy_provenance"] == "predicted", "hash"].iloc[0]
@@ -150,10 +158,46 @@ class TestTraining:
             for number, name in enumerate(("cat", "dog")):
                 (tmp_path / "images" / part / name).mkdir(parents=True)
                 image.new("RGB", (20, 14), (200 * number, 30, 60)).save(tmp_path / "images" / part / name / "a.png")
+                (tmp_path / "images" / part / name / ".DS_Store").write_bytes(b"no image")
         done = run(folder, "--data", str(tmp_path / "images"), "--epochs", "1", "--batch-size", "2", "--untracked",
                    "--out", str(tmp_path / "trained"))  # fmt: skip
         assert done.returncode == 0, done.stderr
         assert (tmp_path / "trained" / "weights.pt").is_file()
+
+    def test_an_image_that_is_none_is_named(self, folder, tmp_path):
+        pytest.importorskip("PIL.Image")
+        (tmp_path / "images" / "train" / "cat").mkdir(parents=True)
+        (tmp_path / "images" / "train" / "cat" / "broken.png").write_bytes(b"no image")
+        done = run(folder, "--data", str(tmp_path / "images"), "--untracked")
+        assert done.returncode == 1
+        assert "broken.png cannot be read" in done.stderr and "Traceback" not in done.stderr
+
+    def test_cifar_10_is_split_as_nas_bench_101_does(self, folder, tmp_path):
+        for number in range(1, 6):
+            with (tmp_path / f"data_batch_{number}.bin").open("wb") as batch:
+                batch.write(bytes([number]) + bytes([1] * 1024 + [2] * 1024 + [3] * 1024))
+                batch.truncate(10_000 * 3073)
+        checked = """
+import sys; sys.path.insert(0, ".")
+import argparse, pathlib
+from train import read
+(images, labels), (held, theirs) = read(argparse.Namespace(synthetic=None, data=pathlib.Path(sys.argv[1])))
+assert images.shape == (40_000, 3, 32, 32) and held.shape == (10_000, 3, 32, 32)
+assert labels.nonzero().flatten().tolist() == [0, 10_000, 20_000, 30_000] and theirs[0] == 5
+assert [images[10_000, channel].unique().tolist() for channel in range(3)] == [[1], [2], [3]]
+"""
+        done = subprocess.run([sys.executable, "-I", "-c", checked, str(tmp_path)], cwd=folder, capture_output=True,
+                              text=True, timeout=120, check=False)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        with (tmp_path / "data_batch_5.bin").open("r+b") as batch:
+            batch.truncate(3073)
+        done = run(folder, "--data", str(tmp_path), "--untracked")
+        assert "does not hold 50,000 images" in done.stderr and "Traceback" not in done.stderr
+
+    @pytest.mark.parametrize("wrong", ["0", "-3", "few"])
+    def test_no_images_are_refused(self, folder, wrong):
+        done = run(folder, "--synthetic", wrong, "--untracked")
+        assert done.returncode == 2 and "invalid natural value" in done.stderr
 
     def test_augmented_images_are_crops_of_the_padded_ones_half_of_them_mirrored(self, folder):
         checked = """
@@ -200,6 +244,7 @@ class TestWriting:
         with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
             assert archive.namelist() == [f"mine/{name}" for name in NAMES]
             assert archive.read("mine/network.py") == contents["network.py"]
+            assert {each.external_attr >> 16 for each in archive.infolist()} == {0o100644}
         assert [each.name for each in tmp_path.iterdir()] == ["mine.zip"]
 
     def test_where_nothing_can_be_written(self, contents, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from ecnas_core import Benchmark
 from ecnas_core.analysis import candidates, choose, sensitivity
 from ecnas_core.analysis.costs import Saving
-from ecnas_core.analysis.needs import ChooseView, Needs, Task
+from ecnas_core.analysis.needs import PRESETS, ChooseView, Needs, Task
 from ecnas_core.figures import choose as figures
 from ecnas_core.figures.theme import FRONT, SELECTION
 
@@ -57,6 +57,15 @@ class TestPlane:
         density = figures.plane(found, front, dark=False).figure.data[0]
         counts = np.nansum(10 ** np.array(density.z, float))
         assert counts == pytest.approx(figures.SHOWN_SHARE * 2532, rel=0.02)
+
+    def test_no_label_covers_another(self, bench):
+        views = [ChooseView(Task("5V"), NEEDS), PRESETS["edge"], PRESETS["course"], ChooseView()]
+        for view in views:
+            here = choose.choose(bench, view)
+            figure = figures.plane(here, candidates.details(bench, here.candidates, here.front), False).figure
+            bottom, top = figure.layout.yaxis.range
+            heights = sorted(note.y * -320 / (top - bottom) + note.ay for note in figure.layout.annotations)
+            assert (np.diff(heights) > 21.9).all()
 
     def test_limits_close_off_what_breaks_them(self, found, front):
         energy, error = figures.plane(found, front, dark=True).figure.layout.shapes
@@ -134,6 +143,11 @@ class TestWords:
         assert figures.gives_up(cheapest, found).startswith(f"{points:.2f} points of accuracy")
         times = best["energy_kwh"] / cheapest["energy_kwh"]
         assert figures.gives_up(best, found).startswith(f"{times:.1f} times the energy")
+        little = best.copy()
+        little["energy_kwh"] = 1.04 * cheapest["energy_kwh"]
+        assert plain(figures.gives_up(little, found)) == "4 % more energy than the cheapest that qualifies."
+        little["position"], little["accuracy"] = -1, best["accuracy"] - 0.00001
+        assert figures.gives_up(little, found).startswith("less than 0.01 points of accuracy")
 
     def test_how_sure(self, bench, found):
         assert "single training" in figures.how_sure(found.shortlist.iloc[0], found) or "mean of" in figures.how_sure(
@@ -167,6 +181,7 @@ class TestWords:
     @pytest.mark.parametrize(
         ("quantity", "value", "told"),
         [("time_h", 0.5, "30.0 min"), ("time_h", 2.0, "2.00 h"), ("parameters", 1_225_226, "1.23 M"),
+         ("parameters", 1000, "1 000"),
          ("accuracy", 0.94176, "0.9418"), ("energy_kwh", float("nan"), "–")],
     )  # fmt: skip
     def test_amounts(self, quantity, value, told):
