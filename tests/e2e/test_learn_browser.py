@@ -129,6 +129,15 @@ class TestHome:
         assert tab.params == {}
         tab.screenshot("home")
 
+    def test_the_picture_follows_the_theme(self, tab):
+        tab.open("/")
+        for scheme, ink in (("dark", "#E2E8EE"), ("light", "#1B2530")):
+            tab.page.emulate_media(color_scheme=scheme)
+            tab.page.wait_for_function(
+                "ink => document.querySelector('.st-key-home_picture .js-plotly-plot')?._fullLayout?.font?.color === ink",
+                arg=ink,
+            )
+
     def test_its_ways_lead_on(self, tab):
         tab.open("/")
         tab.main.get_by_role("link", name="Teach").click()
