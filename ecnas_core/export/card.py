@@ -117,9 +117,9 @@ def card(cell: Cell, row: Any, task: Task) -> str:
         ),
         "",
         f"Energy is {task.lens.describe()}. Device: {device}; time is that of {timed_on(task.space)}. Space "
-        f"{task.space}. *measured*: on these; *scaled*: from 4 epochs, linearly; *surrogate*: the energy model published "
-        "with EC-NAS-Bench; *published*: NAS-Bench-101; *predicted*: a model of EC-NAS Explorer, which alone comes with "
-        "an interval.",
+        f"{task.space}. *measured*: on these; *scaled*: from 4 epochs, linearly; *surrogate*: the energy model "
+        "published with EC-NAS-Bench; *published*: NAS-Bench-101; *predicted*: a model of EC-NAS Explorer, which alone "
+        "comes with an interval.",
     ]
     if isinstance(row["energy_artefact"], str):
         lines += ["", f"Warning: the surrogate's energy of this cell is an artefact ({row['energy_artefact']})."]
