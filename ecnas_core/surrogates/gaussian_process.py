@@ -63,6 +63,12 @@ class GaussianProcess:
         deviation = np.sqrt(np.maximum(self.variance - explained, 0) + self.noise)
         return mean[of_input.ravel()], deviation[of_input.ravel()]
 
+    def middle(self, inputs: Floats) -> Floats:
+        """The means alone, as ``predict`` gives them, which takes much less than the deviations do."""
+        rows, of_input = np.unique(inputs, axis=0, return_inverse=True)
+        mean: Floats = self.mean + self._correlate(rows, self.inputs) @ self._solved
+        return mean[of_input.ravel()]
+
     def given(self, inputs: Floats, values: Floats) -> GaussianProcess:
         """The same process, its scales and variances kept, that knows other values.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import csv
+import codecs
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ LARGEST = 1e100
 EXAMPLE = "4V on four GPUs"
 EXAMPLE_TARGET, EXAMPLE_UNIT = "energy_wh_titan_xp", "Wh"
 _SHOWN = 40
+_NO_TEXT = "the file is no text in UTF-8; save it as “CSV UTF-8”"
 _EXAMPLE_COSTS = ("depth", "trainable_parameters", "multiply_adds", "memory_traffic_bytes")
 
 
@@ -101,12 +102,19 @@ class Encoder:
         """The inputs, shape (rows, d).
 
         Raises:
-            UnusableTable: a column is missing, of another kind, without a value, or has a level that is not known.
+            UnusableTable: a column is missing, of another kind, without a value, or has a level that is not known; or
+                they make more than ``MOST_VALUES`` numbers.
         """
         missing = [name for name in self.levels if name not in table.column_names]
         if missing:
             raise UnusableTable(
                 f"the table has no column {_quoted(missing[0])}, which the model was trained on; add it"
+            )
+        width = sum(map(len, self.columns.values()))
+        if table.num_rows * width > MOST_VALUES:
+            raise UnusableTable(
+                f"{table.num_rows} rows of the chosen columns are {width} numbers each, a text being one for each "
+                f"that its column holds: more than {MOST_VALUES // 1_000_000} million; leave out rows or texts"
             )
         return np.column_stack([self._column(table, name) for name in self.levels])
 
@@ -173,7 +181,7 @@ def read(name: str, content: BinaryIO, size: int) -> pa.Table:
         )
     try:
         table = _csv(content) if ending == ".csv" else _parquet(content)
-    except (pa.ArrowException, OSError, UnicodeDecodeError, csv.Error) as error:
+    except (pa.ArrowException, OSError) as error:
         reason = (str(error).splitlines() or ["damaged"])[0]
         raise UnusableTable(f"the file is no readable {ending[1:].upper()} ({reason[:200]}); export it anew") from error
     names = table.column_names
@@ -266,10 +274,15 @@ def example(bench: Benchmark) -> pa.Table:
 def _csv(content: BinaryIO) -> pa.Table:
     first = content.readline(1 << 16)
     content.seek(0)
-    header = first.decode("utf-8")
-    delimiter = max(",;\t", key=header.count)
-    options = pyarrow.csv.ParseOptions(delimiter=delimiter)
-    return pyarrow.csv.read_csv(content, parse_options=options)
+    delimiter = max(",;\t", key=lambda each: first.count(each.encode()))
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(first)
+        table = pyarrow.csv.read_csv(content, parse_options=pyarrow.csv.ParseOptions(delimiter=delimiter))
+    except UnicodeDecodeError as error:
+        raise UnusableTable(_NO_TEXT) from error
+    if pa.binary() in table.schema.types:
+        raise UnusableTable(_NO_TEXT)
+    return table
 
 
 def _parquet(content: BinaryIO) -> pa.Table:
@@ -310,7 +323,7 @@ def _examined(name: str, values: pa.ChunkedArray) -> Column:
     elif len(levels) > MOST_LEVELS:
         why = (
             f"it holds {len(levels)} different texts, such as {_quoted(levels[0])}: more than {MOST_LEVELS} are no "
-            "categories; if they are numbers, correct those that are not"
+            "categories; if they are numbers, correct those that are not, and write 0.5, not 0,5"
         )
     return Column(name, "unusable" if why else "categorical", why, sum(text is None for text in texts), False)
 

@@ -74,7 +74,10 @@ class TestReading:
             ("a,b\n", "x.csv", "no rows"),
             ("a,b\n1,2,3\n", "x.csv", "no readable CSV"),
             ("a,a\n1,2\n", "x.csv", "two columns are called 'a'"),
-            (b"\xff\xfe\x00a", "x.csv", "no readable CSV"),
+            (b"\xff\xfe\x00a", "x.csv", "no text in UTF-8"),
+            ("größe,b\n1,2\n".encode("latin1"), "x.csv", "no text in UTF-8; save it as"),
+            ("a,b\nä,2\n".encode("latin1"), "x.csv", "no text in UTF-8; save it as"),
+            ("a,b\n1,2\n".encode("utf-16"), "x.csv", "no text in UTF-8; save it as"),
             (b"PAR1 not really", "x.parquet", "no readable PARQUET"),
             ("a,b\n1,2\n", "x.parquet", "no readable PARQUET"),
             (",".join(f"c{n}" for n in range(600)) + "\n" + ",".join("1" * 600), "x.csv", "600 columns"),
@@ -83,6 +86,10 @@ class TestReading:
     def test_bad_files_get_a_clear_answer(self, content, name, said):
         with pytest.raises(UnusableTable, match=said):
             read(content, name)
+
+    def test_a_long_line_of_names_may_be_cut_anywhere(self):
+        names = [f"{n}{'ä' * 400}" for n in range(200)]
+        assert read(";".join(names) + "\n" + ";".join("1" * 200) + "\n").column_names == names
 
     def test_200_mb_are_refused_unread(self):
         with pytest.raises(UnusableTable, match="200 MB, more than 100"):
@@ -121,6 +128,11 @@ class TestColumns:
         assert "3 in every row" in found["constant"].why
         assert found["number"].positive
         assert not found["flag"].positive
+
+    def test_decimal_commas_are_told(self):
+        table = read("a;b\n" + "".join(f"{n};0,{n + 100}\n" for n in range(60)))
+        [_, found] = own_table.columns(table)
+        assert "write 0.5, not 0,5" in found.why
 
     def test_numbers_with_a_word_among_them_are_told(self):
         table = read("a,b\n" + "".join(f"{n},{n}\n" for n in range(60)) + "60,n/a (broken)\n")
@@ -238,6 +250,28 @@ class TestEdges:
         outcome = own_space.carry_out(space, SPEC)
         assert outcome.model.rows == 100
         assert outcome.notes == ("Of 160 rows 100 are learned from, drawn at random.",)
+
+    def test_columns_of_many_texts_are_refused_before_they_fill_the_memory(self, space, monkeypatch):
+        monkeypatch.setattr(own_table, "MOST_VALUES", ROWS * 4)
+        own_table.prepare(space, SPEC)
+        monkeypatch.setattr(own_table, "MOST_VALUES", ROWS * 4 - 1)
+        with pytest.raises(UnusableTable, match="are 4 numbers each"):
+            own_table.prepare(space, SPEC)
+
+    @pytest.mark.parametrize("model", ["best", "paper"])
+    def test_predictions_without_intervals_are_the_same(self, space, outcomes, model):
+        fitted = outcomes[model].model
+        inputs = fitted.encoder.encode(space)
+        assert fitted.expect(inputs) == pytest.approx(fitted.answer(inputs)["predicted"].to_numpy(), rel=1e-12)
+
+    @pytest.mark.parametrize("part", ["intervals", "importances"])
+    def test_it_can_be_stopped_where_no_loss_is_told(self, space, monkeypatch, part):
+        """Asked for the first time after the last step of the fit."""
+        if part == "importances":
+            monkeypatch.setattr(own_space, "_unseen_errors", lambda *_: np.ones(ROWS))
+        asked = iter([False] * own_space.gaussian_process.STEPS)
+        with pytest.raises(TrainingCancelled):
+            own_space.carry_out(space, SPEC, cancel=lambda: next(asked, True))
 
     def test_it_can_be_stopped(self, space):
         with pytest.raises(TrainingCancelled):
