@@ -48,10 +48,15 @@ def read(path: Path, *needed: str) -> pd.DataFrame:
         needed: columns that it must have.
 
     Raises:
-        UnusableCells: it cannot be read, lacks a column, has no rows or a hash that is none.
+        UnusableCells: it cannot be read, lacks a column, has no rows, a hash that is none, or epochs that are no
+            numbers.
     """
+    import pandas as pd
+
     try:
         frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    except FileNotFoundError as error:
+        raise UnusableCells(f"{path}: there is no such file; name another one") from error
     except (OSError, pa.ArrowException) as error:
         reason = (str(error).splitlines() or ["damaged"])[0]
         raise UnusableCells(f"{path}: is no readable Parquet file ({reason}); name another one") from error
@@ -62,6 +67,8 @@ def read(path: Path, *needed: str) -> pd.DataFrame:
         raise UnusableCells(f"{path}: holds no cells; give at least one")
     if not frame["hash"].map(lambda digest: isinstance(digest, str)).all():
         raise UnusableCells(f"{path}: the column 'hash' must hold 32 hexadecimal digits in every row; correct it")
+    if "epochs" in frame.columns and not pd.api.types.is_numeric_dtype(frame["epochs"]):
+        raise UnusableCells(f"{path}: the column 'epochs' must hold numbers (4, 12, 36 or 108); correct it")
     return frame
 
 
