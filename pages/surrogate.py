@@ -11,7 +11,6 @@ import streamlit as st
 from ecnas_core.analysis import footprint
 from ecnas_core.analysis.view import InvalidView
 from ecnas_core.benchmark import EPOCHS
-from ecnas_core.benchmark.store import check_epochs
 from ecnas_core.cells import Cell, Draft, History
 from ecnas_core.surrogates.experiment import QUANTITIES, Quantity
 from pages.widgets import page, session, surrogate_cell, surrogate_own, surrogate_quality, surrogate_runs
@@ -71,9 +70,10 @@ class SurrogateView:
         if quantity not in QUANTITIES:
             raise InvalidView(f"nothing is called {quantity[:20]!r} here; take one of {', '.join(QUANTITIES)}")
         epochs = params.get("epochs", str(default.epochs))
-        if not epochs.isdecimal():
-            raise InvalidView(f"epochs={epochs[:20]!r} is no number; take one of {', '.join(map(str, EPOCHS))}")
-        check_epochs(int(epochs))
+        if epochs not in map(str, EPOCHS):
+            raise InvalidView(
+                f"there is no budget of {epochs[:20]!r} epochs; take one of {', '.join(map(str, EPOCHS))}"
+            )
         draft = read(params["draw"]) if "draw" in params else None
         return cls(section, quantity, params.get("model", default.model), int(epochs), draft, params.get("own"))
 

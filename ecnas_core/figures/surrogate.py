@@ -106,8 +106,11 @@ def headline(found: pd.Series, shown: Shown, what: str) -> str:
     error = f"is on average {format_quantity(found['mae'], shown.unit, 2)} off"
     if shown.complement:
         error = f"is within {format_fixed(found['median_error'], 4)} for half of them"
+    begin = f"Of {what}, none of which the model has seen, it"
+    if np.isnan(found["tau"]):
+        return f"{begin} {error}; in what order it puts them cannot be told, as all are found or predicted alike."
     return (
-        f"Of {what}, none of which the model has seen, it puts {format_percent((1 + found['tau']) / 2)} of all pairs "
+        f"{begin} puts {format_percent((1 + found['tau']) / 2)} of all pairs "
         f"in the right order (Kendall's τ {found['tau']:.3f}) and {error}."
     )
 
@@ -267,7 +270,7 @@ def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[st
     names = [words.get(name, escape(name[:_LONGEST])) for name in by.index]
     figure = go.Figure(
         go.Bar(
-            x=by["mean"], y=names, orientation="h", marker={"color": EXTREMES},
+            x=by["mean"], y=list(range(len(by))), orientation="h", marker={"color": EXTREMES},
             error_x={"type": "data", "array": by["std"].fillna(0), "color": palette(dark).text, "thickness": 1,
                      "width": 3},
             text=[f"{name}: {escape(shown.told(row.mean_))} ± {escape(shown.told(row.std_))}" for name, row in
@@ -278,7 +281,7 @@ def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[st
     figure.update_layout(
         layout(dark, max(150, 90 + 24 * len(by))),
         xaxis=shown.axis("Increase of the mean absolute error"),
-        yaxis={"ticks": "", "showline": False},
+        yaxis={"ticks": "", "showline": False, "tickvals": list(range(len(by))), "ticktext": names},
         bargap=0.35,
         margin={"l": 8, "r": 12, "t": 8, "b": 44},
     )

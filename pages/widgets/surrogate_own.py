@@ -97,8 +97,9 @@ def _choose(name: str, table: pa.Table, at_work: Run | None) -> None:
     usable = own_table.names(found, "numeric", "categorical")
     st.markdown(f"**{html.plain(name)}**: {format_quantity(table.num_rows, digits=None)} rows, {len(found)} columns, "
                 f"{len(usable)} of them usable")  # fmt: skip
-    _unusable(found)
-    if not numeric or len(usable) < 2:
+    hindered = not numeric or len(usable) < 2
+    _unusable(found, hindered)
+    if hindered:
         st.error("A target that is a number and at least one other usable column are needed.", icon=":material/error:")
         return
     target, unit, features = _defaults(name, found, numeric, usable)
@@ -138,11 +139,12 @@ def _defaults(name: str, found: list[Column], numeric: list[str], usable: list[s
     return numeric[-1], "", [each for each in usable if each != numeric[-1]]
 
 
-def _unusable(found: list[Column]) -> None:
+def _unusable(found: list[Column], hindered: bool) -> None:
     wrong = [each for each in found if each.kind == "unusable"]
     gaps = [each for each in found if each.kind != "unusable" and each.missing]
     if wrong:
-        with st.expander(f"{len(wrong)} column{'s' * (len(wrong) > 1)} cannot be used", icon=":material/info:"):
+        with st.expander(f"{len(wrong)} column{'s' * (len(wrong) > 1)} cannot be used", icon=":material/info:",
+                         expanded=hindered):  # fmt: skip
             st.markdown("\n".join(f"- {html.code(each.name)}: {html.plain(each.why)}" for each in wrong))
     if gaps:
         told = ", ".join(f"{html.code(each.name)} in {each.missing}" for each in gaps[:8])
@@ -167,7 +169,9 @@ def _result(run: Run, at_work: Run | None) -> None:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return
     told = pd.Series(own_space.figures(held_out) | {"judged": len(held_out)})
-    shown = Shown(spec.target[:40], spec.unit, logarithmic=bool((held_out[["value", "predicted"]] > 0).all(axis=None)))
+    shown = Shown(
+        spec.target[:40], spec.unit, logarithmic=bool((held_out[["value", "predicted", "low"]] > 0).all(axis=None))
+    )
     st.divider()
     headline = figures.headline(told, shown, f"{len(held_out)} rows")
     st.markdown(f"**{html.plain(headline)}**")
@@ -243,7 +247,11 @@ def _predict(run_id: str) -> None:
 
 
 def _predicted(run: Run) -> None:
-    frame = run.frame(runs.PREDICTIONS)
+    try:
+        frame = run.frame(runs.PREDICTIONS)
+    except EcnasError as error:
+        st.error(html.sentence(str(error)), icon=":material/error:")
+        return
     st.markdown(f"Predictions of {html.code(run.request.name)}: {format_quantity(len(frame), digits=None)} rows")
     st.dataframe(frame.iloc[:100, ::-1], hide_index=True, height=200, key=f"surrogate_predictions_{run.id}")
     with st.container(horizontal=True, gap="small"):

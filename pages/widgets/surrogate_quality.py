@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from ecnas_core.benchmark import EPOCHS
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import surrogate as figures
 from ecnas_core.figures.surrogate import QUANTITIES, Shown
@@ -75,7 +76,10 @@ def controls() -> tuple[Quantity, str, int]:
         shown = st.selectbox("Model", list(offered), format_func=offered.get, key="surrogate_shown", width=320)
         epochs = 4
         if quantity != "energy_kwh":
-            budgets = sorted(_held_out(quantity, shown)["epochs"].unique().tolist())
+            try:
+                budgets = sorted(_held_out(quantity, shown)["epochs"].unique().tolist())
+            except EcnasError:  # ``show`` tells it
+                return quantity, shown, EPOCHS[-1]
             if state.get("surrogate_epochs") not in budgets:
                 state.surrogate_epochs = budgets[-1]
             epochs = budgets[-1]

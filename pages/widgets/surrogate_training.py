@@ -127,8 +127,12 @@ def open_run(run: Run) -> None:
 
 def curve(run_id: str) -> None:
     """Show the learning curve that a run has computed."""
-    run = runs.find(run_id, bench().data)
-    frame = run.frame(runs.CURVE)
+    try:
+        run = runs.find(run_id, bench().data)
+        frame = run.frame(runs.CURVE)
+    except EcnasError as error:
+        st.error(html.sentence(str(error)), icon=":material/error:")
+        return
     figure = figures.learning_curve(frame, "Wh", dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-own-curve"), key="surrogate_own_curve",
                     alt="Learning curve that was computed here")  # fmt: skip

@@ -84,7 +84,7 @@ class TestScatter:
         bars = figures.importances(
             pd.DataFrame({"feature": ["<i>x</i>"], "repeat": [0], "increase": [1.0]}), shown, False, {}
         )
-        assert bars.data[0].y == ("&lt;i&gt;x&lt;/i&gt;",)
+        assert bars.layout.yaxis.ticktext == ("&lt;i&gt;x&lt;/i&gt;",)
 
 
 def test_the_curve_is_mean_and_range_over_draws():
@@ -113,9 +113,18 @@ def test_importances_rise_and_are_in_the_unit():
     found = pd.DataFrame(
         {"feature": ["forks", "n_conv3x3"] * 2, "repeat": [0, 0, 1, 1], "increase": [0.001, 0.004, 0.001, 0.006]}
     )
-    [bars] = figures.importances(found, ENERGY, dark=False).data
-    assert bars.y == ("vertices that fork", "3×3 convolutions")
-    np.testing.assert_allclose(bars.x, [1, 5])
+    figure = figures.importances(found, ENERGY, dark=False)
+    assert figure.layout.yaxis.ticktext == ("vertices that fork", "3×3 convolutions")
+    np.testing.assert_allclose(figure.data[0].x, [1, 5])
+
+
+def test_each_feature_has_a_bar_whatever_it_is_called():
+    """Numbers, and names that are cut to the same words."""
+    names = ["2019", "1", f"{'a' * 60} first", f"{'a' * 60} second"]
+    found = pd.DataFrame({"feature": names, "repeat": 0, "increase": [1.0, 2.0, 3.0, 4.0]})
+    figure = figures.importances(found, Shown("target", ""), False, {})
+    assert list(figure.data[0].y) == list(figure.layout.yaxis.tickvals) == [0, 1, 2, 3]
+    assert figure.layout.yaxis.ticktext[:2] == ("2019", "1")
 
 
 class TestLosses:
@@ -132,6 +141,13 @@ class TestLosses:
     def test_how_far_it_is(self):
         assert figures.progress([]) == ("Starting", 0.0)
         assert figures.progress([Epoch("energy", 10, 40, 1.0)]) == ("energy: 10 of 40", 0.25)
+
+
+def test_the_headline_of_values_that_are_all_alike_has_no_order():
+    told = pd.Series({"tau": np.nan, "mae": 0.5, "median_error": 0.1, "judged": 16})
+    said = figures.headline(told, Shown("target", "J"), "16 rows")
+    assert "is on average 0.50\u00a0J off; in what order it puts them cannot be told" in said
+    assert "nan" not in said
 
 
 def test_the_headline_says_the_share_of_pairs_and_the_error():

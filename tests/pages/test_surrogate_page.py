@@ -157,8 +157,27 @@ class TestHowGood:
         page = open_page("surrogate", model="1-a").works()
         assert "train again" in page.texts("error")[0]
 
+    def test_a_damaged_result_of_accuracies_is_told(self, open_page, data):
+        (trained(data, wanted=Experiment("accuracy")) / "held_out.parquet").write_text("no")
+        page = open_page("surrogate", quantity="validation_accuracy", model="1-a").works()
+        assert "train again" in page.texts("error")[0]
+
+    def test_a_damaged_learning_curve_is_told(self, open_page, data):
+        folder = made_up(data, Curve("paper"), "1-c", {"event": "ended", "state": "done"})
+        (folder / "learning_curve.parquet").write_text("no")
+        page = open_page("surrogate", section="train").press("surrogate_open_1-c").works()
+        assert "train again" in page.texts("error")[0]
+
     @pytest.mark.parametrize(
-        "params", [{"section": "lunch"}, {"quantity": "colour"}, {"epochs": "5"}, {"epochs": "x"}, {"draw": "nothing"}]
+        "params",
+        [
+            {"section": "lunch"},
+            {"quantity": "colour"},
+            {"epochs": "5"},
+            {"epochs": "x"},
+            {"epochs": "9" * 5_000},
+            {"draw": "nothing"},
+        ],
     )
     def test_a_broken_link_shows_the_default(self, open_page, data, params):
         page = open_page("surrogate", **params).works()
