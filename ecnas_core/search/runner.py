@@ -9,8 +9,10 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
+from operator import index
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from ecnas_core.benchmark import background
 from ecnas_core.benchmark.layout import BUNDLED
@@ -20,9 +22,13 @@ from ecnas_core.search.pool import Message, Pool
 from ecnas_core.search.study import FiguresChanged, Plan, State, Study, StudyError, Task, UnknownStudy
 from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, trial_schema
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _CREATING = ".lock"
 _LOG = "log"
 _TELL_EVERY_S = 0.2
+_SILENT = Beat(0, 0, 0, 0.0, (), (), (), (), 0.0)
 
 
 class NameTaken(StudyError):
@@ -217,13 +223,9 @@ def find(name: str, data: Path) -> Study:
 
 def progress(study: Study) -> StudyProgress:
     """How far a study is, whether or not it still runs; quick, for pages that look again and again."""
-    told: dict[Task, Mapping[str, Any]] = {}
-    for task in study.plan.tasks:
-        document = _document(_progress_path(study.folder, task))
-        if document is not None:
-            told[task] = document
+    told = {task: _beat(_document(_progress_path(study.folder, task))) for task in study.plan.tasks}
     figures = _document(study.folder / studies_.FIGURES)
-    return StudyProgress(_figures(figures), tuple(_trial(study, task, told.get(task)) for task in study.plan.tasks))
+    return StudyProgress(_figures(figures), tuple(_trial(study, task, told[task]) for task in study.plan.tasks))
 
 
 def carry_out(
@@ -308,7 +310,7 @@ def naming(data: Path) -> Iterator[None]:
 
 
 def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
-    """What the file of a trial tells about it, without reading its rows.
+    """What the file of a trial tells about it.
 
     Args:
         path: the file.
@@ -323,10 +325,10 @@ def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
         StudyError: it is no file of that trial, and why.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     try:
-        schema = pq.read_schema(path)
+        status = path.stat()
+        schema = _schema(path, (status.st_mtime_ns, status.st_size, status.st_ino))
         told: dict[str, Any] = json.loads((schema.metadata or {}).get(METADATA, b"null"))
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -336,6 +338,14 @@ def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
     if not schema.remove_metadata().equals(trial_schema(study.plan.setting)):
         raise StudyError(f"{path} has not the columns of a trial; take it out and resume the study")
     return told
+
+
+@lru_cache(maxsize=4096)
+def _schema(path: Path, stamp: tuple[int, ...]) -> pa.Schema:
+    """The schema of a Parquet file all of whose rows can be read; ``stamp`` changes with the file."""
+    import pyarrow.parquet as pq
+
+    return pq.read_table(path).schema
 
 
 def _carry_out(
@@ -427,36 +437,57 @@ class _Board:
             )
 
 
-def _trial(study: Study, task: Task, told: Mapping[str, Any] | None) -> TrialProgress:
+def _trial(study: Study, task: Task, told: Beat | None) -> TrialProgress:
     state: Literal["waiting", "running", "finished"] = "waiting"
     if study.files[task].is_file():
         state = "finished"
     elif told is not None and study.running:
         state = "running"
-    told = told if told is not None and state != "waiting" else {}
+    beat = told if told is not None and state != "waiting" else _SILENT
     return TrialProgress(
+        **{each.name: getattr(beat, each.name) for each in fields(Beat)},
         task=task,
         trial=study.plan.seeds.index(task.seed),
         state=state,
         planned=study.plan.evaluations[task.algorithm],
-        generation=told.get("generation", 0),
-        asked=told.get("asked", 0),
-        evaluations=told.get("evaluations", 0),
-        hypervolume=told.get("hypervolume", 0.0),
-        rises=tuple((count, reached) for count, reached in told.get("rises", ())),
-        values=tuple(map(tuple, told.get("values", ()))),
-        hashes=tuple(told.get("hashes", ())),
-        epochs=tuple(told.get("epochs", ())),
-        seconds=told.get("seconds", 0.0),
     )
 
 
-def _figures(document: Mapping[str, Any] | None) -> Figures | None:
-    known = {field.name for field in fields(Figures)}
-    if document is None or not known <= document.keys():
+def _beat(document: Mapping[str, Any] | None) -> Beat | None:
+    """How far a trial told that it is; None if it told nothing, or its file is damaged."""
+    if document is None:
         return None
-    values = {name: document[name] for name in known}
-    return Figures(**{**values, "reference": tuple(values["reference"])})
+    try:
+        return Beat(
+            index(document["generation"]),
+            index(document["asked"]),
+            index(document["evaluations"]),
+            float(document["hypervolume"]),
+            tuple((index(count), float(reached)) for count, reached in document["rises"]),
+            tuple(tuple(map(float, point)) for point in document["values"]),
+            tuple(map(str, document["hashes"])),
+            tuple(map(index, document["epochs"])),
+            float(document["seconds"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _figures(document: Mapping[str, Any] | None) -> Figures | None:
+    """What a problem is measured by; None if nobody told, or the file is damaged."""
+    if document is None:
+        return None
+    try:
+        return Figures(
+            str(document["fingerprint"]),
+            tuple(map(float, document["reference"])),
+            float(document["hypervolume"]),
+            index(document["front"]),
+            index(document["feasible"]),
+            index(document["size"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _progress_path(folder: Path, task: Task) -> Path:
@@ -467,7 +498,7 @@ def _document(path: Path) -> dict[str, Any] | None:
     """What a file of this module tells; None if there is none, or it is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 

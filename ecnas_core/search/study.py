@@ -14,6 +14,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
+from operator import index
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
@@ -36,6 +37,7 @@ _ID = re.compile(r"[a-z0-9-]{1,60}")
 _LONGEST_NAME = 80
 _MOST_TRIALS = 1000
 _LARGEST_SEED = 2**31 - 1
+_LATEST_S = 2**33  # the year 2242
 
 
 class StudyError(EcnasError):
@@ -149,7 +151,7 @@ class Plan:
         try:
             setting = dict(document["setting"])
             bounds = tuple(
-                (str(key), -math.inf if least is None else least, math.inf if most is None else most)
+                (str(key), -math.inf if least is None else float(least), math.inf if most is None else float(most))
                 for key, least, most in setting["bounds"]
             )
             setting |= {
@@ -157,7 +159,8 @@ class Plan:
                 "bounds": bounds,
                 "lens": Lens(**setting["lens"]),
             }
-            return cls(Setting(**setting), dict(document["evaluations"]), tuple(document["seeds"]))
+            evaluations = {name: index(count) for name, count in document["evaluations"].items()}
+            return cls(Setting(**setting), evaluations, tuple(map(index, document["seeds"])))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidPlan(f"no plan of a study ({error!r})") from error
 
@@ -219,17 +222,21 @@ def read(folder: Path) -> Study:
         UnknownStudy: there is none.
         StudyError: its file cannot be read.
     """
-    held = background.is_held(folder / LOCK)  # before the rest, so that one that ends in between is not taken for dead
     path = folder / _STUDY
     try:
+        held = background.is_held(
+            folder / LOCK
+        )  # before the rest, so that one that ends meanwhile is not taken for dead
         document = json.loads(path.read_text(encoding="utf-8"))
         name, created = str(document["name"]), float(document["created"])
+        if not 0 <= created <= _LATEST_S:
+            raise ValueError(f"it was created at {created:g} s")
         plan = Plan.from_document(document["plan"])
     except (FileNotFoundError, NotADirectoryError):
         raise UnknownStudy(
             f"there is no study {folder.name[:60]!r} in {folder.parent}; look at those there are"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, EcnasError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, EcnasError) as error:
         raise StudyError(f"{path} cannot be read as a study ({error}); repair it or take the folder out") from error
     data = folder.parent.parent
     state, error_told = _state(folder, held)

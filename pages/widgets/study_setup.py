@@ -25,6 +25,7 @@ from pages.widgets.session import bench
 ALL_BUDGETS = 0
 LEAST_OBJECTIVES, MOST_OBJECTIVES = 2, 3
 MOST_TRIALS, MOST_EVALUATIONS = 100, 100_000
+LARGEST_SEED = 2**31 - 1 - MOST_TRIALS
 WATTS = 15.0
 STUDIES_TIMED = 6
 SENTENCES = {
@@ -126,8 +127,14 @@ class SetUp:
         found = replace(default, **given)
         if not set(found.algorithms) <= set(OFFERED):
             raise InvalidPlan(f"the page Search has {', '.join(OFFERED)}; take some of them")
-        if not 1 <= found.trials <= MOST_TRIALS or not 1 <= found.evaluations <= MOST_EVALUATIONS:
+        own = dict(found.own)
+        if not own.keys() <= set(OFFERED):
+            raise InvalidPlan(f"own={params['own'][:20]!r} names no algorithm of the page Search")
+        counts = (found.evaluations, *own.values())
+        if not 1 <= found.trials <= MOST_TRIALS or not all(1 <= count <= MOST_EVALUATIONS for count in counts):
             raise InvalidPlan(f"give 1 to {MOST_TRIALS} trials of 1 to {MOST_EVALUATIONS} evaluations")
+        if found.seed > LARGEST_SEED:
+            raise InvalidPlan(f"the seed {found.seed} is out of range; take 0 to {LARGEST_SEED}")
         found.plan(Lens())
         return found
 
@@ -396,7 +403,7 @@ def _choices(setup: SetUp) -> None:
             st.number_input("Trials", 1, MOST_TRIALS, step=1, key="search_trials", width=92,
                             help="How often each algorithm starts afresh, with another seed: chance shows in their "
                             "spread.")  # fmt: skip
-            st.number_input("Seed", 0, 2**31 - 1 - MOST_TRIALS, step=1, key="search_seed", width=92,
+            st.number_input("Seed", 0, LARGEST_SEED, step=1, key="search_seed", width=92,
                             help="Of the first trial; the others have the next ones. The same seed gives the same "
                             "search.")  # fmt: skip
             with st.popover("By algorithm", icon=":material/tune:"):

@@ -181,7 +181,8 @@ class TestSetUp:
         "wrong",
         [{"algorithms": "XYZ"}, {"algorithms": "RE"}, {"space": "6V"}, {"objectives": "energy"}, {"epochs": "5"},
          {"evaluations": "many"}, {"evaluations": "0"}, {"trials": "1000"}, {"seed": "-1"}, {"own": "RS"},
-         {"charging": "none"}, {"bounds": "energy:2:1"}, {"section": "x"}, {"artefacts": "yes"}],
+         {"charging": "none"}, {"bounds": "energy:2:1"}, {"section": "x"}, {"artefacts": "yes"},
+         {"own": "RS:0"}, {"own": "RS:99999999"}, {"own": "XYZ:5"}, {"seed": "2147483640"}],
     )  # fmt: skip
     def test_a_broken_link_opens_the_default_and_says_so(self, open_page, data, wrong):
         page = open_page("search", **wrong).works()

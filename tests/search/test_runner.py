@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -426,3 +427,72 @@ def test_damaged_notes_of_a_study_hide_nothing_that_is_stored(quick: Study, name
         assert len(lab.document(study)["trials"]) == 4
     finally:
         path.write_text(before)
+
+
+def put(path: Path, content: object) -> None:
+    """Write what does not belong there."""
+    path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
+
+
+class TestDamage:
+    """What stands in a study's folder and was not written by it is told, or passed over; it breaks nothing."""
+
+    @pytest.fixture
+    def copy(self, quick: Study, tmp_path: Path) -> Study:
+        shutil.copytree(quick.data, tmp_path, dirs_exist_ok=True)
+        return runner.find(quick.id, tmp_path)
+
+    @pytest.mark.parametrize(
+        ("where", "value"),
+        [
+            ((), []),
+            (("created",), "yesterday"),
+            (("created",), math.nan),
+            (("created",), 1e300),
+            (("plan", "seeds"), [0.5, 1]),
+            (("plan", "evaluations"), {"RS": "many"}),
+            (("plan", "evaluations"), {"RS": 1.5}),
+            (("plan", "setting", "bounds"), [["energy", "a", "b"]]),
+        ],
+    )
+    def test_what_a_study_is(self, copy: Study, where: tuple[str, ...], value: object) -> None:
+        path = copy.folder / "study.json"
+        document = json.loads(path.read_text())
+        inner = document
+        for name in where[:-1]:
+            inner = inner[name]
+        if where:
+            inner[where[-1]] = value
+        put(path, document if where else value)
+        assert runner.studies(copy.data) == []
+        assert "repair it or take the folder out" in runner.problems(copy.data)[copy.folder]
+
+    def test_nesting(self, copy: Study) -> None:
+        put(copy.folder / "study.json", b"[" * 100_000)
+        assert copy.folder in runner.problems(copy.data)
+
+    def test_a_folder_in_the_place_of_the_lock(self, copy: Study) -> None:
+        (copy.folder / "lock").unlink(missing_ok=True)
+        (copy.folder / "lock").mkdir()
+        assert copy.folder in runner.problems(copy.data)
+
+    @pytest.mark.parametrize("content", [b"{", b"[" * 100_000, {"evaluations": "x", "rises": 5}, [1], None])
+    def test_what_a_trial_told(self, copy: Study, content: object) -> None:
+        before = runner.progress(copy)
+        put(copy.folder / "progress" / "RS.0.json", content)
+        put(copy.folder / "figures.json", content)
+        after = runner.progress(copy)
+        assert (after.figures, after.finished) == (None, before.finished)
+        assert after.evaluations == before.evaluations - 120
+
+    def test_rows_of_a_trial(self, copy: Study, quick: Study) -> None:
+        task = copy.plan.tasks[0]
+        path = copy.files[task]
+        content = path.read_bytes()
+        path.write_bytes(content[:200] + bytes(400) + content[600:])
+        assert list(lab.file_problems(copy)) == [path]
+        assert len(lab.trials(copy)) == 3
+        assert len(lab.evaluations(copy).groupby(["algorithm", "seed"])) == 3
+        again = runner.run(QUICK, copy.data, "quick", processes=1)
+        assert lab.file_problems(again) == {}
+        pd.testing.assert_frame_equal(rows(again), rows(quick), check_exact=True)
