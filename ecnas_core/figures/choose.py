@@ -66,6 +66,7 @@ _BINS: Final = (120, 90)
 _PLANE_HEIGHT, _SWEEP_HEIGHT = 430, 380
 _LABEL_ABOVE, _LABEL_HEIGHT, _MARGINS = 26, 22, 110
 _MANY = 100_000
+_ROOM = 0.8
 
 
 def amount(quantity: Quantity, value: float | None) -> str:
@@ -263,7 +264,7 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
                 x=np.log10(cell["energy_kwh"].item()),
                 y=np.log10(1 - cell["accuracy"].item()),
                 text=f"<b>{label}</b>",
-                ax=40 if np.log10(cell["energy_kwh"].item()) < sum(shown[0]) / 2 else -40,
+                ax=40 if np.log10(cell["energy_kwh"].item()) < np.interp(_ROOM, (0, 1), shown[0]) else -40,
                 ay=above[row],
                 bgcolor=colors.paper,
                 opacity=0.9,
@@ -322,15 +323,13 @@ def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
             {"type": "line", "xref": "x", "yref": "paper", "x0": found.now, "x1": found.now, "y0": 0, "y1": 1,
              "line": {"color": SELECTION, "width": 2, "dash": "dot"}}
         )  # fmt: skip
-    energy_axis = axis("Energy", "kWh", log=True)
-    energy_axis["minor"] |= {"dtick": "D2"}  # the panel is low: labels at 1, 2 and 5
     across_axis = axis(title, unit, log=log) | {"range": np.log10(ends).tolist() if log else list(ends)}
     if found.varied is None:
         across_axis |= {"tickformat": ".0%", "title": {"text": title}}
     figure.update_layout(
         **layout(dark, _SWEEP_HEIGHT),
         xaxis=across_axis | {"anchor": "y2"},
-        yaxis=energy_axis | {"domain": [0.55, 1]},
+        yaxis=axis("Energy", "kWh", log=True) | {"domain": [0.55, 1], "nticks": 2},
         yaxis2=axis("Accuracy") | {"domain": [0, 0.45], "gridcolor": colors.grid},
         shapes=shapes,
         hovermode="x",

@@ -76,7 +76,7 @@ def _card(row: pd.Series, choice: Choice) -> None:
         [
             ("Accuracy", figures.amount("accuracy", row["accuracy"]), row["accuracy_provenance"]),
             ("Energy", figures.amount("energy_kwh", row["energy_kwh"]), row["energy_provenance"]),
-            ("Time", figures.amount("time_h", row["time_h"]), row["time_provenance"] or "unknown"),
+            ("Time", figures.amount("time_h", row["time_h"]), row["time_provenance"] if pd.notna(row["time_h"]) else "unknown"),
             ("Parameters", figures.amount("parameters", row["parameters"]), "computed"),
         ]
     )

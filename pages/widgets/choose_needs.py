@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from math import nextafter
 
 import streamlit as st
 
@@ -37,6 +38,7 @@ SHOWN_PER = {"max_parameters": 1e6}
 """What a number on the page is multiplied by to be that of the view."""
 
 MOST_WEIGHT = 2.0
+_ABOVE_NONE, _BELOW_ONE = 1e-300, nextafter(1.0, 0.0)
 _OPEN = 0
 _OWN = ""
 _TASK = ("space", "images", "image_size", "classes", "trainings")
@@ -117,8 +119,8 @@ def _values(view: ChooseView) -> dict[str, object]:
 def _needs() -> Needs:
     given = {}
     for name, (label, step, form, term) in _LIMITS.items():
-        most = 0.9999 if name == "min_accuracy" else None
-        shown = st.number_input(label, 1e-6, most, step=step, format=form, key=f"choose_{name}", placeholder="no limit",
+        most = _BELOW_ONE if name == "min_accuracy" else None
+        shown = st.number_input(label, _ABOVE_NONE, most, step=step, format=form, key=f"choose_{name}", placeholder="no limit",
                                 help=glossary.help(term))  # fmt: skip
         given[name] = None if shown is None else shown * SHOWN_PER.get(name, 1)
     return Needs(**given)

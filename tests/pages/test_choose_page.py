@@ -71,6 +71,24 @@ class TestAnswer:
         page.set("choose_weight_accuracy", 0.0).works()
         assert any("say nothing" in text for text in page.texts("warning"))
 
+    @pytest.mark.parametrize("limit", [{"min_accuracy": "0.999999"}, {"max_energy_kwh": "1e-09"},
+                                       {"max_parameters": "0.5"}])  # fmt: skip
+    def test_a_link_s_limit_is_kept_however_strict(self, open_page, limit):
+        page = choose(open_page, space="4V", **limit)
+        assert page.headline == "No cell of 4V keeps all limits."
+        assert {name: float(page.params[name]) for name in limit} == {
+            name: pytest.approx(float(value), rel=1e-12) for name, value in limit.items()
+        }
+
+    def test_limits_below_a_millionth_for_tiny_tasks(self, open_page):
+        page = choose(open_page, images="1", size="8", classes="2", max_energy_kwh="2e-07")
+        assert " of 423\u202f615 cells qualify" in page.headline
+        assert not page.headline.startswith("All")
+
+    def test_cells_without_a_time_where_predictions_are_hidden(self, open_page):
+        page = choose(open_page, epochs="4", predicted="0")
+        assert "<small>unknown</small>" in page.said
+
     def test_without_an_energy_it_is_said(self, open_page):
         page = choose(open_page, scope="GPU")
         assert any("facility or IT" in text for text in page.texts("info"))
