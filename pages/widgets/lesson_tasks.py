@@ -76,22 +76,22 @@ def exercise(view: LearnView, task: Task) -> None:
     for link in task.links:
         st.markdown(f"[{html.plain(link.label)}]({link.url()})")
     key = f"lesson_{number}_answer_{deal}"
-    given = _field(task, key)
+    filled = not _is_empty(_field(task, key))
     with st.container(horizontal=True, gap="small"):
-        st.button("Check", type="primary", key=f"lesson_{number}_check", disabled=_is_empty(given),
-                  on_click=_check, args=(number, deal, key))  # fmt: skip
+        st.button("Check", type="primary", key=f"lesson_{number}_check", disabled=not filled,
+                  on_click=_check, args=(task, number, deal, key))  # fmt: skip
         st.button("Another one", key=f"lesson_{number}_next", icon=":material/skip_next:", type="tertiary",
                   on_click=_next, args=(view,))  # fmt: skip
     answer = state.learn_answers.get((number, deal))
     if answer is None:
         return
     verdict = task.check(answer)
-    told = f"{html.plain(given_text(task, answer))}: {html.plain(says(verdict))}"
+    why = html.plain(says(verdict))
     if verdict.right:
-        state.learn_solved.setdefault(number, set()).add(deal)
-        st.success(f"Right. {told}", icon=":material/check_circle:")
+        st.success(f"Right. {why}", icon=":material/check_circle:")
         return
-    st.warning(f"Not yet. {told}", icon=":material/help:")
+    given = "" if isinstance(task, ChoiceTask) else f"{html.plain(given_text(task, answer))}: "
+    st.warning(f"Not yet. {given}{why}", icon=":material/help:")
     with st.popover("Show the solution", type="tertiary", icon=":material/visibility:"):
         st.markdown(f"**{html.plain(answer_text(task))}**")
         st.markdown(html.plain(say(task.why)))
@@ -131,8 +131,10 @@ def _uncommit(number: int) -> None:
     state.learn_guesses.pop(number)
 
 
-def _check(number: int, deal: int, key: str) -> None:
-    state.learn_answers[number, deal] = _held(key)
+def _check(task: Task, number: int, deal: int, key: str) -> None:
+    answer = state.learn_answers[number, deal] = _held(key)
+    if task.check(answer).right:
+        state.learn_solved.setdefault(number, set()).add(deal)
 
 
 def _next(view: LearnView) -> None:

@@ -176,7 +176,11 @@ class TestOperations:
             verdict = task.check([name])
             assert verdict.right == (name in task.answer)
             (why,) = verdict.why
-            assert ("no energy at all" in why.parts["effect"].text) == (worth[name] == -inf)
+            effect = why.parts["effect"]
+            assert ("no energy at all" in effect.text) == (worth[name] == -inf)
+            moved = numbers(effect.parts["change"])
+            assert moved["energy"] > 0
+            assert moved["energy_moves"] == ("rises" if worth[name] == -inf else "falls")
 
 
 class TestDominance:

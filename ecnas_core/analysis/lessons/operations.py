@@ -135,8 +135,9 @@ def _named(row: pd.Series) -> Told:
 
 def _exchange(row: pd.Series) -> Told:
     change = told(
-        "energy {energy}, accuracy {accuracy} over {n} pairs of cells",
-        energy=percent(row["energy"]), accuracy=points(row["accuracy"]), n=count(row["n"]),
+        "energy {energy_moves} by {energy}, accuracy {accuracy_moves} by {accuracy} over {n} pairs of cells",
+        energy_moves=_moves(row["energy"]), energy=percent(abs(row["energy"])),
+        accuracy_moves=_moves(row["accuracy"]), accuracy=points(abs(row["accuracy"])), n=count(row["n"]),
     )  # fmt: skip
     if np.isnan(row["saved_per_point"]):
         return told("{change}; it saves no energy at all", change=change)
@@ -144,6 +145,10 @@ def _exchange(row: pd.Series) -> Told:
         return told("{change}; it saves energy and loses no accuracy", change=change)
     return told("{change}, which is {per_point} of the energy for a point", change=change,
                 per_point=percent(row["saved_per_point"]))  # fmt: skip
+
+
+def _moves(change: float) -> str:
+    return "falls" if change < 0 else "rises"
 
 
 LESSON = Lesson(
