@@ -314,7 +314,7 @@ def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
             )
         )
     title, unit = ("Weight of energy, of energy and accuracy", "%") if found.varied is None else (
-        f"Limit: {LABELS[found.varied].lower()}", UNITS[found.varied]
+        f"Limit: {LABELS[found.varied].lower()}", "M" if found.varied == "parameters" else UNITS[found.varied]
     )  # fmt: skip
     log = found.varied not in (None, "accuracy")
     shapes = []
@@ -324,12 +324,16 @@ def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
              "line": {"color": SELECTION, "width": 2, "dash": "dot"}}
         )  # fmt: skip
     across_axis = axis(title, unit, log=log) | {"range": np.log10(ends).tolist() if log else list(ends)}
+    if log:
+        across_axis |= _labelled(*ends, per=1e6 if found.varied == "parameters" else 1)
     if found.varied is None:
         across_axis |= {"tickformat": ".0%", "title": {"text": title}}
     figure.update_layout(
         **layout(dark, _SWEEP_HEIGHT),
         xaxis=across_axis | {"anchor": "y2"},
-        yaxis=axis("Energy", "kWh", log=True) | {"domain": [0.55, 1], "nticks": 2},
+        yaxis=axis("Energy", "kWh", log=True)
+        | {"domain": [0.55, 1]}
+        | _labelled(steps["energy_kwh"].min(), steps["energy_kwh"].max()),
         yaxis2=axis("Accuracy") | {"domain": [0, 0.45], "gridcolor": colors.grid},
         shapes=shapes,
         hovermode="x",
@@ -450,6 +454,27 @@ def _limits(choice: Choice, shown: Ranges, dark: bool) -> list[dict[str, object]
         at = 1 - limits["accuracy"]
         shapes.append(style | {"xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": at, "y1": max(top, at)})
     return shapes
+
+
+def _labelled(low: float, high: float, per: float = 1) -> dict[str, object]:
+    """Labels of a logarithmic axis at a few round values, in multiples of ``per``."""
+    values = _ticks(low, high)
+    return {"tickmode": "array", "tickvals": values, "ticktext": [f"{value / per:.6g}" for value in values]}
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Three to seven round values between two: powers of ten, 1-2-5, or else evenly spaced ones."""
+    if low >= high:
+        return [low]
+    decades = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    for mantissas in ([1], [1, 2, 5]):
+        values = np.outer(decades, mantissas).ravel()
+        inside = values[(low <= values) & (values <= high)]
+        if len(inside) >= 3:
+            return [float(value) for value in inside[:: int(np.ceil(len(inside) / 7))]]
+    step = 10.0 ** np.floor(np.log10((high - low) / 3))
+    step *= max(mantissa for mantissa in (1, 2, 5) if mantissa * step <= (high - low) / 3)
+    return [float(step * count) for count in range(int(np.ceil(low / step)), int(high / step) + 1)]
 
 
 def _ends(found: Sweep) -> tuple[float, float]:

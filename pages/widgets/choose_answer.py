@@ -70,13 +70,14 @@ def funnel(choice: Choice) -> None:
 def _card(row: pd.Series, choice: Choice) -> None:
     roles = [figures.ROLE_NAMES[role] for role in figures.ROLE_NAMES if role in row["roles"].split(",")]
     cell = Cell.from_bits(int(row["vertices"]), int(row["edge_bits"]), row["ops"])
+    timed = row["time_provenance"] if pd.notna(row["time_h"]) else "unknown"
     st.markdown(f"**{', '.join(roles).capitalize()}** · cell `{row['hash'][:8]}`, {row['epochs']} epochs")
     html.drawing(cell_svg(cell, dark(), width=260))
     html.facts(
         [
             ("Accuracy", figures.amount("accuracy", row["accuracy"]), row["accuracy_provenance"]),
             ("Energy", figures.amount("energy_kwh", row["energy_kwh"]), row["energy_provenance"]),
-            ("Time", figures.amount("time_h", row["time_h"]), row["time_provenance"] if pd.notna(row["time_h"]) else "unknown"),
+            ("Time", figures.amount("time_h", row["time_h"]), timed),
             ("Parameters", figures.amount("parameters", row["parameters"]), "computed"),
         ]
     )

@@ -120,8 +120,8 @@ def _needs() -> Needs:
     given = {}
     for name, (label, step, form, term) in _LIMITS.items():
         most = _BELOW_ONE if name == "min_accuracy" else None
-        shown = st.number_input(label, _ABOVE_NONE, most, step=step, format=form, key=f"choose_{name}", placeholder="no limit",
-                                help=glossary.help(term))  # fmt: skip
+        shown = st.number_input(label, _ABOVE_NONE, most, step=step, format=form, key=f"choose_{name}",
+                                placeholder="no limit", help=glossary.help(term))  # fmt: skip
         given[name] = None if shown is None else shown * SHOWN_PER.get(name, 1)
     return Needs(**given)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis import candidates, choose, sensitivity
@@ -105,6 +107,23 @@ class TestMoved:
         (line,) = figures.moved(sensitivity.sweep(found, "energy_kwh"), found, dark=False).layout.shapes
         assert (line.x0, line.line.color) == (0.6, SELECTION)
         assert not figures.moved(sensitivity.sweep(found, "time_h"), found, dark=False).layout.shapes
+
+    @pytest.mark.parametrize(
+        ("low", "high", "told"),
+        [(0.08, 1.05, ["0.1", "0.2", "0.5", "1"]), (0.255, 0.273, ["0.255", "0.26", "0.265", "0.27"]),
+         (2e5, 2.7e6, ["0.2", "0.5", "1", "2"]), (0.3, 0.3, ["0.3"]), (0.002, 5, ["0.01", "0.1", "1"])],
+    )  # fmt: skip
+    def test_a_few_round_labels(self, low, high, told):
+        per = 1e6 if low > 1e3 else 1
+        found = figures._labelled(low, high, per)
+        assert found["ticktext"] == told
+        assert [float(text) * per for text in told] == pytest.approx(found["tickvals"])
+
+    @given(st.floats(1e-9, 1e9), st.floats(1.0001, 1e12))
+    def test_labels_are_within_the_axis_and_few(self, low, times):
+        values = figures._labelled(low, low * times)["tickvals"]
+        assert 2 <= len(values) <= 8 and values == sorted(values)
+        assert low * (1 - 1e-9) <= values[0] and values[-1] <= low * times * (1 + 1e-9)
 
     def test_headline(self, found):
         sweep = sensitivity.sweep(found, None)
