@@ -303,6 +303,8 @@ def _refuse_size(rows: int, width: int) -> None:
 
 
 def _examined(name: str, values: pa.ChunkedArray) -> Column:
+    if not name.strip():
+        return Column(name, "unusable", "it has no name, as a column of row numbers has none", values.null_count, False)
     numbers = _numbers(values)
     if numbers is not None:
         finite = numbers[np.isfinite(numbers)]

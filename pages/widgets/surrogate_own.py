@@ -145,10 +145,14 @@ def _unusable(found: list[Column], hindered: bool) -> None:
     if wrong:
         with st.expander(f"{len(wrong)} column{'s' * (len(wrong) > 1)} cannot be used", icon=":material/info:",
                          expanded=hindered):  # fmt: skip
-            st.markdown("\n".join(f"- {html.code(each.name)}: {html.plain(each.why)}" for each in wrong))
+            st.markdown("\n".join(f"- {_called(each)}: {html.plain(each.why)}" for each in wrong))
     if gaps:
         told = ", ".join(f"{html.code(each.name)} in {each.missing}" for each in gaps[:8])
         st.caption(f":material/info: Rows without a value: {told}. They are left out where that column is chosen.")
+
+
+def _called(column: Column) -> str:
+    return html.code(column.name) if column.name.strip() else "A column"
 
 
 def _hindrance(table: pa.Table, spec: Spec) -> str:
@@ -174,6 +178,7 @@ def _result(run: Run, at_work: Run | None) -> None:
     )
     st.divider()
     headline = figures.headline(told, shown, f"{len(held_out)} rows")
+    st.markdown(f"{html.code(spec.target)} of {html.code(request.name)}, {MODELS[request.model]}")
     st.markdown(f"**{html.plain(headline)}**")
     for note in run.notes:
         st.caption(f":material/info: {note}")

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy.stats import kendalltau
 
@@ -278,6 +279,15 @@ class TestOwnSpace:
         [request] = started
         assert (request.name, request.spec.target, request.spec.unit) == ("4V on four GPUs", "energy_wh_titan_xp", "Wh")
 
+    def test_a_table_that_cannot_be_learned_says_at_once_what_is_wrong_with_it(self, open_page, data):
+        page = open_page("surrogate", section="own")
+        page.app.session_state["surrogate_table"] = ("x.csv", pa.table({"": [1, 2], "b": ["0,5", "0,5"]}))
+        page.app.run()
+        [reasons] = [each for each in page.works().app.expander if "cannot be used" in each.label]
+        assert reasons.proto.expanded
+        assert "A column: it has no name" in reasons.markdown[0].value
+        assert "A target that is a number" in page.texts("error")[0]
+
     def test_another_target_is_no_feature(self, open_page, data):
         page = open_page("surrogate", section="own").press("surrogate_example")
         page.set("surrogate_target", "depth").works()
@@ -295,6 +305,7 @@ class TestOwnSpace:
         tau = kendalltau(held_out["value"], held_out["predicted"]).statistic
         assert as_number(page.facts["Kendall's τ"][0]) == pytest.approx(tau, abs=6e-4)
         assert "Two rows are left out." in page.said
+        assert "`energy_wh_titan_xp` of `4V`, Gaussian process" in page.said
         for key in ("predicted", "curve", "residuals", "importance"):
             assert page.figure(f"surrogate_own_{key}")["data"]
         assert page.params == {"section": "own", "own": "2-own"}

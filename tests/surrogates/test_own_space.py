@@ -129,6 +129,11 @@ class TestColumns:
         assert found["number"].positive
         assert not found["flag"].positive
 
+    def test_row_numbers_without_a_name_are_no_feature(self):
+        found = own_table.columns(read(",a\n" + "".join(f"{n},{n % 7}\n" for n in range(60))))
+        assert [each.kind for each in found] == ["unusable", "numeric"]
+        assert "no name" in found[0].why
+
     def test_decimal_commas_are_told(self):
         table = read("a;b\n" + "".join(f"{n};0,{n + 100}\n" for n in range(60)))
         [_, found] = own_table.columns(table)
