@@ -130,6 +130,10 @@ class TestEvaluate:
         bench = Benchmark.open()
         found = accuracy.published(bench)
         some = found.take(np.flatnonzero(found.sampled)[:1500])
+        told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
+                   parquet(pd.DataFrame({"hash": some.hashes[:1000]}), tmp_path / "t.parquet"),
+                   "--input", parquet(pd.DataFrame({"hash": some.hashes[1000:]}), tmp_path / "x.parquet"))  # fmt: skip
+        assert "all budgets together" in told["judged"]
         frame = pd.DataFrame({"hash": some.hashes, "epochs": 108, "validation_accuracy": some.accuracy[:, 3]})
         told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
                    parquet(frame.head(1000), tmp_path / "t.parquet"),

@@ -113,8 +113,11 @@ def _evaluate(options: argparse.Namespace, wanted: Experiment, bench: Benchmark)
 
     name, train = given.VALUES[wanted.kind], _train(options)
     if options.input is not None:
-        count, found = given.judge(bench, wanted, given.read(options.input, "hash"), train, _tell)
+        cells = given.read(options.input, "hash")
+        count, found = given.judge(bench, wanted, cells, train, _tell)
         judged, by = "the cells of the input", []
+        if wanted.kind == "accuracy" and "epochs" not in cells.columns:
+            judged += ", all budgets together as it has no column epochs"
     elif train is not None:
         raise BadArguments("evaluate with --train needs --input X.parquet with other cells to judge by")
     else:
