@@ -156,8 +156,14 @@ def algorithms(found: Results, label: str = "Algorithms") -> list[str]:
     usual = [name for name in names if name in ranked[:SHOWN_AT_FIRST]]
     chosen = usual
     if len(names) > 1:
-        chosen = picked("algorithms", lambda key: st.pills(label, names, selection_mode="multi", format_func=html.plain,
-                                                           key=key), names, usual)  # fmt: skip
+        several = any(each.kind == "other" for each in found.own)  # whose names make long names, which pills cut off
+
+        def widget(key: str) -> list[str]:
+            if several:
+                return st.multiselect(label, names, key=key)
+            return st.pills(label, names, selection_mode="multi", key=key)
+
+        chosen = picked("algorithms", widget, names, usual)
     return [name for name in names if name in chosen] or ranked[:1]
 
 

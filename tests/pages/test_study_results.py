@@ -109,6 +109,17 @@ class TestSections:
 
 
 class TestFront:
+    def test_long_names_are_chosen_where_they_are_text_and_none_is_cut_off(self, show):
+        page = show(studies="Small~Beside")
+        assert page.app.multiselect(key="results_algorithms").options == [
+            "SEMOA (Small)",
+            "RS (Small)",
+            "SEMOA-L (Beside)",
+        ]
+        assert trace(page.set("results_algorithms", ["RS (Small)"]), "search_front", "RS (Small)")
+        page.section("hypervolume").section("knee")
+        assert page.control("results_algorithms").value == ["RS (Small)"]
+
     def test_marks_and_rules(self, show, front):
         page = show()
         assert [text.strip("</b>") for text in trace(page, "search_front", "marks")["text"]] == ["r0", "rk", "r1"]
