@@ -30,7 +30,7 @@ _STYLE = """\
 .scroll {overflow-x: auto}
 </style>"""
 _MARKED = re.compile(r"[\\`*\[\]<>$~&]|(?<![^\W_])_|_(?![^\W_])|^(?:[#+=-]|\d+(?=[.)](?: |$)))")
-_NAMED = re.compile(r":(?=[A-Za-z_+-]|\d+:)")
+_NAMED = re.compile(r":(?=[A-Za-z_+-]|\d+:|//)|(?<=www)(?=\.)|@(?=[\w-])", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\n\r\f\v\x85\u2028\u2029]+")
 _JOINER = "\u2060"
 
@@ -38,14 +38,14 @@ _JOINER = "\u2060"
 def plain(text: str) -> str:
     """Text from a link, a file or a user for where Streamlit takes Markdown: shown as it is, on one line.
 
-    No image, link, formula, tag, icon or coloured word comes of it. An icon's name is taken from the text once Markdown
-    has been read, so no backslash protects it: an invisible joiner parts the colon from the name.
+    No image, link, formula, tag, icon or coloured word comes of it. Icons' names and addresses are taken from the text
+    once Markdown has been read, so no backslash protects them: an invisible joiner parts them.
 
     Args:
         text: any.
     """
     escaped = _MARKED.sub(lambda found: _escaped(found[0]), _BLANK.sub(" ", text).strip(" "))
-    return _NAMED.sub(f":{_JOINER}", escaped)
+    return _NAMED.sub(lambda found: f"{found[0]}{_JOINER}", escaped)
 
 
 def sentence(text: str) -> str:

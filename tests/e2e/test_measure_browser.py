@@ -60,12 +60,12 @@ def test_what_a_link_says_is_shown_as_it_was_written(open_own):
     tab = open_own()
     asked: list[str] = []
     tab.page.on("request", lambda request: asked.append(request.url))
-    hostile = "![a](http://127.0.0.1:9/x.png) $x$ :material/home: :red[b] <b>c</b> *d*"
+    hostile = "![a](http://127.0.0.1:9/x.png) $x$ :material/home: :red[b] <b>c</b> *d* http://e.vil www.e.vil a@e.vil"
     tab.open("/measure", draw=hostile, cell=hostile)
     for number in (0, 1):
         notice = tab.page.get_by_test_id("stAlert").nth(number)
         expect(notice).to_contain_text("of the link is left out" if number == 0 else "could not be opened")
-        assert notice.locator("img, .katex, em, b, strong, [data-testid=stMarkdownColoredText]").count() == 0
+        assert notice.locator("a, img, .katex, em, b, strong, [data-testid=stMarkdownColoredText]").count() == 0
         assert "![a](http://127.0.0.1:9/x.png) $x$" in notice.inner_text().replace("\u2060", "")
     assert not [url for url in asked if ":9/" in url]
 
