@@ -17,8 +17,9 @@ table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92re
 th,td{padding:.22rem .7rem .22rem 0;border-bottom:1px solid #E4E9EE;text-align:right;white-space:nowrap}
 th:first-child,td:first-child{text-align:left}thead th{font-weight:400;color:#5F6E7D;font-size:.82rem}
 .scroll{overflow-x:auto}.lead{font-weight:600}.note{color:#5F6E7D;font-size:.9rem}
-.cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(280px,1fr));gap:1.4rem}
-.words td{text-align:left;white-space:normal}
+.cells{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,380px),1fr));gap:1.4rem}
+.words :is(th,td){text-align:left}.words td,.cells td:last-child{white-space:normal}
+.cells td{padding-right:.5rem}.cells td:last-child{text-align:left;padding-right:0}
 pre{background:#F3F5F8;padding:.8rem 1rem;overflow-x:auto;font-size:.85rem}
 .line{border-bottom:1px solid #94A2B1;height:1.9rem}.choices{list-style:none;padding:0;margin:.3rem 0}
 .choices li::before{content:"\\2610\\00a0\\00a0"}.choices li.right::before{content:"\\2611\\00a0\\00a0"}
@@ -32,13 +33,19 @@ class Plots:
     def __init__(self) -> None:
         self._first = True
 
-    def add(self, figure: go.Figure) -> str:
-        """The next figure."""
+    def add(self, figure: go.Figure, told: str = "") -> str:
+        """The next figure.
+
+        Args:
+            figure: the figure.
+            told: what it shows, in words, for those who cannot see it.
+        """
         html = figure.to_html(
             full_html=False, include_plotlyjs=self._first, config={"displaylogo": False, "responsive": True}
         )
         self._first = False
-        return f'<div class="plot">{html}</div>'
+        label = f' role="figure" aria-label="{escape(told)}"' if told else ""
+        return f'<div class="plot"{label}>{html}</div>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

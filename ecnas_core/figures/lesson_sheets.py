@@ -46,7 +46,7 @@ def sheet(
         "" if answers else paragraph("Name: ____________________________  Date: ________________", "note"),
         "<h2>Look</h2>",
         paragraph(lesson.look),
-        Plots().add(drawn),
+        Plots().add(drawn, headline(lesson, scene, revealed=answers)),
         paragraph(headline(lesson, scene, revealed=answers), "note"),
         paragraph(resting(scene), "note") if answers and resting(scene) else "",
         "<h2>Predict</h2>",

@@ -116,7 +116,7 @@ def _cells(session: Session, bench: Benchmark, plots: Plots) -> list[str]:
     return [
         "<h2>Pinned cells</h2>",
         paragraph(f"On the energy scale of {view.space}, at {view.epochs} epochs. {planes.headline(shown)}"),
-        plots.add(drawn.figure),
+        plots.add(drawn.figure, planes.headline(shown)),
         paragraph(planes.predicted(shown) or "", "note"),
         f"<div>{operations_legend(False)}</div>",
         f'<div class="cells">{"".join(drawings)}</div>',
@@ -166,7 +166,7 @@ def _choice(view: ChooseView, bench: Benchmark, plots: Plots) -> list[str]:
     told = assumptions(view.task)
     return [
         *parts,
-        plots.add(choices.plane(found, front, False).figure),
+        plots.add(choices.plane(found, front, False).figure, choices.headline(found)),
         f'<div class="words">{shown}</div>',
         *(paragraph(each, "note") for each in told),
     ]
@@ -189,7 +189,10 @@ def _study(study: Study, bench: Benchmark, plots: Plots) -> list[str]:
             f"{len(study.finished)} of {len(study.plan.tasks)} trials, {setting.lens.describe()}, id {study.id}.",
             "note",
         ),
-        plots.add(search.plane(found, names, front, found.setting.objectives[:2], False).figure),
+        plots.add(
+            search.plane(found, names, front, found.setting.objectives[:2], False).figure,
+            search.front_headline(front, found.metrics),
+        ),
         paragraph(
             f"{search.front_headline(front, found.metrics)} {search.provenance_note(front, found.metrics)}", "note"
         ),
@@ -209,7 +212,11 @@ def _measurement(measured: Measurement, session: Session, bench: Benchmark, plot
         table(["", "Mean", "95 % interval", "Varies by"], measure.numbers(measured)),
     ]
     if lens is not None and entries["value"].notna().any():
-        parts.append(plots.add(measure.beside_benchmark(measured, entries, lens, 4, False)))
+        parts.append(
+            plots.add(
+                measure.beside_benchmark(measured, entries, lens, 4, False), measure.headline(measured, entries, lens)
+            )
+        )
     return parts
 
 

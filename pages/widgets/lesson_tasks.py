@@ -55,7 +55,8 @@ def prediction(number: int, task: Task) -> None:
         return
     guess = state.learn_guesses[number]
     verdict = task.check(guess)
-    st.markdown(f"You said {html.plain(given_text(task, guess))}{', and that is so' if verdict.right else ''}.")
+    agreed = "and that is so" if isinstance(task, ChoiceTask) else "which is close enough"
+    st.markdown(f"You said {html.plain(given_text(task, guess))}{f', {agreed}' if verdict.right else ''}.")
     st.markdown(f"**Answer.** {html.plain(say(task.why))}")
     st.button("Predict again", key=f"lesson_{number}_again", icon=":material/replay:", type="tertiary",
               on_click=_uncommit, args=(number,))  # fmt: skip

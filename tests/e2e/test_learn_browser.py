@@ -149,8 +149,8 @@ class TestHome:
         tab.drawn()
 
     def test_the_report_of_a_pinned_cell_stands_alone(self, tab, open_tab, truth):
-        cell = truth.cells("4V").iloc[3]
-        tab.open("/", tray=cell["hash"])
+        pinned = list(truth.cells("4V")["hash"].iloc[3:6])
+        tab.open("/", tray="~".join(pinned))
         tab.page.get_by_role("button", name="Report of this session").click()
         with tab.page.expect_download() as download:
             tab.page.get_by_role("button", name="Report", exact=True).click()
@@ -159,7 +159,10 @@ class TestHome:
         copy.write_bytes(path.read_bytes())
         alone = open_tab()
         alone.page.goto(copy.as_uri())
-        expect(alone.page.get_by_text(cell["hash"])).to_be_visible()
+        for digest in pinned:
+            expect(alone.page.get_by_text(digest)).to_be_visible()
+        for table in alone.page.locator(".scroll").all():
+            assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
         expect(alone.page.locator(".js-plotly-plot")).to_have_count(1)
         alone.screenshot("session-report")
 

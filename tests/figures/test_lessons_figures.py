@@ -136,6 +136,7 @@ def test_sheets_stand_alone_and_the_class_s_has_no_answer(bench, lesson):
     tasks = [lesson.prediction(bench, LENS), lesson.exercise(bench, LENS, 1)]
     for page in (worksheet, answers):
         assert page.count("Plotly.newPlot(") == 1
+        assert re.search(r'<div class="plot" role="figure" aria-label="[^"]*\d[^"]*">', page)
         markup = re.sub(r"<script.*?</script>", "", page, flags=re.S)
         assert not OUTSIDE.search(markup)
         for task in tasks:

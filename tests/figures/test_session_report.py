@@ -105,6 +105,9 @@ def test_studies_measurements_choices_and_notes(bench, data):
     assert "2 of 2 trials" in markup
     assert f"Measured: {measured.hash[:8]} on {measured.device}" in markup
     assert page.count("Plotly.newPlot(") == 2
+    told = re.findall(r'<div class="plot" role="figure" aria-label="(.*?)">', page)
+    assert len(told) == 2
+    assert all(re.search(r"\d", each) for each in told)
     assert not re.search(r'(?:src|href)\s*=\s*"(?:https?:)?//', markup)
 
 

@@ -82,6 +82,13 @@ class TestEveryLesson:
         assert labels == {"Worksheet", "Answer sheet"}
 
 
+def test_a_number_that_is_near_is_called_that(learn, bench):
+    near = 1.5 * LESSONS[4].prediction(bench, LENS).answer
+    assert "which is close enough" in commit(learn(4), 4, near).said
+    worst = next(iter(LESSONS[5].prediction(bench, LENS).answer))
+    assert "and that is so" in commit(learn(5), 5, worst).said
+
+
 class TestExercise:
     def test_a_wrong_answer_is_told_why_and_a_right_one_counts(self, learn, bench):
         page = commit(learn(2), 2, 60.0)
