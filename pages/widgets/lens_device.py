@@ -6,7 +6,9 @@ import pandas as pd
 import streamlit as st
 
 from ecnas_core.errors import EcnasError
+from ecnas_core.figures.measure import SCOPES
 from ecnas_core.surrogates import devices
+from ecnas_core.surrogates.transfer import FEWEST
 from pages.widgets import html
 from pages.widgets.session import bench
 
@@ -37,6 +39,11 @@ def offer(name: str, measured: pd.DataFrame) -> None:
                       help="The measurements stay; it can be predicted again.")  # fmt: skip
     if state.lens.device == name:
         st.caption(f":material/visibility: The lens shows every energy in the app for {html.plain(name)}.")
+        gpu = state.lens.scope == "GPU"
+        if measured.dropna(subset="gpu_energy_j" if gpu else "energy_kwh")["hash"].nunique() < FEWEST:
+            st.warning(f"In the scope {SCOPES[state.lens.scope]} no page can show its energies: they are not known of "
+                       f"these measurements. Choose the scope {'Facility' if gpu else 'GPU'} in the lens.",
+                       icon=":material/tune:")  # fmt: skip
 
 
 def _ask(name: str) -> None:

@@ -712,6 +712,18 @@ class TestThisDevice:
         page.press("measure_propose").works()
         assert set(page.app.multiselect(key="measure_cells").value).isdisjoint(cells)
 
+    def test_a_scope_that_is_not_known_of_a_device_in_the_lens_is_told(self, open_page, data):
+        """Of a GPU beside a CPU that no counter counts."""
+        for number, digest in enumerate(transfer.propose(Benchmark.open(data), "4V", 3)):
+            store.save(measured(f"{number:012x}", hash=digest, gpu_energy_j_per_step=30.0 + number), data)
+        page = open_page("measure", section="device").works()
+        page.press(f"lens_predict_{GPU}, fp32, batch 256").works()
+        [told] = page.texts("warning")
+        assert "In the scope Facility no page can show its energies" in told
+        assert "Choose the scope GPU" in told
+        page.set("lens_scope", "GPU").works()
+        assert not page.texts("warning")
+
     def test_what_is_held_against_the_measurements_is_told(self, open_page, data):
         """Whatever the images of an epoch."""
         bench = Benchmark.open(data)
