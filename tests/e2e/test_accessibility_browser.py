@@ -28,11 +28,11 @@ STREAMLIT_S_OWN = {"presentation-role-conflict"}  # of its file uploader
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path or "home")
 def test_nothing_is_found(tab, path):
-    tab.open(f"/{path}")
-    tab.page.add_style_tag(content=STILL)
     found = []
     for scheme in ("light", "dark"):
         tab.page.emulate_media(color_scheme=scheme)
+        tab.open(f"/{path}")
+        tab.page.add_style_tag(content=STILL)
         expect(tab.page.get_by_test_id("stApp")).to_have_css("color-scheme", scheme)
         tab.idle()
         found += [
