@@ -43,6 +43,20 @@ NAMES = [
     "swap",
     "step",
     "precision",
+    "matrix form",
+    "projection",
+    "GPU day",
+    "constraint",
+    "weight",
+    "model card",
+    "ONNX",
+    "charge",
+    "quartiles",
+    "mean absolute error",
+    "feature",
+    "learning curve",
+    "effect A12",
+    "p",
 ]
 
 
