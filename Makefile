@@ -34,7 +34,7 @@ run: $(RUNTIME)  ## Set up and open the app on the bundled data (another port: m
 	$(BIN)/python -m streamlit run app.py --server.port=$(PORT)
 
 test: $(DEVELOPMENT)  ## Run the whole test suite, browser tests included where Chromium is found
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 3 --dist loadgroup
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(DEVELOPMENT)  ## Measure speed and memory against limits and peers
 	$(BIN)/python -m benchmarks

@@ -35,8 +35,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SCREENSHOTS = Path(__file__).with_name("screenshots")
 LOOPBACK = {"127.0.0.1", "localhost"}
 PATIENCE = 30_000  # ms: two busy cores
-# Mostly waiting for work in other processes, so they may run beside the others.
-AT_WORK = {f"test_{name}_browser.py" for name in ("data", "measure", "search", "study_results", "surrogate")}
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -56,7 +54,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("work" if item.path.name in AT_WORK else "browser"))
 
 
 @pytest.fixture(scope="session")
