@@ -149,6 +149,16 @@ class TestOperations:
         assert task.answer == pytest.approx(-100 * energy)
         assert numbers(task.question)["parameters"] == pytest.approx(-parameters)
 
+    def test_what_rests_on_predictions_is_said(self, bench):
+        for space, predicted, cells in (("5V", 910, 2532), ("4V", 0, 91)):
+            deal = operations.DEALS.index((space, 108))
+            resting = operations.exercise(bench, LENS, deal).why.parts["resting"]
+            assert numbers(resting) == ({"predicted": predicted, "cells": cells} if predicted else {})
+        for task in (operations.prediction(bench, LENS), operations.exercise(bench, LENS, 0)):
+            assert numbers(task.why.parts["resting"])["predicted"] == 910
+        without = operations.exercise(bench, Lens(predicted=False), 0)
+        assert numbers(without.why.parts["resting"]) == {}
+
     def test_the_best_exchange(self, bench):
         """4V, every vertex swapped and looked up by its hash."""
         rows = duckdb.sql(

@@ -16,6 +16,7 @@ from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.schema import MEASUREMENTS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
+from pages.widgets import html
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 FILES = {
@@ -238,10 +239,10 @@ class TestOwnMeasurements:
     def test_a_device_is_called_as_its_file_says_and_no_more(self, open_page, own_measurements):
         own_measurements(device="![a](http://127.0.0.1:9/x.png) $x$")
         page = open_page("hardware").works()
-        assert r"the !\[a\](http://127.0.0.1:9/x.png) \$x\$ (own)" in page.headline
+        assert f"the {html.plain('![a](http://127.0.0.1:9/x.png) $x$')} (own)" in page.headline
         own_measurements(with_cpu=False, device="![a](http://127.0.0.1:9/x.png)")
         (info,) = open_page("hardware").works().texts("info")
-        assert info.startswith(r"!\[a\](http://127.0.0.1:9/x.png) (own) is left out")
+        assert info.startswith(f"{html.plain('![a](http://127.0.0.1:9/x.png)')} (own) is left out")
 
     def test_without_the_cpu_only_under_the_gpu_scope(self, open_page, own_measurements):
         own_measurements(with_cpu=False)

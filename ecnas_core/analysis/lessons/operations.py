@@ -84,9 +84,10 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         why=told(
             "{saved}: far less than the parameters. Energy goes with the training time, which falls by {time}; how "
             "many parameters a cell has says little of how long it takes. Accuracy changes by {accuracy} where known. "
-            "Mean over {cells} cells with such a convolution; there and back, as in the paper's Figure 2.",
+            "Mean over {cells} cells with such a convolution; there and back, as in the paper's Figure 2.{resting}",
             saved=percent(saved), time=percent(-effect["training_time"]),
             accuracy=points(effect["validation_accuracy"]), cells=count(found["n_there"]["energy"]),
+            resting=_resting(bench, SPACE, LONGEST, lens),
         ),
         hint="Energy goes with time, and time does not go with parameters.",
         most=100.0,
@@ -110,7 +111,8 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> ChoiceTask:
         ),
         options={name: _named(row) for name, row in found.sort_index().iterrows()},
         answer=frozenset({best["swap"]}),
-        why=told("{swap}: {effect}.", swap=_named(best), effect=_exchange(best)),
+        why=told("{swap}: {effect}.{resting}", swap=_named(best), effect=_exchange(best),
+                 resting=_resting(bench, space, epochs, lens)),
         whys={
             name: told("{swap}: {effect}.", swap=_named(row), effect=_exchange(row)) for name, row in found.iterrows()
         },
@@ -127,6 +129,19 @@ def _effects(bench: Benchmark, space: Space, epochs: int, lens: Lens, swap: str)
             "the lens, or another space where there is a choice"
         )
     return effects
+
+
+def _resting(bench: Benchmark, space: Space, epochs: int, lens: Lens) -> Told:
+    """How many accuracies of a space are predicted; an empty sentence where none is."""
+    [row] = bench.rows(
+        "select count(*) as cells, count(*) filter (where accuracy_provenance = 'predicted') as predicted "
+        f"from {lens.table} where space = ? and epochs = ?",
+        [space, epochs],
+    )
+    if not row["predicted"]:
+        return told("")
+    return told(" The accuracies of {predicted} of the {cells} cells are predicted, the others published.",
+                predicted=count(row["predicted"]), cells=count(row["cells"]))  # fmt: skip
 
 
 def _named(row: pd.Series) -> Told:
