@@ -33,7 +33,7 @@ class Plots:
     def __init__(self) -> None:
         self._first = True
 
-    def add(self, figure: go.Figure, told: str = "") -> str:
+    def add(self, figure: go.Figure, told: str) -> str:
         """The next figure.
 
         Args:
@@ -44,8 +44,7 @@ class Plots:
             full_html=False, include_plotlyjs=self._first, config={"displaylogo": False, "responsive": True}
         )
         self._first = False
-        label = f' role="figure" aria-label="{escape(told)}"' if told else ""
-        return f'<div class="plot"{label}>{html}</div>'
+        return f'<div class="plot" role="figure" aria-label="{escape(told)}">{html}</div>'
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -321,6 +321,21 @@ def reached(found: Results, volumes: Mapping[str, npt.NDArray[np.float64]], dark
     return figure
 
 
+def reached_told(volumes: Mapping[str, npt.NDArray[np.float64]], whole: float) -> str:
+    """The picture of ``reached`` in words.
+
+    Args:
+        volumes: hypervolumes of each algorithm's trials.
+        whole: hypervolume of the true front.
+    """
+    told = [
+        f"{name} {format_percent(float(np.median(each)) / whole, 2)} (from {format_percent(each.min() / whole, 2)} to "
+        f"{format_percent(each.max() / whole, 2)})"
+        for name, each in volumes.items()
+    ]
+    return f"Of the true front's hypervolume the trials reach, as median: {', '.join(told)}"
+
+
 def differences(found: Results, a: str, b: str, pair: Sequence[str]) -> tuple[pd.DataFrame, list[pd.DataFrame]]:
     """Where the trials of two series differ in what they reach, in the plane of two objectives.
 

@@ -342,6 +342,23 @@ def front(found: pd.DataFrame, metrics: Sequence[Metric], shape: Provenance, dar
     return figure
 
 
+def front_told(found: pd.DataFrame, metrics: Sequence[Metric]) -> str:
+    """The picture of ``front`` in words.
+
+    Args:
+        found: as ``points`` gives it.
+        metrics: the objectives; the first two are the axes.
+    """
+    if found.empty:
+        return "The fronts of the trials: no point yet"
+    ends = ", ".join(
+        f"{each.label[0].lower()}{each.label[1:]} from {value(each, found[each.key].min())} to "
+        f"{value(each, found[each.key].max())}"
+        for each in metrics[:2]
+    )
+    return f"The fronts of the trials, {len(found)} points: {ends}"
+
+
 def _surface(name: str, members: pd.DataFrame, x: Metric, y: Metric, own: str) -> go.Scatter:
     trials = [one[[x.key, y.key]].to_numpy(np.float64) for _, one in members.groupby("trial")]
     corners = surface(trials, math.ceil(len(trials) / 2))

@@ -50,14 +50,16 @@ def report(found: Results, bench: Benchmark) -> str:
         f'<p class="note">{escape(_when(found))}</p>',
         f'<p class="lead">{escape(figures.headline(found))}</p>',
         "<h2>Fronts</h2>",
-        plots.add(figures.plane(found, names, front, pair, False).figure),
+        plots.add(figures.plane(found, names, front, pair, False).figure, figures.front_headline(front, found.metrics)),
         f'<p class="note">{escape(figures.front_headline(front, found.metrics))} '
         f"{escape(figures.provenance_note(front, found.metrics))} Lines: median attainment surfaces, bands: quartiles; "
         "dashed: the authors' published searches; dotted: the true front of the table.</p>",
         document.table(*figures.standing_rows(found)),
         "<h2>Hypervolume</h2>",
-        plots.add(figures.growth(found, names, True, False)),
-        plots.add(figures.reached(found, found.volumes, False)),
+        plots.add(figures.growth(found, names, True, False), figures.growth_headline(found)),
+        plots.add(
+            figures.reached(found, found.volumes, False), figures.reached_told(found.volumes, found.truth.hypervolume)
+        ),
     ]
     if len(found.pairs):
         parts.append(document.table(*figures.pair_rows(found.pairs)))
@@ -67,7 +69,7 @@ def report(found: Results, bench: Benchmark) -> str:
         parts += [
             f"<h2>Difference of {escape(a)} and {escape(b)}</h2>",
             f"<p>{escape(figures.difference_headline(a, b, areas))}</p>",
-            plots.add(figures.difference(found, a, b, pair, False)),
+            plots.add(figures.difference(found, a, b, pair, False), figures.difference_headline(a, b, areas)),
         ]
     best = ranked[0]
     lengths = radar(table[table["name"] == best])
@@ -79,7 +81,7 @@ def report(found: Results, bench: Benchmark) -> str:
         document.table(*figures.table_rows(table)),
         f'<p class="note">{escape(figures.table_note(table, found.setting.epochs))}</p>',
         f"<p>{escape(figures.radar_headline(table, best))}</p>",
-        plots.add(figures.radar(lengths, [best], found.metrics, False)),
+        plots.add(figures.radar(lengths, [best], found.metrics, False), figures.radar_headline(table, best)),
         f'<p class="note">{escape(figures.radar_axes(lengths))}</p>',
         "<h2>Energy</h2>",
         f"<p>{escape(_energy(found, bench))}</p>",

@@ -210,6 +210,22 @@ def learning_curve(curve: pd.DataFrame, unit: str, dark: bool, things: str = "ce
     return figure
 
 
+def learning_curve_told(curve: pd.DataFrame, unit: str, things: str = "cells") -> str:
+    """The picture of ``learning_curve`` in words.
+
+    Args:
+        curve: ``model``, ``cells``, ``mae`` in the unit.
+        unit: of the error.
+        things: what is learned from.
+    """
+    told = []
+    for model, own in curve.groupby("model", sort=True):
+        by_size = own.groupby("cells")["mae"].mean()
+        first, last = (f"{format_quantity(by_size.iloc[at], unit)} from {by_size.index[at]}" for at in (0, -1))
+        told.append(f"{MODELS[model]}: {first} {things}, {last}")
+    return f"Mean absolute error by the number of {things} learned from. {'; '.join(told)}"
+
+
 def errors_by(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     """Absolute error by the number of vertices and of each operation: median, and the middle half.
 
@@ -257,6 +273,14 @@ def errors_by(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     return figure
 
 
+def errors_by_told(held_out: pd.DataFrame, shown: Shown) -> str:
+    """The picture of ``errors_by`` in words, by vertices."""
+    away = np.abs(shown.values(held_out, "predicted") - shown.values(held_out, "value"))
+    by = pd.Series(away).groupby(held_out["vertices"].to_numpy()).median()
+    told = ", ".join(f"{shown.told(error)} at {vertices}" for vertices, error in by.items())
+    return f"Median absolute error by vertices: {told}; and by the number of each operation"
+
+
 def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[str, str] = WORDS) -> go.Figure:
     """How much the error grows when a feature is exchanged among cells: mean, and deviation over permutations.
 
@@ -286,6 +310,20 @@ def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[st
         margin={"l": 8, "r": 12, "t": 8, "b": 44},
     )
     return figure
+
+
+def importances_told(found: pd.DataFrame, shown: Shown, words: Mapping[str, str] = WORDS, most: int = 3) -> str:
+    """The picture of ``importances`` in words: the features that matter most.
+
+    Args:
+        found: ``feature``, ``increase`` as stored.
+        shown: the quantity.
+        words: what features are called; the others by their own names.
+        most: how many are named.
+    """
+    by = (found["increase"] * shown.scale).groupby(found["feature"]).mean().nlargest(most)
+    told = ", ".join(f"{words.get(name, name[:_LONGEST])} {shown.told(mean)}" for name, mean in by.items())
+    return f"Increase of the mean absolute error when a feature is exchanged, the largest: {told}"
 
 
 def losses(epochs: Sequence[Epoch], dark: bool) -> go.Figure:
@@ -334,6 +372,15 @@ def residuals(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     figure.add_hline(y=0, line={"color": palette(dark).muted, "width": 1, "dash": "dot"})
     figure.update_layout(layout(dark, _HALF), xaxis=shown.axis("Predicted"), yaxis=shown.axis("Predicted less found"))
     return figure
+
+
+def residuals_told(held_out: pd.DataFrame, shown: Shown) -> str:
+    """The picture of ``residuals`` in words."""
+    away = shown.values(held_out, "predicted") - shown.values(held_out, "value")
+    low, middle, high = np.quantile(away, [0.05, 0.5, 0.95])
+    return (
+        f"Predicted less found: median {shown.told(middle)}, nine of ten from {shown.told(low)} to {shown.told(high)}"
+    )
 
 
 def progress(epochs: Sequence[Epoch]) -> tuple[str, float]:

@@ -115,13 +115,13 @@ def pictures(study: Study, progress: StudyProgress) -> None:
         st.plotly_chart(
             figures.front(found, setting.metrics, figures.provenance(setting), dark()), theme=None,
             config=config("ec-nas-search-front"), key="search_front",
-            alt=f"The fronts of {progress.finished} finished and the running trials, {len(found)} points",
+            alt=figures.front_told(found, setting.metrics),
         )  # fmt: skip
     with right:
         st.plotly_chart(
             figures.growth(spread, whole, study.plan.evaluations, dark()), theme=None,
             config=config("ec-nas-search-hypervolume"), key="search_growth",
-            alt="Hypervolume by evaluations, the median of each algorithm's trials and their range",
+            alt=f"Hypervolume by evaluations: {figures.headline(figures.reached(progress), whole)}",
         )  # fmt: skip
 
 
@@ -203,14 +203,14 @@ def published(space: Space) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(front, theme=None, config=config("ec-nas-published-front"), key="search_front",
-                        alt=f"The fronts of the published trials, {len(found)} points")  # fmt: skip
+                        alt=figures.front_told(found, setting.metrics))  # fmt: skip
         downloads.row(f"ec-nas-published-{space}", lambda: lab.published(bench(), space), front,
                       f'from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n'
                       f'print(lab.published(Benchmark.open(), "{space}"))', "Every evaluation")  # fmt: skip
     with right:
         growth = figures.growth(spread, None, counts, dark())
         st.plotly_chart(growth, theme=None, config=config("ec-nas-published-hypervolume"), key="search_growth",
-                        alt="Hypervolume of the published searches by evaluations")  # fmt: skip
+                        alt=f"Hypervolume by evaluations: {figures.headline(volumes, None)}")  # fmt: skip
         downloads.row(f"ec-nas-published-{space}-hypervolume", lambda: spread, growth,
                       f'from ecnas_core import Benchmark\nfrom ecnas_core.figures import search_live\n\n'
                       f'front, bands, reached = search_live.published(Benchmark.open(), "{space}")\nprint(bands)',

@@ -256,7 +256,7 @@ def hypervolume(found: Results) -> None:
     with right:
         dots = figures.reached(found, shown, session.dark())
         st.plotly_chart(dots, theme=None, config=config("ec-nas-search-reached"), key="search_reached",
-                        alt="The hypervolume that each trial reached, by algorithm")  # fmt: skip
+                        alt=figures.reached_told(shown, found.truth.hypervolume))  # fmt: skip
         downloads.row(name_of(found, "reached"), lambda: convergence.reached(members, found.truth.reference), dots,
                       python(found, "volumes = found.volumes"), "One row a trial")  # fmt: skip
     st.header("Beyond chance?", anchor=False)

@@ -185,10 +185,11 @@ def _result(run: Run, at_work: Run | None) -> None:
     scatter = figures.scatter(held_out, shown, dark(), [f"row {row + 1}" for row in held_out["row"]]).figure
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _figure(scatter, "predicted", "Predicted against found", held_out, request)
+        _figure(scatter, "predicted", "Predicted against found", headline, held_out, request)
     with right:
         _figure(figures.learning_curve(curve, spec.unit, dark(), "rows"), "curve",
-                "Error by the number of rows learned from", curve, request)  # fmt: skip
+                "Error by the number of rows learned from", figures.learning_curve_told(curve, spec.unit, "rows"),
+                curve, request)  # fmt: skip
     html.facts(
         [
             ("Kendall's τ", format_fixed(told["tau"], 3), f"τ² {told['tau_squared']:.3f}"),
@@ -200,16 +201,17 @@ def _result(run: Run, at_work: Run | None) -> None:
     )
     left, right = st.columns(2, gap="medium")
     with left:
-        _figure(figures.residuals(held_out, shown, dark()), "residuals", "Residuals", held_out, request)
+        _figure(figures.residuals(held_out, shown, dark()), "residuals", "Residuals",
+                figures.residuals_told(held_out, shown), held_out, request)  # fmt: skip
     with right:
-        _figure(figures.importances(matters, shown, dark(), {}), "importance", "What the predictions hang on", matters,
-                request)  # fmt: skip
+        _figure(figures.importances(matters, shown, dark(), {}), "importance", "What the predictions hang on",
+                figures.importances_told(matters, shown, {}), matters, request)  # fmt: skip
     _take_along(run, at_work)
 
 
-def _figure(figure: object, name: str, title: str, frame: pd.DataFrame, request: OwnTraining) -> None:
+def _figure(figure: object, name: str, title: str, told: str, frame: pd.DataFrame, request: OwnTraining) -> None:
     st.markdown(title)
-    st.plotly_chart(figure, theme=None, config=config(f"ec-nas-own-{name}"), key=f"surrogate_own_{name}", alt=title)
+    st.plotly_chart(figure, theme=None, config=config(f"ec-nas-own-{name}"), key=f"surrogate_own_{name}", alt=told)
     downloads.row(f"ec-nas-own-{name}", lambda: frame, figure, _python(request), "The rows behind the figure")
 
 

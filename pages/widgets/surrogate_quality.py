@@ -202,7 +202,7 @@ def _curve() -> None:
     frame = bundled(evaluation.CURVE)
     figure = figures.learning_curve(frame, "Wh", dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-learning-curve"), key="surrogate_curve_figure",
-                    alt="Mean absolute error against the number of cells learned from, for both models")  # fmt: skip
+                    alt=figures.learning_curve_told(frame, "Wh"))  # fmt: skip
     st.caption("Ten initialisations with other cells each; line the mean, band their range.")
     downloads.row("ec-nas-learning-curve", lambda: frame, figure,
                   "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
@@ -253,7 +253,7 @@ def _by_cell(judged: Judged, fair: pd.DataFrame, drawn: Shown, quantity: Quantit
     frame = with_operations(shown, quantity, epochs, bench().stamp, fair)
     figure = figures.errors_by(frame, drawn, dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-error-by-cell"), key="surrogate_by_cell",
-                    alt="Absolute error by vertices and operations, median and middle half")  # fmt: skip
+                    alt=figures.errors_by_told(frame, drawn))  # fmt: skip
     downloads.row("ec-nas-error-by-cell", lambda: frame, figure, _python(judged.wanted),
                   "One row a held-out cell: found, predicted, vertices, operations")  # fmt: skip
 
@@ -268,7 +268,7 @@ def _importance(judged: Judged, drawn: Shown) -> None:
     frame = judged.importance[judged.importance["level"] == level]
     figure = figures.importances(frame, drawn, dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-importance"), key="surrogate_importance",
-                    alt="Increase of the error when each feature is exchanged among cells")  # fmt: skip
+                    alt=figures.importances_told(frame, drawn))  # fmt: skip
     st.caption("Permutation importance: by how much the mean error grows when this is taken from another cell at "
                "random. It says what the model uses, not what causes what.")  # fmt: skip
     downloads.row("ec-nas-importance", lambda: frame, figure, _python(judged.wanted) + "print(outcome.importance)\n",

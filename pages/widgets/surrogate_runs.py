@@ -100,7 +100,8 @@ def _watch(run_id: str) -> None:
     st.progress(share, text="Cancelling after this epoch" if run.cancelling else html.plain(words))
     if run.epochs:
         st.plotly_chart(figures.losses(run.epochs, dark()), theme=None, config=config("ec-nas-loss"),
-                        key="surrogate_loss", alt=f"Loss of training, {words}")  # fmt: skip
+                        key="surrogate_loss",
+                        alt=f"Loss of training, {words}, now {run.epochs[-1].loss:.4g}")  # fmt: skip
     else:
         st.caption("The process starts: it takes a few seconds to load torch and the cells.")
 

@@ -135,7 +135,7 @@ def curve(run_id: str) -> None:
         return
     figure = figures.learning_curve(frame, "Wh", dark())
     st.plotly_chart(figure, theme=None, config=config("ec-nas-own-curve"), key="surrogate_own_curve",
-                    alt="Learning curve that was computed here")  # fmt: skip
+                    alt=figures.learning_curve_told(frame, "Wh"))  # fmt: skip
     downloads.row("ec-nas-own-curve", lambda: frame, figure,
                   "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
                   f'print(evaluate.learning_curve(Benchmark.open(), "{run.request.model}"))\n',

@@ -360,6 +360,8 @@ class TestHypervolume:
         figure = figures.reached(found, found.volumes, True)
         np.testing.assert_allclose(trace(figure, "RS").x, found.volumes["RS"] / found.truth.hypervolume)
         assert list(trace(figure, "RS").customdata) == [1, 2, 3, 4, 5]
+        told = figures.reached_told({"RS": np.array([0.1, 0.2, 0.15])}, 0.2)
+        assert told.replace("\u202f", "").endswith("as median: RS 75.00% (from 50.00% to 100.00%)")
 
     def test_headline_counts_evaluations(self, found, fronts, study):
         frame = lab.evaluations(study)

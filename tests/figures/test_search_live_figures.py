@@ -264,3 +264,13 @@ def test_published_searches_against_moocore():
         assert spread[spread["algorithm"] == name]["evaluation"].min() == 1
     pooled = found[["energy", "validation_error"]].to_numpy()
     assert np.isfinite(pooled).all()
+
+
+def test_fronts_in_words():
+    found = figures.points(progress(trial(values=((0.1, 0.2), (0.3, 0.05)))), SETTING)
+    told = figures.front_told(found, SETTING.metrics)
+    assert told == (
+        "The fronts of the trials, 2 points: energy from 0.100\u00a0kWh to 0.300\u00a0kWh, validation error from 0.0500 to "
+        "0.2000"
+    )
+    assert figures.front_told(found[:0], SETTING.metrics) == "The fronts of the trials: no point yet"
