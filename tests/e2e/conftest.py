@@ -273,9 +273,9 @@ def visited(browser: Browser) -> Iterator[BrowserContext]:
 
 
 @pytest.fixture
-def open_tab(visited: BrowserContext, address: str) -> Iterator[Callable[..., Tab]]:
+def open_tab(browser: Browser, visited: BrowserContext, address: str) -> Iterator[Callable[..., Tab]]:
     """Open a tab of a screen and a theme; in none may anything go wrong."""
-    opened: list[Page] = []
+    opened: list[Page | BrowserContext] = []
     problems: list[str] = []
 
     def outside(url: str) -> bool:
@@ -286,10 +286,14 @@ def open_tab(visited: BrowserContext, address: str) -> Iterator[Callable[..., Ta
         return message.type == "error" and not LOOKS_FOR_ITS_SERVER.search(message.location["url"])
 
     def open_tab(
-        at: str | None = None, viewport: ViewportSize = WIDE, color_scheme: Literal["light", "dark"] = "light"
+        at: str | None = None,
+        viewport: ViewportSize = WIDE,
+        color_scheme: Literal["light", "dark"] = "light",
+        touch: bool = False,
     ) -> Tab:
-        page = visited.new_page()
-        opened.append(page)
+        context = browser.new_context(reduced_motion="reduce", has_touch=True, is_mobile=True) if touch else visited
+        page = context.new_page()
+        opened.append(context if touch else page)
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=color_scheme)
         page.set_default_timeout(PATIENCE)

@@ -268,7 +268,7 @@ def test_pasting_a_hash(open_editor):
 
 
 def test_by_touch(open_editor):
-    editor = open_editor(SEVEN, viewport=PHONE, has_touch=True, is_mobile=True)
+    editor = open_editor(SEVEN, viewport=PHONE, touch=True)
     editor.box(3).tap()
     editor.shows(SEVEN.replace("3=conv1x1", "3=maxpool3x3"))
     editor.ring(4).tap()

@@ -12,6 +12,7 @@ import pytest
 from ecnas_core.benchmark import catalogue, jobs
 from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.benchmark.layout import BUNDLED
+from pages.widgets import html
 from tests import stand_in
 from tests.stand_in import NAME, until
 
@@ -118,7 +119,9 @@ class TestSources:
     def test_failure_is_told_with_another_try(self, open_page, data, released):
         released.status = 404
         page = settled(open_page("data").press(f"data_get_{NAME}"), data)
-        assert page.texts("error") == [f"{released.url}/{NAME} answers 404 Not Found; check the base address."]
+        assert page.texts("error") == [
+            html.plain(f"{released.url}/{NAME} answers 404 Not Found; check the base address.")
+        ]
         released.status = 200
         page = settled(page.press("Try again"), data)
         assert page.texts("error") == []
