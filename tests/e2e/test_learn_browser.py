@@ -131,8 +131,10 @@ class TestHome:
 
     def test_the_picture_follows_the_theme(self, tab):
         tab.open("/")
+        watched = tab.page.locator(".st-key-theme i").element_handle()
+        tab.page.wait_for_function("watched => watched.ontransitionend", arg=watched)
         for scheme, ink in (("dark", "#E2E8EE"), ("light", "#1B2530")):
-            tab.page.emulate_media(color_scheme=scheme)
+            tab.idle().page.emulate_media(color_scheme=scheme)
             tab.page.wait_for_function(
                 "ink => document.querySelector('.st-key-home_picture .js-plotly-plot')?._fullLayout?.font?.color === ink",
                 arg=ink,
