@@ -175,9 +175,8 @@ def read(folder: Path) -> Run:
     Raises:
         FileNotFoundError: there is none.
     """
-    held = background.is_held(
-        folder / _LOCK
-    )  # before the events, so that a run that ends in between is not taken for dead
+    # before the events, so that a run that ends in between is not taken for dead
+    held = background.is_held(folder / _LOCK)
     try:
         request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
         settings = Settings.from_document(request["settings"])

@@ -224,9 +224,8 @@ def read(folder: Path) -> Study:
     """
     path = folder / _STUDY
     try:
-        held = background.is_held(
-            folder / LOCK
-        )  # before the rest, so that one that ends meanwhile is not taken for dead
+        # before the rest, so that one that ends meanwhile is not taken for dead
+        held = background.is_held(folder / LOCK)
         document = json.loads(path.read_text(encoding="utf-8"))
         name, created = str(document["name"]), float(document["created"])
         if not 0 <= created <= _LATEST_S:
