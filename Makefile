@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test bench lint clean
+.PHONY: help run test test-browser check coverage faults bench lint clean
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -8,9 +8,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.requirements
 DEVELOPMENT := $(VENV)/.requirements-dev
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 help:  ## Show the targets
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -33,8 +34,26 @@ run: $(RUNTIME)  ## Set up and open the app on the bundled data (another port: m
 	done) >/dev/null 2>&1 </dev/null &
 	$(BIN)/python -m streamlit run app.py --server.port=$(PORT)
 
-test: $(DEVELOPMENT)  ## Run the whole test suite, browser tests included where Chromium is found
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+test: $(DEVELOPMENT)  ## Run every test that needs no browser
+	$(ONE_THREAD) $(BIN)/python -m pytest --ignore=tests/journeys -n 2 --dist worksteal
+
+test-browser: $(DEVELOPMENT)  ## Walk through the app in headless Chromium
+	$(ONE_THREAD) $(BIN)/python -m pytest tests/journeys
+
+check: $(DEVELOPMENT)  ## Check style and run the tests that the changes against main can break
+	$(BIN)/python -m ruff check .
+	@affected=$$($(BIN)/python -m tests.affected) && if [ -n "$$affected" ]; then \
+		$(ONE_THREAD) $(BIN)/python -m pytest $$affected; else echo 'No test is affected.'; fi
+
+coverage: $(DEVELOPMENT)  ## Line and branch coverage of the library and the pages, child processes included
+	rm -f .coverage*
+	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest --ignore=tests/journeys -n 2 --dist worksteal
+	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest tests/journeys
+	$(BIN)/python -m coverage combine --quiet
+	$(BIN)/python -m coverage report
+
+faults: $(DEVELOPMENT)  ## Put seeded faults into copies of the project and see that the tests catch each
+	$(BIN)/python -m tests.faults
 
 bench: $(DEVELOPMENT)  ## Measure speed and memory against limits and peers
 	$(BIN)/python -m benchmarks

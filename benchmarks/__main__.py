@@ -15,6 +15,7 @@ MODULES = (
     "bench_carbon",
     "bench_cells",
     "bench_ingest",
+    "bench_stopping",
     "bench_measure",
     "bench_search",
     "bench_attainment",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
@@ -11,9 +10,6 @@ import moocore
 import numpy as np
 import pandas as pd
 import pytest
-
-from tests import stand_in
-from tests.stand_in import StandIn
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "data" / "benchmark"
 COMMON = "hash, vertices, n_conv3x3, n_conv1x1, n_maxpool3x3"
@@ -85,10 +81,3 @@ class Truth:
 @pytest.fixture(scope="session")
 def truth() -> Truth:
     return Truth()
-
-
-@pytest.fixture
-def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
-    """A small stand-in for an official file, and a server that has it."""
-    with stand_in.stand_in(tmp_path, monkeypatch) as served:
-        yield served

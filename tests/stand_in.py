@@ -11,8 +11,7 @@ import json
 import os
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -147,11 +146,3 @@ def stand_in(folder: Path, patch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         served.released.set()
         http.shutdown()
         http.server_close()
-
-
-def until(holds: Callable[[], object], seconds: float = 60) -> None:
-    """Wait until something holds; fail if it does not in time."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

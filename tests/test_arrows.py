@@ -5,17 +5,14 @@ pages, commands -> figures -> analysis, search, surrogates, measure, carbon, exp
 
 from __future__ import annotations
 
-import ast
 import subprocess
 import sys
-from functools import cache
 from graphlib import TopologicalSorter
 from importlib.util import find_spec
-from pathlib import Path
 
-import pytest
+from tests import imports
+from tests.imports import ROOT, imported, is_module, module_name, sources
 
-ROOT = Path(__file__).resolve().parents[1]
 ROOMS = [
     {"pages", "app", "commands"},
     {"figures"},
@@ -28,16 +25,6 @@ HEAVY = {"torch", "pymoo", "carbontracker", "sklearn", "scipy", "matplotlib", "t
 LAZY_TORCH = ROOT / "ecnas_core" / "cells" / "network.py"
 
 
-def sources() -> list[Path]:
-    return [path for folder in ("ecnas_core", "pages") for path in sorted((ROOT / folder).rglob("*.py"))] + [
-        ROOT / "app.py"
-    ]
-
-
-def module_name(path: Path) -> str:
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
-
-
 def room_of(module: str) -> str | None:
     """The room that a module of the project stands in; None for the others and for the core's own top level."""
     head, *rest = module.split(".")
@@ -46,43 +33,9 @@ def room_of(module: str) -> str | None:
     return rest[0] if head == "ecnas_core" and rest and rest[0] in LEVEL else None
 
 
-def imported(path: Path) -> list[tuple[int, str]]:
-    """Line and full name of everything a file imports, at any depth, ``from a import b`` as a.b where that is a module."""
-    found = []
-    package = module_name(path) if path.name == "__init__.py" else module_name(path).rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
-        if isinstance(node, ast.Import):
-            found += [(node.lineno, alias.name) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parents = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*parents, base] if base else parents)
-            found += [
-                (node.lineno, f"{base}.{alias.name}" if is_module(f"{base}.{alias.name}") else base)
-                for alias in node.names
-            ]
-        elif isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", "")) in (
-            "import_module",
-            "__import__",
-        ):
-            named = node.args[0]
-            assert isinstance(named, ast.Constant), f"{path}:{node.lineno} imports what cannot be known"
-            found.append((node.lineno, named.value))
-    return found
-
-
-@cache
-def is_module(name: str) -> bool:
-    if name.split(".")[0] not in ("ecnas_core", "pages", "app"):
-        return False
-    path = ROOT.joinpath(*name.split("."))
-    return path.with_suffix(".py").is_file() or (path / "__init__.py").is_file()
-
-
 def test_imports_are_read_in_all_their_forms(tmp_path, monkeypatch):
     """The check itself: it must see an import wherever and however it stands."""
-    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    monkeypatch.setattr(imports, "ROOT", tmp_path)
     is_module.cache_clear()
     folder = tmp_path / "ecnas_core" / "cells"
     folder.mkdir(parents=True)
@@ -102,10 +55,10 @@ def test_imports_are_read_in_all_their_forms(tmp_path, monkeypatch):
         "        importlib.import_module('pymoo.core')\n"
     )
     try:
-        assert imported(path) == [
+        assert imported(path) == (
             (1, "numpy.typing"), (2, "ecnas_core.cells.cell"), (3, "ecnas_core.cells.cell"), (4, "ecnas_core.cells.cell"),
             (5, "ecnas_core.cells.cell"), (6, "ecnas_core"), (9, "torch"), (10, "pymoo.core"),
-        ]  # fmt: skip
+        )  # fmt: skip
         assert (room_of("ecnas_core.cells.cell"), room_of("ecnas_core.errors"), room_of("pages.widgets.card")) == (
             "cells",
             None,
@@ -121,22 +74,22 @@ def test_every_folder_is_a_room():
     assert {"cells", "benchmark", "analysis", "carbon", "figures", "measure"} <= folders
 
 
-@pytest.mark.parametrize("path", sources(), ids=lambda path: str(path.relative_to(ROOT)))
-def test_arrows_point_downwards(path):
-    own = room_of(module_name(path))
-    for line, name in imported(path):
-        other = room_of(name)
-        where = f"{path.relative_to(ROOT)}:{line} imports {name}"
-        if own is not None and other is not None:
-            assert LEVEL[other] >= LEVEL[own], where
-        if own not in (None, "commands"):
-            assert other != "commands", f"{where}: the command line alone knows its commands"
-        if own is not None and name.split(".")[0] == "ecnas_core":
-            assert name not in ("ecnas_core.cli", "ecnas_core.__main__"), (
-                f"{where}: nothing stands above the command line"
-            )
-        if path.is_relative_to(ROOT / "ecnas_core") and other is not None:
-            assert other not in ("pages", "app"), f"{where}: the core does not know the app"
+def test_arrows_point_downwards():
+    wrong = []
+    for path in sources():
+        own = room_of(module_name(path))
+        for line, name in imported(path):
+            other = room_of(name)
+            where = f"{path.relative_to(ROOT)}:{line} imports {name}"
+            if own is not None and other is not None and LEVEL[other] < LEVEL[own]:
+                wrong.append(where)
+            if own not in (None, "commands") and other == "commands":
+                wrong.append(f"{where}: the command line alone knows its commands")
+            if own is not None and name in ("ecnas_core.cli", "ecnas_core.__main__"):
+                wrong.append(f"{where}: nothing stands above the command line")
+            if path.is_relative_to(ROOT / "ecnas_core") and other in ("pages", "app"):
+                wrong.append(f"{where}: the core does not know the app")
+    assert not wrong
 
 
 def test_rooms_of_one_level_do_not_import_each_other_in_a_circle():
@@ -155,19 +108,25 @@ def test_errors_import_nothing_of_the_project():
     assert [name for _, name in imported(ROOT / "ecnas_core" / "errors.py") if name != "__future__"] == []
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "ecnas_core" / "cells").rglob("*.py")), ids=lambda path: path.name)
-def test_cells_import_numpy_and_the_standard_library(path):
-    allowed = sys.stdlib_module_names | {"numpy"} | ({"torch"} if path == LAZY_TORCH else set())
-    for line, name in imported(path):
-        own = name in ("ecnas_core", "ecnas_core.errors") or name.startswith("ecnas_core.cells")
-        assert own or name.split(".")[0] in allowed, f"{path.name}:{line} imports {name}"
+def test_cells_import_numpy_and_the_standard_library():
+    wrong = []
+    for path in sorted((ROOT / "ecnas_core" / "cells").rglob("*.py")):
+        allowed = sys.stdlib_module_names | {"numpy"} | ({"torch"} if path == LAZY_TORCH else set())
+        for line, name in imported(path):
+            own = name in ("ecnas_core", "ecnas_core.errors") or name.startswith("ecnas_core.cells")
+            if not own and name.split(".")[0] not in allowed:
+                wrong.append(f"{path.name}:{line} imports {name}")
+    assert not wrong
 
 
-@pytest.mark.parametrize(
-    "path", sorted((ROOT / "ecnas_core").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT))
-)
-def test_core_does_not_know_streamlit(path):
-    assert not [f"{path}:{line}" for line, name in imported(path) if name.split(".")[0] == "streamlit"]
+def test_core_does_not_know_streamlit():
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sorted((ROOT / "ecnas_core").rglob("*.py"))
+        for line, name in imported(path)
+        if name.split(".")[0] == "streamlit"
+    ]
+    assert not wrong
 
 
 def loaded_by(*modules: str) -> set[str]:

@@ -83,7 +83,7 @@ def room(name: str, limit: float) -> float:
 
 
 class TestBruteForce:
-    @settings(max_examples=30, deadline=None)
+    @settings(max_examples=15, deadline=None)
     @given(shares=SHARES, weights=WEIGHTS)
     def test_roles_and_conflicts(self, bench, pool, every, truth, shares, weights):
         needs = drawn(every, shares)
@@ -135,7 +135,7 @@ class TestBruteForce:
             best = every[name][others]
             assert limit == pytest.approx(best.max() if name == "accuracy" else best.min(), rel=1e-12)
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=12, deadline=None)
     @given(shares=SHARES, weights=WEIGHTS, varied=st.sampled_from([None, *QUANTITIES]))
     def test_sweeps_choose_what_a_new_choice_would(self, bench, pool, every, shares, weights, varied):
         view = ChooseView(TASK, drawn(every, shares), weights)

@@ -183,9 +183,9 @@ def views() -> list[View]:
         View("7V", 108, "training_time", "test_error", filters=Filters(ranges=(("test_accuracy", 0.93005, math.inf),))),
     ]  # fmt: skip
     draw = random.Random(3)
-    for number in range(14):
+    for number in range(12):
         x, y = draw.sample(METRICS, 2)
-        space = ("7V", "5V")[number % 2]
+        space = "7V" if number % 3 == 0 else "5V"
         counts = tuple(
             (name, low, draw.randint(low, 7)) for name in draw.sample(COUNTED, 2) for low in [draw.randint(0, 3)]
         )
@@ -442,7 +442,7 @@ def test_sample_is_even_over_the_cells(bench):
 # Cells, counts, standings
 
 
-@pytest.mark.parametrize("view", [VIEWS[2], VIEWS[4], VIEWS[7], VIEWS[13], VIEWS[35]], ids=range(5))
+@pytest.mark.parametrize("view", [VIEWS[2], VIEWS[4], VIEWS[7], VIEWS[13], VIEWS[33]], ids=range(5))
 def test_cells_have_every_metric_under_the_lens(bench, whole, view):
     found, expected = explore.cells(bench, view), whole.passing(view)
     assert set(found["hash"]) == set(expected["hash"])

@@ -156,7 +156,7 @@ def test_order_of_the_filters_does_not_matter(given_filters):
     assert hash(turned) == hash(given_filters)
 
 
-@settings(UNHURRIED, max_examples=300)
+@settings(UNHURRIED, max_examples=150)
 @given(st.dictionaries(st.sampled_from(KEYS), st.one_of(st.sampled_from(WORDS), st.text(max_size=20)), max_size=6))
 def test_any_url_is_a_view_or_a_named_error_of_one_line(params):
     try:
@@ -168,7 +168,7 @@ def test_any_url_is_a_view_or_a_named_error_of_one_line(params):
     assert len(view.where()[1]) == view.where()[0].count("?")
 
 
-@settings(UNHURRIED, max_examples=25)
+@settings(UNHURRIED, max_examples=12)
 @given(views, st.sampled_from(["043721b9c7fe8c5fad811d47d83132ec", "03d84046b0ce567b2b59e85903aa2f5f", "0" * 32]))
 def test_every_query_takes_any_view(bench, view, digest):
     view = replace(view, space="4V")

@@ -13,6 +13,8 @@ import duckdb
 import pytest
 
 from ecnas_core.benchmark.layout import BUNDLED
+from tests import stand_in
+from tests.stand_in import StandIn
 
 Behaviour = Callable[["_Handler"], None]
 
@@ -139,3 +141,10 @@ def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"to '{folder}/benchmark/7V.parquet'"
     )
     return folder
+
+
+@pytest.fixture
+def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    """A small stand-in for an official file, and a server that has it."""
+    with stand_in.stand_in(tmp_path, monkeypatch) as served:
+        yield served

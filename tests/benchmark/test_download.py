@@ -3,6 +3,7 @@ from __future__ import annotations
 import email.utils
 import hashlib
 import importlib
+import itertools
 import os
 import random
 import signal
@@ -31,6 +32,7 @@ from ecnas_core.benchmark.download import (
     download,
 )
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile
+from tests.waiting import until
 
 NAME, FILE_NAME = "hardware/small.tfrecord", "small.tfrecord"
 BODY = random.Random(1).randbytes(1_000_000)
@@ -348,20 +350,25 @@ def test_silence_is_ended_by_the_timeout_and_resumed(fetch, server, tmp_path, mo
 
 
 @pytest.mark.parametrize("state", ["stalled", "silent", "backing off", "busy"])
-def test_cancel_within_half_a_second_keeps_the_part(fetch, server, part, state):
+def test_cancelled_in_any_state_keeps_the_part(fetch, server, part, state):
     server.always = {
         "stalled": server.stalls(after=200_000),
         "silent": server.is_silent(),
         "backing off": server.says(503, Retry_After=60),
         "busy": server.trickles(module.CHUNK_BYTES, 0.1),
     }[state]
-    asked_at = time.monotonic() + 0.3
+    least = {"stalled": 196_608, "busy": 1}.get(state, 0)
+    looks = itertools.count()
+
+    def cancelled() -> bool:
+        there = part.stat().st_size if part.exists() else 0
+        return bool(server.asked) and there >= least and next(looks) > 5
+
     with pytest.raises(DownloadCancelled, match="a new call goes on from there"):
-        fetch(cancel=lambda: time.monotonic() > asked_at)
-    assert time.monotonic() - asked_at < 0.5
+        fetch(cancel=cancelled)
     kept = part.read_bytes() if part.exists() else b""
     assert kept == BODY[: len(kept)]
-    assert kept or state in ("silent", "backing off")
+    assert len(kept) >= least
 
 
 def test_cancelled_download_goes_on(fetch, server, part, tmp_path):
@@ -462,11 +469,8 @@ def test_killed_process_frees_the_lock_and_its_download_goes_on(fetch, server, p
         [sys.executable, "-c", CHILD, str(tmp_path), server.url], cwd=Path(__file__).parents[2], stderr=subprocess.PIPE
     )
     try:
-        deadline = time.monotonic() + 20
-        while not part.exists() or part.stat().st_size < 200_000:
-            assert child.poll() is None, child.stderr.read()
-            assert time.monotonic() < deadline
-            time.sleep(0.005)
+        until(lambda: child.poll() is not None or (part.exists() and part.stat().st_size >= 200_000))
+        assert child.poll() is None, child.stderr.read()
         with pytest.raises(DownloadLocked, match="by another process; wait for it or stop it"):
             fetch()
     finally:
@@ -490,8 +494,7 @@ def test_other_folders_are_not_locked(fetch, server, tmp_path, tmp_path_factory)
     thread = threading.Thread(target=wait_for_the_end)
     thread.start()
     try:
-        while not server.asked:
-            time.sleep(0.005)
+        until(lambda: server.asked)
         with pytest.raises(DownloadLocked):
             fetch()
         assert download(NAME, tmp_path_factory.mktemp("other"), base_url=server.url).bytes == len(BODY)
@@ -517,7 +520,4 @@ def test_receiver_thread_that_is_ahead_ends_too(fetch, part):
 
     with pytest.raises(DownloadCancelled):
         fetch(cancel=cancel_slowly)
-    deadline = time.monotonic() + 5
-    while any("_receive" in thread.name for thread in threading.enumerate()):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    until(lambda: not any("_receive" in thread.name for thread in threading.enumerate()))

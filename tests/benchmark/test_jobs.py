@@ -19,7 +19,8 @@ from ecnas_core.benchmark import catalogue, intake, jobs
 from ecnas_core.benchmark.download import CHUNK_BYTES, UnknownFile
 from ecnas_core.benchmark.jobs import Job, JobRunning
 from tests import stand_in
-from tests.stand_in import NAME, StandIn, until
+from tests.stand_in import NAME, StandIn
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -63,14 +64,63 @@ def fetching(data: Path, bundled: Path, released: StandIn) -> Job:
     return job
 
 
-def test_download_is_fetched_taken_in_and_counts(data: Path, bundled: Path, released: StandIn) -> None:
+def test_a_download_is_watched_cancelled_terminated_killed_and_goes_on(
+    data: Path, bundled: Path, released: StandIn
+) -> None:
+    job = now(fetching(data, bundled, released))
+    assert (job.kind, job.subject, job.phase, job.state) == ("download", NAME, "download", "running")
+    assert (job.running, job.cancelling) == (True, False)
+    assert CHUNK_BYTES <= job.bytes_done < job.bytes_total == len(released.body)
+    assert job.updated >= job.started > time.time() - 3600
+
+    with pytest.raises(JobRunning, match=f"at work on {NAME}; wait for it or cancel it"):
+        jobs.start_download(NAME, data, bundled=bundled)
+    with pytest.raises(JobRunning):
+        jobs.start_ingest(data / "downloads" / NAME, data, bundled=bundled)
+    with pytest.raises(JobRunning):
+        jobs.dismiss(job)
+
+    jobs.cancel(job)
+    assert now(job).cancelling or not now(job).running
+    job = ended(job)
+    assert (job.state, job.error) == ("cancelled", None)
+    part = data / "downloads" / f"{NAME}.part"
+    assert visible(data) == {f"downloads/{NAME}.part"}
+    assert part.read_bytes() == released.body[: part.stat().st_size]
+    kept = [part.stat().st_size]
+
+    again = jobs.start_download(NAME, data, bundled=bundled)
+    assert again.id == job.id
+    until(lambda: len(released.asked) == 2)
+    process_of(again).send_signal(signal.SIGTERM)
+    assert ended(again).state == "cancelled"
+    kept.append(part.stat().st_size)
+
+    third = jobs.start_download(NAME, data, bundled=bundled)
+    until(lambda: len(released.asked) == 3)
+    process = process_of(third)
+    process.kill()
+    third = ended(third)
+    assert third.state == "died"
+    assert third.error.startswith("its process was ended from outside (killed")
+    assert third.error.endswith("what was fetched is kept: start it again")
+    until(lambda: not process.is_running())  # reaped, not a zombie
+    kept.append(part.stat().st_size)
+
+    released.let_go()
+    assert ended(jobs.start_download(NAME, data, bundled=bundled)).state == "done"
+    assert released.asked == [None, *(f"bytes={size}-" for size in kept)]
+    assert [each.id for each in jobs.jobs(data)] == [job.id]
+
+
+def test_a_download_counts_until_it_is_removed_and_when_it_is_restored(
+    data: Path, bundled: Path, released: StandIn
+) -> None:
     bench = Benchmark.open(data, bundled=bundled)
     [cell] = stand_in.cells_without_accuracy(1)
     before = bench.query(cell, 108, "5V")
     assert before.accuracy_source != NAME
-    job = jobs.start_download(NAME, data, bundled=bundled)
-    assert (job.kind, job.subject, job.state, job.bytes_total) == ("download", NAME, "running", len(released.body))
-    job = ended(job)
+    job = ended(jobs.start_download(NAME, data, bundled=bundled))
     assert (job.state, job.error) == ("done", None)
     assert {name: job.report[name] for name in ("records", "cells", "official", "output")} == {
         "records": 4 * stand_in.CELLS,
@@ -87,46 +137,26 @@ def test_download_is_fetched_taken_in_and_counts(data: Path, bundled: Path, rele
     assert after.validation_accuracy == pytest.approx(stand_in.accuracy(0, 108))
     assert after.energy_kwh == before.energy_kwh
 
-
-def test_pages_see_how_far_a_download_is(data: Path, bundled: Path, released: StandIn) -> None:
-    job = now(fetching(data, bundled, released))
-    assert (job.phase, job.running, job.cancelling) == ("download", True, False)
-    assert CHUNK_BYTES <= job.bytes_done < job.bytes_total == len(released.body)
-    assert job.updated >= job.started > time.time() - 60
-    released.let_go()
-    assert ended(job).state == "done"
-
-
-def test_cancel_keeps_the_part_and_a_new_job_goes_on_from_it(data: Path, bundled: Path, released: StandIn) -> None:
-    job = fetching(data, bundled, released)
-    jobs.cancel(job)
-    assert now(job).cancelling or not now(job).running
-    job = ended(job)
-    assert (job.state, job.error) == ("cancelled", None)
-    part = data / "downloads" / f"{NAME}.part"
-    assert visible(data) == {f"downloads/{NAME}.part"}
-    assert part.read_bytes() == released.body[: part.stat().st_size]
-    kept = part.stat().st_size
-    released.let_go()
-    again = jobs.start_download(NAME, data, bundled=bundled)
-    assert again.id == job.id
-    assert ended(again).state == "done"
-    assert released.asked == [None, f"bytes={kept}-"]
-    assert [each.id for each in jobs.jobs(data)] == [job.id]
+    job = ended(jobs.start_remove("energy_5V9E_linscale.parquet", data, bundled=bundled))
+    assert (job.state, job.report) == ("done", None)
+    assert bench.query(cell, 108, "5V").accuracy_source != NAME
+    [aside] = catalogue.set_aside(data)
+    assert ended(jobs.start_restore(aside.name, data, bundled=bundled)).state == "done"
+    assert bench.query(cell, 108, "5V").accuracy_source == NAME
+    assert "no ingested source" in ended(jobs.start_remove("none.parquet", data, bundled=bundled)).error
 
 
-def test_killed_job_is_seen_as_died_and_can_be_started_again(data: Path, bundled: Path, released: StandIn) -> None:
-    job = fetching(data, bundled, released)
-    process = process_of(job)
-    process.kill()
-    job = ended(job)
-    assert job.state == "died"
-    assert job.error.startswith("its process was ended from outside (killed")
-    assert job.error.endswith("what was fetched is kept: start it again")
-    until(lambda: not process.is_running())  # reaped, not a zombie
-    released.let_go()
-    assert ended(jobs.start_download(NAME, data, bundled=bundled)).state == "done"
-    assert released.asked[1].startswith("bytes=")
+def test_a_job_beside_another_leaves_no_process(data: Path, bundled: Path, released: StandIn) -> None:
+    download = fetching(data, bundled, released)
+    job = ended(jobs.start_ingest(stand_in.write_own(released.path.with_name("own.tfrecord")), data, bundled=bundled))
+    assert (job.state, job.report["records"]) == ("done", 12)
+    assert now(download).running
+    assert [each.id for each in jobs.jobs(data)] == [download.id, job.id]
+    jobs.cancel(download)
+    ended(download)
+    until(lambda: not [c for c in psutil.Process().children() if "job_worker" in " ".join(_line(c))])
+    assert pa.schema(pq.read_schema(data / "results" / job.report["output"])).names[0] == "hash"
+    assert sorted(path.name for path in job.work.iterdir()) == ["log", "request.json"]
 
 
 def test_process_that_breaks_down_leaves_its_last_words(
@@ -147,26 +177,6 @@ def test_process_that_breaks_down_leaves_its_last_words(
         "its process broke down (RuntimeError: a defect); nothing has changed: start it again",
     )
     assert visible(data) == set()
-
-
-def test_termination_is_a_cancel(data: Path, bundled: Path, released: StandIn) -> None:
-    job = fetching(data, bundled, released)
-    process_of(job).send_signal(signal.SIGTERM)
-    assert ended(job).state == "cancelled"
-
-
-def test_one_job_a_file(data: Path, bundled: Path, released: StandIn) -> None:
-    job = fetching(data, bundled, released)
-    with pytest.raises(JobRunning, match=f"at work on {NAME}; wait for it or cancel it"):
-        jobs.start_download(NAME, data, bundled=bundled)
-    with pytest.raises(JobRunning):
-        jobs.start_ingest(data / "downloads" / NAME, data, bundled=bundled)
-    with pytest.raises(JobRunning):
-        jobs.dismiss(job)
-    other = jobs.start_ingest(stand_in.write_own(released.path.with_name("own.tfrecord")), data, bundled=bundled)
-    assert ended(other).state == "done"
-    assert now(job).running
-    assert [each.id for each in jobs.jobs(data)] == [job.id, other.id]
 
 
 def test_two_official_files_at_once_both_count(data: Path, bundled: Path, released: StandIn, tmp_path: Path) -> None:
@@ -225,19 +235,6 @@ def test_unknown_official_file_is_refused_at_once(data: Path) -> None:
     assert jobs.jobs(data) == []
 
 
-def test_remove_and_restore_as_jobs(data: Path, bundled: Path, released: StandIn) -> None:
-    bench = Benchmark.open(data, bundled=bundled)
-    [cell] = stand_in.cells_without_accuracy(1)
-    assert ended(jobs.start_ingest(released.path, data, bundled=bundled)).state == "done"
-    job = ended(jobs.start_remove("energy_5V9E_linscale.parquet", data, bundled=bundled))
-    assert (job.state, job.report) == ("done", None)
-    assert bench.query(cell, 108, "5V").accuracy_source != NAME
-    [aside] = catalogue.set_aside(data)
-    assert ended(jobs.start_restore(aside.name, data, bundled=bundled)).state == "done"
-    assert bench.query(cell, 108, "5V").accuracy_source == NAME
-    assert "no ingested source" in ended(jobs.start_remove("none.parquet", data, bundled=bundled)).error
-
-
 def test_locks_of_a_page_that_looks_do_not_stop_a_start(data: Path, bundled: Path, tmp_path: Path) -> None:
     path = stand_in.write_own(tmp_path / "own.tfrecord")
     job = ended(jobs.start_ingest(path, data, bundled=bundled))
@@ -274,14 +271,6 @@ def test_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(jobs.JobError, match="cannot be started"):
         jobs.start_ingest(tmp_path / "a", tmp_path / "file")
-
-
-def test_no_process_is_left(data: Path, bundled: Path, tmp_path: Path) -> None:
-    job = ended(jobs.start_ingest(stand_in.write_own(tmp_path / "own.tfrecord"), data, bundled=bundled))
-    until(lambda: not [c for c in psutil.Process().children() if "job_worker" in " ".join(_line(c))])
-    assert job.report["records"] == 12
-    assert pa.schema(pq.read_schema(data / "results" / job.report["output"])).names[0] == "hash"
-    assert sorted(path.name for path in job.work.iterdir()) == ["log", "request.json"]
 
 
 def _line(process: psutil.Process) -> list[str]:

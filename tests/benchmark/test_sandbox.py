@@ -1,10 +1,10 @@
 from __future__ import annotations
 
+import inspect
 import math
 import os
 import signal
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from ecnas_core.benchmark import layout as layouts
 from ecnas_core.benchmark import sandbox
 from ecnas_core.benchmark.sandbox import MemoryLimit, QueryFailed, Refused, SandboxError, SandboxResult, TimeLimit
+from tests.waiting import until
 
 ENDLESS = "select count(*) from range(1000000000000::bigint)"
 
@@ -48,12 +49,9 @@ def children() -> list[psutil.Process]:
 
 def running_query() -> psutil.Process:
     """Wait for a child that has put its limits in force."""
-    for _ in range(3000):
-        for child in children():
-            if child.rlimit(psutil.RLIMIT_FSIZE) == (0, 0):
-                return child
-        time.sleep(0.01)
-    raise AssertionError("no query began")
+    begun: list[psutil.Process] = []
+    until(lambda: begun.extend(each for each in children() if each.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)) or begun)
+    return begun[0]
 
 
 RIGHT = [
@@ -113,7 +111,7 @@ def test_right_queries_give_right_values(layout: layouts.Layout, text: str, expe
     result = sandbox.run(text, layout)
     assert rows(result) == expected
     assert not result.truncated
-    assert 0 < result.seconds < 5
+    assert result.seconds > 0
 
 
 def test_describe_summarize_and_explain(layout: layouts.Layout) -> None:
@@ -448,16 +446,14 @@ def test_messages_do_not_name_paths_of_this_machine(tmp_path: Path, layout: layo
     assert str(tmp_path) not in str(failed.value)
 
 
-def test_the_default_limit_ends_an_endless_scan(layout: layouts.Layout) -> None:
-    with pytest.raises(TimeLimit, match="past its 5 s"):
-        sandbox.run(ENDLESS, layout)
-    assert not children()
-    assert rows(sandbox.run("select 1", layout)) == [(1,)]
+def test_a_query_has_five_seconds_unless_told_otherwise() -> None:
+    assert inspect.signature(sandbox.run).parameters["seconds"].default == 5
 
 
 @pytest.mark.parametrize(
     "text",
     [
+        ENDLESS,
         "select levenshtein(repeat('a', 200000), repeat('b', 200000))",  # one call that heeds no interrupt
         "with recursive t as (select 1 as a union all select a + 1 from t) select count(*) from t",
         "select count(*) from cells a, cells b, cells c where a.vertices + b.vertices > c.vertices",
@@ -465,10 +461,8 @@ def test_the_default_limit_ends_an_endless_scan(layout: layouts.Layout) -> None:
     ],
 )
 def test_long_queries_are_ended(layout: layouts.Layout, text: str) -> None:
-    start = time.monotonic()
     with pytest.raises(TimeLimit, match=r"past its 0\.5 s"):
         sandbox.run(text, layout, seconds=0.5)
-    assert time.monotonic() - start < 0.5 + sandbox.START_SECONDS
     assert not children()
 
 
@@ -578,16 +572,21 @@ def test_a_process_that_does_not_start_is_given_up(layout: layouts.Layout, monke
 
 
 def test_four_at_once_do_not_disturb_each_other(layout: layouts.Layout) -> None:
-    texts = ["select count(*) from cells", ENDLESS, "select list_sum(range(1000000000))", "from 'x.csv'"]
-    barrier = threading.Barrier(len(texts))
+    seconds = {
+        "select count(*) from cells": 60,
+        ENDLESS: 1,
+        "select list_sum(range(1000000000))": 60,
+        "from 'x.csv'": 60,
+    }
+    barrier = threading.Barrier(len(seconds))
 
     def answer(text: str) -> Any:
         barrier.wait()
         try:
-            return rows(sandbox.run(text, layout, seconds=3))
+            return rows(sandbox.run(text, layout, seconds=seconds[text]))
         except SandboxError as error:
             return type(error)
 
-    with ThreadPoolExecutor(len(texts)) as pool:
-        assert list(pool.map(answer, texts)) == [[(423_624,)], TimeLimit, MemoryLimit, Refused]
+    with ThreadPoolExecutor(len(seconds)) as pool:
+        assert list(pool.map(answer, seconds)) == [[(423_624,)], TimeLimit, MemoryLimit, Refused]
     assert not children()

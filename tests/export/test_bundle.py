@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import runpy
 import subprocess
 import sys
 import zipfile
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from ecnas_core import Benchmark, Cell
 from ecnas_core.analysis.needs import Task
@@ -34,19 +37,36 @@ def contents(bench):
     return bundle.files(bench, SMALL.hash, TASK)
 
 
-def run(folder, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The training script in a process that sees its folder and installed packages only."""
-    code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('train.py', run_name='__main__')"
-    return subprocess.run(
-        [sys.executable, "-I", "-c", code, *arguments], cwd=folder, capture_output=True, text=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-
-
 @pytest.fixture
 def folder(contents, tmp_path):
     bundle.write(contents, tmp_path / "network")
     return tmp_path / "network"
+
+
+@pytest.fixture
+def train(folder, monkeypatch, capsys):
+    """Run the training script in this process; its exit status and what it says on stderr."""
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["train.py", *arguments, "--untracked"])
+        try:
+            runpy.run_path("train.py", run_name="__main__")
+        except SystemExit as ended:
+            if isinstance(ended.code, str):
+                return 1, ended.code
+            return ended.code or 0, capsys.readouterr().err
+        return 0, capsys.readouterr().err
+
+    yield run
+    sys.modules.pop("network", None)
+
+
+@pytest.fixture
+def script(train) -> SimpleNamespace:
+    """What the training script defines."""
+    return SimpleNamespace(**runpy.run_path("train.py", run_name="train"))
 
 
 class TestFiles:
@@ -144,83 +164,78 @@ class TestCard:
 
 
 class TestTraining:
-    def test_a_step_on_synthetic_images(self, folder):
-        done = run(folder, "--synthetic", "8", "--epochs", "1", "--batch-size", "4", "--untracked")
+    def test_a_step_on_synthetic_images_with_the_folder_and_torch_alone(self, folder):
+        code = "import runpy, sys; sys.path.insert(0, '.'); runpy.run_path('train.py', run_name='__main__')"
+        arguments = ["--synthetic", "8", "--epochs", "1", "--batch-size", "4", "--untracked"]
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", code, *arguments], cwd=folder, capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr
         (epoch,) = json.loads((folder / "history.json").read_text())
         assert 0 < epoch["loss"] < 100 and 0 <= epoch["validation_accuracy"] <= 1
         assert (folder / "weights.pt").stat().st_size > 4 * (SMALL.trainable_parameters - 5 * 513)
         assert not list(folder.glob("*.part"))
 
-    def test_an_image_folder(self, folder, tmp_path):
+    def test_an_image_folder(self, train, tmp_path):
         image = pytest.importorskip("PIL.Image")
         for part in ("train", "val"):
             for number, name in enumerate(("cat", "dog")):
                 (tmp_path / "images" / part / name).mkdir(parents=True)
                 image.new("RGB", (20, 14), (200 * number, 30, 60)).save(tmp_path / "images" / part / name / "a.png")
                 (tmp_path / "images" / part / name / ".DS_Store").write_bytes(b"no image")
-        done = run(folder, "--data", str(tmp_path / "images"), "--epochs", "1", "--batch-size", "2", "--untracked",
-                   "--out", str(tmp_path / "trained"))  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        status, said = train("--data", str(tmp_path / "images"), "--epochs", "1", "--batch-size", "2",
+                             "--out", str(tmp_path / "trained"))  # fmt: skip
+        assert status == 0, said
         assert (tmp_path / "trained" / "weights.pt").is_file()
 
-    def test_an_image_that_is_none_is_named(self, folder, tmp_path):
+    def test_what_cannot_be_trained_on_is_told_in_a_line(self, train, tmp_path):
         pytest.importorskip("PIL.Image")
         (tmp_path / "images" / "train" / "cat").mkdir(parents=True)
         (tmp_path / "images" / "train" / "cat" / "broken.png").write_bytes(b"no image")
-        done = run(folder, "--data", str(tmp_path / "images"), "--untracked")
-        assert done.returncode == 1
-        assert "broken.png cannot be read" in done.stderr and "Traceback" not in done.stderr
+        for number in range(1, 6):
+            (tmp_path / f"data_batch_{number}.bin").write_bytes(bytes(3073))
+        rows = [
+            (("--synthetic", "0"), 2, "invalid natural value"),
+            (("--synthetic", "-3"), 2, "invalid natural value"),
+            (("--synthetic", "few"), 2, "invalid natural value"),
+            (("--data", str(tmp_path / "images")), 1, "broken.png cannot be read"),
+            (("--data", str(tmp_path)), 1, "does not hold 50,000 images"),
+            (("--data", str(tmp_path / "network")), 1, "cifar-10-binary.tar.gz"),
+        ]
+        found = [(arguments, *train(*arguments)) for arguments, *_ in rows]
+        wrong = [
+            (arguments, status, said)
+            for (arguments, status, said), (_, expected, words) in zip(found, rows, strict=True)
+            if status != expected or words not in said
+        ]
+        assert not wrong
 
-    def test_cifar_10_is_split_as_nas_bench_101_does(self, folder, tmp_path):
+    def test_cifar_10_is_split_as_nas_bench_101_does(self, script, tmp_path):
         for number in range(1, 6):
             with (tmp_path / f"data_batch_{number}.bin").open("wb") as batch:
                 batch.write(bytes([number]) + bytes([1] * 1024 + [2] * 1024 + [3] * 1024))
                 batch.truncate(10_000 * 3073)
-        checked = """
-import sys; sys.path.insert(0, ".")
-import argparse, pathlib
-from train import read
-(images, labels), (held, theirs) = read(argparse.Namespace(synthetic=None, data=pathlib.Path(sys.argv[1])))
-assert images.shape == (40_000, 3, 32, 32) and held.shape == (10_000, 3, 32, 32)
-assert labels.nonzero().flatten().tolist() == [0, 10_000, 20_000, 30_000] and theirs[0] == 5
-assert [images[10_000, channel].unique().tolist() for channel in range(3)] == [[1], [2], [3]]
-"""
-        done = subprocess.run([sys.executable, "-I", "-c", checked, str(tmp_path)], cwd=folder, capture_output=True,
-                              text=True, timeout=120, check=False)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        with (tmp_path / "data_batch_5.bin").open("r+b") as batch:
-            batch.truncate(3073)
-        done = run(folder, "--data", str(tmp_path), "--untracked")
-        assert "does not hold 50,000 images" in done.stderr and "Traceback" not in done.stderr
+        (images, labels), (held, theirs) = script.read(SimpleNamespace(synthetic=None, data=tmp_path))
+        assert images.shape == (40_000, 3, 32, 32) and held.shape == (10_000, 3, 32, 32)
+        assert labels.nonzero().flatten().tolist() == [0, 10_000, 20_000, 30_000] and theirs[0] == 5
+        assert [images[10_000, channel].unique().tolist() for channel in range(3)] == [[1], [2], [3]]
 
-    @pytest.mark.parametrize("wrong", ["0", "-3", "few"])
-    def test_no_images_are_refused(self, folder, wrong):
-        done = run(folder, "--synthetic", wrong, "--untracked")
-        assert done.returncode == 2 and "invalid natural value" in done.stderr
-
-    def test_augmented_images_are_crops_of_the_padded_ones_half_of_them_mirrored(self, folder):
-        checked = """
-import sys; sys.path.insert(0, ".")
-import torch
-from train import augment
-torch.manual_seed(0)
-images = torch.arange(1, 3 * 16 * 16 + 1).float().view(1, 3, 16, 16).repeat(40, 1, 1, 1)
-padded = torch.nn.functional.pad(images[0], (2, 2, 2, 2))
-crops = {(y, x, m): (padded[:, y:y + 16, x:x + 16].flip(2) if m else padded[:, y:y + 16, x:x + 16])
-         for y in range(5) for x in range(5) for m in (False, True)}
-found = [next(key for key, crop in crops.items() if torch.equal(crop, image)) for image in augment(images)]
-assert len({key[:2] for key in found}) > 10
-assert 8 < sum(key[2] for key in found) < 32
-"""
-        done = subprocess.run([sys.executable, "-I", "-c", checked], cwd=folder, capture_output=True, text=True,
-                              timeout=120, check=False)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-
-    def test_data_that_is_not_there_is_told_with_where_to_get_it(self, folder, tmp_path):
-        done = run(folder, "--data", str(tmp_path), "--untracked")
-        assert done.returncode == 1
-        assert "cifar-10-binary.tar.gz" in done.stderr
+    def test_augmented_images_are_crops_of_the_padded_ones_half_of_them_mirrored(self, script):
+        torch.manual_seed(0)
+        images = torch.arange(1, 3 * 16 * 16 + 1).float().view(1, 3, 16, 16).repeat(40, 1, 1, 1)
+        padded = torch.nn.functional.pad(images[0], (2, 2, 2, 2))
+        crops = {
+            (y, x, mirrored): crop.flip(2) if mirrored else crop
+            for y in range(5)
+            for x in range(5)
+            for mirrored in (False, True)
+            for crop in [padded[:, y : y + 16, x : x + 16]]
+        }
+        found = [
+            next(key for key, crop in crops.items() if torch.equal(crop, image)) for image in script.augment(images)
+        ]
+        assert len({key[:2] for key in found}) > 10
+        assert 8 < sum(key[2] for key in found) < 32
 
     def test_the_recipe_is_that_of_nas_bench_101(self, contents):
         text = contents["train.py"].decode()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -25,6 +27,12 @@ def bench():
 @pytest.fixture(scope="module")
 def found(bench):
     return choose.choose(bench, ChooseView(Task("5V"), NEEDS))
+
+
+@pytest.fixture(scope="module")
+def whole(bench):
+    """The choice among all cells of 7V."""
+    return choose.choose(bench, ChooseView())
 
 
 @pytest.fixture(scope="module")
@@ -60,10 +68,9 @@ class TestPlane:
         counts = np.nansum(10 ** np.array(density.z, float))
         assert counts == pytest.approx(figures.SHOWN_SHARE * 2532, rel=0.02)
 
-    def test_no_label_covers_another(self, bench):
-        views = [ChooseView(Task("5V"), NEEDS), PRESETS["edge"], PRESETS["course"], ChooseView()]
-        for view in views:
-            here = choose.choose(bench, view)
+    def test_no_label_covers_another(self, bench, found, whole):
+        smaller = [replace(view, task=replace(view.task, space="5V")) for view in PRESETS.values()]
+        for here in (found, whole, *(choose.choose(bench, view) for view in smaller)):
             figure = figures.plane(here, candidates.details(bench, here.candidates, here.front), False).figure
             bottom, top = figure.layout.yaxis.range
             heights = sorted(note.y * -320 / (top - bottom) + note.ay for note in figure.layout.annotations)
@@ -80,10 +87,9 @@ class TestPlane:
         assert plane.figure.data[-1].name == "open"
         assert plane.hashes[len(plane.figure.data) - 1] == (digest,)
 
-    def test_predictions_have_intervals_and_open_markers(self, bench):
-        here = choose.choose(bench, ChooseView())
-        listed = candidates.details(bench, here.candidates, here.front)
-        line = next(each for each in figures.plane(here, listed, False).figure.data if each.name == "front")
+    def test_predictions_have_intervals_and_open_markers(self, bench, whole):
+        listed = candidates.details(bench, whole.candidates, whole.front)
+        line = next(each for each in figures.plane(whole, listed, False).figure.data if each.name == "front")
         predicted = (listed["accuracy_provenance"] == "predicted").to_numpy()
         assert [symbol == "triangle-up-open" for symbol in line.marker.symbol] == predicted.tolist()
         assert np.array_equal(np.array(line.error_y.array) > 0, predicted)
@@ -168,11 +174,12 @@ class TestWords:
         little["position"], little["accuracy"] = -1, best["accuracy"] - 0.00001
         assert figures.gives_up(little, found).startswith("less than 0.01 points of accuracy")
 
-    def test_how_sure(self, bench, found):
+    def test_how_sure(self, bench, found, whole):
         assert "single training" in figures.how_sure(found.shortlist.iloc[0], found) or "mean of" in figures.how_sure(
             found.shortlist.iloc[0], found
         )
-        wide = choose.choose(bench, ChooseView(needs=Needs(max_energy_kwh=0.1, min_accuracy=0.835)))
+        needs = Needs(max_energy_kwh=0.1, min_accuracy=0.835)
+        wide = choose.among(bench, whole.candidates, ChooseView(needs=needs))
         row = wide.shortlist[wide.shortlist["accuracy_provenance"] == "predicted"].iloc[0]
         told = figures.how_sure(row, wide)
         assert f"interval {row['accuracy_low']:.4f} to {row['accuracy_high']:.4f}" in told

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
@@ -77,7 +78,8 @@ class TestHeadline:
         ],
     )
     def test_what_the_others_lack(self, picture, x, y, words):
-        assert words in figures.headline(picture(x=x, y=y, lens=Lens(predicted=False)))
+        few = Filters(counts=(("vertices", 2, 6), ("n_conv3x3", 0, 0)))
+        assert words in figures.headline(picture(x=x, y=y, filters=few, lens=Lens(predicted=False)))
 
     def test_none_left(self, picture):
         nothing = picture(space="4V", filters=Filters(ranges=(("energy", 1e6, 2e6),)))
@@ -302,7 +304,7 @@ class TestPlane:
         assert plane.hashes == {}
 
     def test_is_valid_json_everywhere(self, picture):
-        for changes in ({}, {"space": "4V"}, {"lens": Lens(scope="GPU")}, {"y": "energy", "x": "test_accuracy"}):
+        for changes in ({}, {"space": "4V"}, {"lens": Lens(scope="GPU")}, {"y": "test_accuracy"}):
             text = figures.plane(picture(**changes), dark=True).figure.to_json()
             json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} in the figure"))
 
@@ -338,11 +340,10 @@ class TestBudgetCurve:
         digest = cells[cells["validation_accuracy"].isna()]["hash"].iloc[0]
         view = View(lens=Lens(predicted=False))
         (drawn,) = figures.budget_curve(explore.budgets(bench, view, digest), view, dark=False).data
-        known = [
-            epochs
-            for epochs in (4, 12, 36, 108)
-            if truth.cell(digest, "7V", epochs)["accuracy_provenance"] != "predicted"
-        ]
+        (published,) = pq.read_table(
+            bench.bundled / "benchmark" / "7V.parquet", filters=[("hash", "=", digest)]
+        ).to_pylist()
+        known = [epochs for epochs in (4, 12, 36, 108) if published[f"validation_accuracy_{epochs}"] is not None]
         assert list(drawn.text) == [str(epochs) for epochs in known]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import moocore
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecnas_core import Benchmark
@@ -110,6 +110,7 @@ def test_the_headline_counts_finished_trials_before_running_ones():
         st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=8), min_size=1, max_size=5
     )
 )
+@settings(max_examples=40)
 def test_the_line_is_the_median_attainment_surface(fronts):
     trials = [
         trial(number=number, values=tuple((x / 10, y / 10) for x, y in values)) for number, values in enumerate(fronts)

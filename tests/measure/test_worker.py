@@ -32,7 +32,7 @@ from ecnas_core.measure.states import (
 from ecnas_core.measure.tracker import Reading, TrackerFailed
 from ecnas_core.measure.worker import Lines, Sampler, locked, refuse_busy
 from tests.measure.fakes import NO_PERMISSION, NOT_SUPPORTED, TINY, Board, FakeNvml
-from tests.stand_in import until
+from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_locks", "no_thread_left")
 

@@ -32,7 +32,7 @@ def number(text: str) -> float:
 class Page:
     """The app after its last run."""
 
-    def __init__(self, page: str = "explore", **params: str) -> None:
+    def __init__(self, page: str, **params: str) -> None:
         self.app = AppTest.from_file(str(APP), default_timeout=60)
         if page != "home":
             self.app.switch_page(f"pages/{page}.py")
@@ -69,12 +69,18 @@ class Page:
         return self
 
     def control(self, key: str):
-        kinds = ("button_group", "toggle", "slider", "selectbox", "checkbox", "multiselect", "number_input")
-        for kind in kinds:
-            for widget in getattr(self.app, kind):
-                if widget.key == key:
-                    return widget
+        for widget in self._controls():
+            if widget.key == key:
+                return widget
         raise AssertionError(f"no control {key}")
+
+    @property
+    def control_keys(self) -> set[str]:
+        return {widget.key for widget in self._controls()}
+
+    def _controls(self) -> Iterator:
+        kinds = ("button_group", "toggle", "slider", "selectbox", "checkbox", "multiselect", "number_input")
+        return (widget for kind in kinds for widget in getattr(self.app, kind))
 
     def button(self, key: str):
         """The button with that key."""
@@ -179,7 +185,7 @@ def no_component_packages() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def open_page() -> type[Page]:
     """Open the app, at a link where parameters are given."""
     return Page

@@ -27,6 +27,7 @@ if "editor" not in st.session_state and "draft" in st.query_params:
 templates = {{"Least energy": Cell.from_text({CHAIN.to_text()!r}), "Knee": Cell.from_text({DIAMOND.to_text()!r})}}
 st.session_state.returned = cell_editor("editor", templates)
 st.query_params["draft"] = drawn("editor").to_text()
+session.settle("editor")
 """
 
 

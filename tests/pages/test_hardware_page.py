@@ -16,6 +16,7 @@ from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.schema import MEASUREMENTS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
+from ecnas_core.surrogates import devices
 from pages.widgets import html
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
@@ -43,11 +44,11 @@ def energies():
 
 @pytest.fixture
 def own_measurements(user_folder, energies):
-    """A device of the user's that needs half of the Quadro's energy; its CPU's share can be withheld."""
+    """A device of the user's that needs half of the Quadro's energy; its CPU's share can be withheld, and cells."""
     written = []
 
-    def write(with_cpu: bool = True, device: str = "RTX 4090") -> None:
-        joules = energies["Quadro RTX 6000"] / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
+    def write(with_cpu: bool = True, device: str = "RTX 4090", cells: int = 91) -> None:
+        joules = energies["Quadro RTX 6000"].head(cells) / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
         rows = [
             {"measurement": "m", "measured_at": datetime(2026, 1, 2), "hash": digest, "device": device,
              "mode": "train", "batch_size": 256, "seconds_per_step": 0.1, "gpu_energy_j_per_step": 0.8 * each,
@@ -73,9 +74,20 @@ def trace(page, picture: str, name: str) -> dict:
     return next(each for each in figure(page, picture)["data"] if each.get("name", "").startswith(name))
 
 
+def holds_what_to_take_along(page, capsys):
+    """Hold that there are downloads under every figure, and that the Python of the view runs."""
+    labels = [element.proto.label for element in page.app.get("download_button")]
+    pictures = len(page.app.get("plotly_chart"))
+    assert labels.count("CSV") == labels.count("Parquet") == labels.count("HTML") == pictures
+    source = next(code.value for code in page.app.code if "HardwareView(" in code.value)
+    exec(source, {})
+    assert "RTX 3090" in capsys.readouterr().out
+
+
 class TestEnergy:
-    def test_figure_3(self, open_page, energies, as_number):
+    def test_figure_3_its_outliers_and_what_to_take_along(self, open_page, energies, as_number, capsys):
         page = open_page("hardware").works()
+        assert page.params == {}
         assert page.headline.startswith(
             "91 cells on 4 devices: a typical cell takes the least energy on the RTX 3060; "
         )
@@ -86,66 +98,54 @@ class TestEnergy:
             assert as_number(shown) == pytest.approx(values.mean(), rel=CLOSE)
             assert note.startswith(f"mean of {len(values)} cells")
         assert page.facts["RTX 3090"][1] == "mean of 91 cells, 21 outliers"
-        assert page.params == {}
-
-    def test_what_the_paper_shows_otherwise_is_told(self, open_page):
-        page = open_page("hardware")
-        text = " ".join(page.texts("caption") + page.texts("markdown"))
-        for part in ("88 of the 91 cells", "swapped in its legend", "179 Wh", "one CPU socket of two", "arxiv.org"):
-            assert part in text.replace("\n", " ")
-
-    def test_sorted_by_a_device(self, open_page, energies):
-        page = open_page("hardware").set("hardware_sort", "RTX 3060").works()
-        values = trace(page, "energies", "RTX 3060")["y"]
-        assert values == pytest.approx(sorted(energies["RTX 3060"]))
-        assert page.params == {"sort": "RTX 3060"}
-
-    @pytest.mark.parametrize(
-        ("metric", "unit"), [("time", "s"), ("power", "W"), ("energy_per_image", "J"), ("gpu_share", "%")]
-    )
-    def test_other_metrics(self, open_page, metric, unit):
-        page = open_page("hardware").set("hardware_metric", metric).works()
-        assert figure(page, "energies")["layout"]["yaxis"]["title"]["text"].endswith(f"({unit})")
-        assert page.facts["RTX 3060"][0].endswith(unit)
-        assert page.params == {"metric": metric}
-
-    def test_under_the_lens(self, open_page, energies, as_number):
-        page = open_page("hardware", scope="IT", unit="Wh").works()
-        expected = energies["Titan Xp"].mean() / 1.59 * 1000
-        assert as_number(page.facts["Titan Xp"][0]) == pytest.approx(expected, rel=CLOSE)
-        assert page.facts["Titan Xp"][0].endswith("Wh")
-        page.set("lens_corrected", True).works()
-        assert as_number(page.facts["Titan Xp"][0]) == pytest.approx(expected, rel=CLOSE)
-
-    def test_outliers_by_name_and_left_out(self, open_page, energies, as_number):
-        page = open_page("hardware").works()
+        text = " ".join(page.texts("caption") + page.texts("markdown")).replace("\n", " ")
+        for part in (
+            "88 of the 91 cells",
+            "swapped in its legend",
+            "179 Wh",
+            "one CPU socket of two",
+            "arxiv.org",
+            "21 of the RTX 3090, 3 of the Titan Xp. 21 of them also trained over 10 % longer",
+        ):
+            assert part in text
         rows = page.tables[0]
-        assert rows[1][:2] == [BURNT[:8], "RTX 3090"]
-        assert rows[2][:2] == [HOT[:8], "RTX 3090"]
+        assert [row[:2] for row in rows[1:3]] == [[BURNT[:8], "RTX 3090"], [HOT[:8], "RTX 3090"]]
         assert as_number(rows[1][2]) == pytest.approx(0.179)
         assert len(rows) == 1 + 24
-        assert "21 of the RTX 3090, 3 of the Titan Xp. 21 of them also trained over 10 % longer" in " ".join(
-            page.texts("markdown")
-        )
+        holds_what_to_take_along(page, capsys)
+
         page.set("hardware_outliers", False).works()
         assert page.params == {"outliers": "0"}
         assert page.facts["RTX 3090"][1].startswith("mean of 70 cells")
         assert max(trace(page, "energies", "RTX 3090")["y"]) < 0.03
         assert len(page.tables[0]) == 1 + 24
 
-    def test_a_cell_of_the_link_has_its_card_and_its_marks(self, open_page, energies):
-        page = open_page("hardware", cell=HOT).works()
+    def test_sorted_of_another_metric_with_an_open_cell(self, open_page, energies):
+        page = open_page("hardware", cell=HOT).set("hardware_sort", "RTX 3060").works()
+        assert page.params == {"sort": "RTX 3060", "cell": HOT}
+        assert trace(page, "energies", "RTX 3060")["y"] == pytest.approx(sorted(energies["RTX 3060"]))
         assert f"Cell {HOT[:8]}" in page.texts("header")
         assert sorted(trace(page, "energies", "open cell")["y"]) == pytest.approx(
             sorted(values[HOT] for values in energies.values())
         )
-        assert page.params == {"cell": HOT}
         page.press(f"close_{HOT}").works()
-        assert page.params == {}
+        assert page.params == {"sort": "RTX 3060"}
+        page.set("hardware_metric", "gpu_share").works()
+        assert figure(page, "energies")["layout"]["yaxis"]["title"]["text"].endswith("(%)")
+        assert page.facts["RTX 3060"][0].endswith("%")
+        assert page.params == {"sort": "RTX 3060", "metric": "gpu_share"}
+
+    def test_under_the_lens(self, open_page, energies, as_number):
+        page = open_page("hardware", scope="IT", unit="Wh").works()
+        expected = energies["Titan Xp"].mean() / 1.59 * 1000
+        as_shown = page.facts["Titan Xp"]
+        assert as_number(as_shown[0]) == pytest.approx(expected, rel=CLOSE)
+        assert as_shown[0].endswith("Wh")
+        assert page.set("lens_corrected", True).works().facts["Titan Xp"] == as_shown
 
 
-class TestRanking:
-    def test_pair_and_interval(self, open_page, as_number):
+class TestTwoDevices:
+    def test_their_ranking(self, open_page, energies, capsys):
         page = open_page("hardware", section="ranking").works()
         assert "86\u00a0% of all pairs of 91 cells in the same order (Kendall's τ 0.718;" in page.headline
         figures, note = page.facts["Kendall's τ of the pair"]
@@ -155,49 +155,46 @@ class TestRanking:
         assert page.facts["In both 10 leanest"] == ("8 of 10", "1.1 by chance")
         assert page.facts["Most alike"] == ("0.896", "Quadro RTX 6000, RTX 3060")
         assert page.facts["Least alike"] == ("0.669", "RTX 3060, RTX 3090")
+        holds_what_to_take_along(page, capsys)
 
-    def test_another_pair(self, open_page, energies):
-        page = open_page("hardware", section="ranking").set("hardware_b", "Titan Xp").works()
-        assert page.facts["Kendall's τ of the pair"][0] == "0.893"
-        points = trace(page, "pair", "cell (91)")
-        assert sorted(points["x"]) == pytest.approx(sorted(energies["Quadro RTX 6000"]))
-        assert sorted(points["y"]) == pytest.approx(sorted(energies["Titan Xp"]))
-        assert page.params == {"section": "ranking", "b": "Titan Xp"}
-
-    def test_choosing_one_device_twice_swaps_the_two(self, open_page):
-        page = open_page("hardware", section="ranking").set("hardware_a", "RTX 3090").works()
-        assert page.control("hardware_b").value == "Quadro RTX 6000"
-        assert page.params == {"section": "ranking", "a": "RTX 3090", "b": "Quadro RTX 6000"}
-        assert page.facts["Kendall's τ of the pair"][0] == "0.718"
-
-    def test_k(self, open_page, energies):
-        page = open_page("hardware", section="ranking").set("hardware_k", 25).works()
+        page.set("hardware_k", 25).works()
         leanest = [set(energies[device].nsmallest(25).index) for device in ("Quadro RTX 6000", "RTX 3090")]
         assert page.facts["In both 25 leanest"][0] == f"{len(leanest[0] & leanest[1])} of 25"
         assert page.params == {"section": "ranking", "k": "25"}
         assert figure(page, "leaders")["layout"]["shapes"][0]["x0"] == 25
 
-    def test_of_another_metric(self, open_page):
+        page.set("hardware_a", "RTX 3090").works()
+        assert page.control("hardware_b").value == "Quadro RTX 6000", "one device chosen twice swaps the two"
+        assert page.params == {"section": "ranking", "k": "25", "a": "RTX 3090", "b": "Quadro RTX 6000"}
+        assert page.facts["Kendall's τ of the pair"][0] == "0.718"
+
+        page.set("hardware_a", "Titan Xp").works()
+        assert page.facts["Kendall's τ of the pair"][0] == "0.893"
+        points = trace(page, "pair", "cell (91)")
+        assert sorted(points["x"]) == pytest.approx(sorted(energies["Titan Xp"]))
+        assert sorted(points["y"]) == pytest.approx(sorted(energies["Quadro RTX 6000"]))
+
+    def test_of_another_metric_without_outliers_and_back_from_another_page(self, open_page):
         page = open_page("hardware", section="ranking", metric="time", b="RTX 3060").works()
-        frames = [
+        first, second = (
             duckdb.sql(
                 f"select hash, training_time_s t from '{RESULTS}/energy_4V9E_{file}.parquet' where epochs = 4"
             ).df()
             for file in ("quadrortx6000", "rtx3060")
-        ]
-        both = frames[0].merge(frames[1], on="hash")
+        )
+        both = first.merge(second, on="hash")
         expected = kendalltau(both["t_x"], both["t_y"]).statistic
         assert page.facts["Kendall's τ of the pair"][0] == f"{expected:.3f}"
+        page.go("scaling").works()
+        page.go("hardware").works()
+        assert page.params == {"section": "ranking", "metric": "time", "b": "RTX 3060"}
+        assert page.control("hardware_b").value == "RTX 3060"
+        without = open_page("hardware", section="ranking", outliers="0").works()
+        assert without.facts["Kendall's τ of the pair"][0] == "0.916"
+        assert without.facts["Common cells"][0] == "70"
+        assert without.headline.endswith("With the 24 outliers τ is 0.718, on 91 cells.")
 
-    def test_without_outliers(self, open_page):
-        page = open_page("hardware", section="ranking", outliers="0").works()
-        assert page.facts["Kendall's τ of the pair"][0] == "0.916"
-        assert page.facts["Common cells"][0] == "70"
-        assert page.headline.endswith("With the 24 outliers τ is 0.718, on 91 cells.")
-
-
-class TestRegret:
-    def test_pair_and_matrix(self, open_page):
+    def test_regret(self, open_page, capsys):
         page = open_page("hardware", section="regret").works()
         assert page.headline.startswith(
             "The front found on the Quadro RTX 6000 costs on the RTX 3090 14\u00a0% more energy"
@@ -206,96 +203,10 @@ class TestRegret:
         assert page.facts["Largest extra energy"] == ("96\u00a0%", "3 cells cost more than need be")
         assert len(figure(page, "regrets")["layout"]["annotations"]) == 12
         assert len(trace(page, "fronts", "front of the RTX 3090")["x"]) == 15
-
-    def test_controls(self, open_page):
-        page = open_page("hardware").set("hardware_section", "regret").set("hardware_b", "Titan Xp")
-        page.set("hardware_accuracy_epochs", 12).works()
-        assert page.params == {"section": "regret", "b": "Titan Xp", "accuracy_epochs": "12"}
+        holds_what_to_take_along(page, capsys)
+        page.set("hardware_b", "Titan Xp").set("hardware_accuracy_epochs", 12).works()
         assert "on the Titan Xp" in page.headline
-        page.set("hardware_section", "energy").set("hardware_section", "regret").works()
         assert page.params == {"section": "regret", "b": "Titan Xp", "accuracy_epochs": "12"}
-
-
-class TestOwnMeasurements:
-    @pytest.mark.parametrize("section", ["energy", "ranking", "regret"])
-    def test_are_a_further_device(self, open_page, own_measurements, energies, as_number, section):
-        own_measurements()
-        page = open_page("hardware", section=section).works()
-        assert not [text for text in page.texts("caption") if "appear here" in text]
-        if section == "energy":
-            assert page.headline.startswith("91 cells on 5 devices")
-            assert "from your measurements" in page.facts[OWN][1]
-            expected = energies["Quadro RTX 6000"].mean() / 2
-            assert as_number(page.facts[OWN][0]) == pytest.approx(expected, rel=CLOSE)
-            assert len(trace(page, "energies", OWN)["y"]) == 91
-        else:
-            page.set("hardware_b", OWN).works()
-            assert page.params["b"] == OWN
-            if section == "ranking":
-                assert page.facts["Kendall's τ of the pair"][0] == "1.000"
-            else:
-                assert page.facts["Mean extra energy"][0] == "0\u00a0%"
-
-    def test_a_device_is_called_as_its_file_says_and_no_more(self, open_page, own_measurements):
-        own_measurements(device="![a](http://127.0.0.1:9/x.png) $x$")
-        page = open_page("hardware").works()
-        assert f"the {html.plain('![a](http://127.0.0.1:9/x.png) $x$')} (own)" in page.headline
-        own_measurements(with_cpu=False, device="![a](http://127.0.0.1:9/x.png)")
-        (info,) = open_page("hardware").works().texts("info")
-        assert info.startswith(f"{html.plain('![a](http://127.0.0.1:9/x.png)')} (own) is left out")
-
-    def test_without_the_cpu_only_under_the_gpu_scope(self, open_page, own_measurements):
-        own_measurements(with_cpu=False)
-        page = open_page("hardware").works()
-        assert OWN not in page.facts
-        assert any(
-            text.startswith(f"{OWN} is left out: the CPU's energy was not measured") for text in page.texts("info")
-        )
-        page.set("lens_scope", "GPU").works()
-        assert OWN in page.facts
-        assert not page.texts("info")
-
-    def test_a_device_that_goes_is_missed_kindly(self, open_page, own_measurements, user_folder):
-        own_measurements()
-        page = open_page("hardware", sort=OWN, section="energy").works()
-        assert page.params == {"sort": OWN}
-        (user_folder / "measurements" / "here.parquet").unlink()
-        page.set("hardware_metric", "time").works()
-        assert any(OWN in text for text in page.texts("warning"))
-        assert page.params == {"metric": "time"}
-
-
-class TestLinks:
-    @pytest.mark.parametrize(
-        "params",
-        [
-            {"metric": "power", "sort": "Titan Xp", "outliers": "0"},
-            {"section": "ranking", "a": "RTX 3060", "b": "Titan Xp", "k": "30", "scope": "GPU"},
-            {"section": "regret", "a": "RTX 3090", "b": "RTX 3060", "accuracy_epochs": "36", "unit": "Wh"},
-            {"cell": BURNT},
-        ],
-        ids=lambda params: "&".join(params),
-    )
-    def test_a_view_opens_as_it_was_left(self, open_page, params):
-        page = open_page("hardware", **params).works()
-        assert not page.app.warning
-        assert page.params == params
-
-    @pytest.mark.parametrize(
-        ("params", "words"),
-        [
-            ({"section": "prices"}, "there is no section 'prices'"),
-            ({"metric": "joy"}, "devices are not compared by 'joy'"),
-            ({"k": "99"}, "99 leanest cells cannot be compared"),
-            ({"a": "RTX 3090"}, "cannot be compared with itself"),
-            ({"sort": "RTX 9090"}, "no figures for the device 'RTX 9090'"),
-        ],
-    )
-    def test_a_broken_one_says_so_and_shows_the_default(self, open_page, params, words):
-        page = open_page("hardware", **params).works()
-        assert any(words in text for text in page.texts("warning"))
-        assert page.params == {}
-        assert page.headline.startswith("91 cells on 4 devices")
 
     def test_zero_footprint_is_drawn_and_ranked(self, open_page):
         page = open_page("hardware", section="ranking", unit="kgCO2eq", grid="0").works()
@@ -304,69 +215,95 @@ class TestLinks:
         page.set("hardware_section", "regret").works()
         assert page.facts["Mean extra energy"][0] == "14\u00a0%"
 
-    def test_comes_back_as_it_was_left(self, open_page):
-        page = open_page("hardware", metric="time").set("hardware_section", "ranking").set("hardware_k", 30)
-        page.set("hardware_a", "Titan Xp").go("explore").works()
-        page.go("hardware").works()
-        assert page.params == {"section": "ranking", "metric": "time", "k": "30", "a": "Titan Xp"}
-        assert page.control("hardware_k").value == 30
+
+class TestOwnMeasurements:
+    def test_are_a_further_device_until_they_go(self, open_page, own_measurements, energies, as_number, user_folder):
+        own_measurements()
+        page = open_page("hardware", sort=OWN, b=OWN).works()
+        assert page.params == {"sort": OWN, "b": OWN}
+        assert not [text for text in page.texts("caption") if "appear here" in text]
+        assert page.headline.startswith("91 cells on 5 devices")
+        assert "from your measurements" in page.facts[OWN][1]
+        assert as_number(page.facts[OWN][0]) == pytest.approx(energies["Quadro RTX 6000"].mean() / 2, rel=CLOSE)
+        assert len(trace(page, "energies", OWN)["y"]) == 91
+        page.set("hardware_section", "regret").works()
+        assert page.facts["Mean extra energy"][0] == "0\u00a0%"
+        page.set("hardware_section", "ranking").works()
+        assert page.facts["Kendall's τ of the pair"][0] == "1.000"
+        (user_folder / "measurements" / "here.parquet").unlink()
+        page.set("hardware_metric", "time").works()
+        assert any(OWN in text for text in page.texts("warning"))
+        assert page.params == {"section": "ranking", "metric": "time"}
+
+    def test_a_device_is_called_as_its_file_says_and_without_the_cpu_left_out_but_under_the_gpu_scope(
+        self, open_page, own_measurements
+    ):
+        hostile = "![a](http://127.0.0.1:9/x.png) $x$"
+        own_measurements(device=hostile)
+        page = open_page("hardware").works()
+        assert f"the {html.plain(hostile)} (own)" in page.headline
+        own_measurements(with_cpu=False, device=hostile)
+        page.app.run()
+        (info,) = page.works().texts("info")
+        assert info.startswith(f"{html.plain(hostile)} (own) is left out: the CPU's energy was not measured")
+        assert f"{hostile} (own)" not in page.facts
+        page.set("lens_scope", "GPU").works()
+        assert f"{hostile} (own)" in page.facts
+        assert not page.texts("info")
 
 
-class TestTakingAlong:
-    @pytest.mark.parametrize("section", ["energy", "ranking", "regret"])
-    def test_downloads_stand_under_every_figure(self, open_page, section):
-        page = open_page("hardware", section=section).works()
-        pictures = len(page.app.get("plotly_chart"))
-        labels = [element.proto.label for element in page.app.get("download_button")]
-        assert labels.count("CSV") == labels.count("Parquet") == labels.count("HTML") == pictures
+class TestLinks:
+    def test_a_view_opens_as_it_was_left(self, open_page):
+        params = {
+            "section": "regret",
+            "metric": "power",
+            "sort": "Titan Xp",
+            "outliers": "0",
+            "k": "30",
+            "a": "RTX 3090",
+            "b": "RTX 3060",
+            "accuracy_epochs": "36",
+            "unit": "Wh",
+            "scope": "GPU",
+        }
+        page = open_page("hardware", **params).works()
+        assert not page.app.warning
+        assert page.params == params
+        for section in ("ranking", "energy"):
+            page.set("hardware_section", section).works()
+            left = {name: text for name, text in params.items() if name != "section"}
+            assert page.params == left | ({"section": section} if section != "energy" else {})
 
-    @pytest.mark.parametrize("section", ["energy", "ranking", "regret"])
-    def test_python_of_the_view_runs(self, open_page, section, capsys):
-        page = open_page("hardware", section=section, unit="Wh", outliers="0").works()
-        source = next(code.value for code in page.app.code if "HardwareView(" in code.value)
-        exec(source, {})
-        assert "RTX 3090" in capsys.readouterr().out
+    def test_a_broken_one_says_so_and_shows_the_default(self, open_page):
+        said = {
+            name: open_page("hardware", **{name: text}).works()
+            for name, text in {"k": "99", "sort": "RTX 9090"}.items()
+        }
+        for name, words in {"k": "99 leanest cells cannot", "sort": "no figures for the device 'RTX 9090'"}.items():
+            assert any(words in text for text in said[name].texts("warning"))
+            assert said[name].params == {}
+            assert said[name].headline.startswith("91 cells on 4 devices")
 
 
 class TestInTheLens:
     @pytest.fixture(autouse=True)
-    def forgotten(self, user_folder):
+    def small(self, user_folder, monkeypatch):
+        """Devices predicted in 4V alone; the other spaces take seconds."""
+        monkeypatch.setattr(devices, "SPACES", ("4V",))
         yield
         for path in (user_folder / "devices").glob("*.parquet"):
             path.unlink()
 
-    def test_a_device_is_predicted_shown_everywhere_and_taken_out(self, open_page, user_folder):
-        page = open_page("hardware").works()
-        assert page.control("lens_device").options == ["The benchmark's own"]
-        page.set("hardware_in_lens", "Titan Xp").press("lens_predict_Titan Xp").works()
-        assert page.params == {"calibrated": "Titan Xp"}
-        assert page.control("lens_device").value == "Titan Xp"
-        assert any("The lens shows every energy in the app for Titan Xp" in text for text in page.texts("caption"))
-        explore = open_page(space="4V", epochs="4", calibrated="Titan Xp").works()
-        bench = Benchmark(user_folder, Benchmark.open().bundled)
-        view = View("4V", 4, lens=Lens(device="Titan Xp"))
-        front = picture(bench, view).front
-        assert explore.on_front == len(front)
-        assert any(text.startswith("The front rests on predictions: of its") for text in explore.texts("caption"))
-        explore.open(front["hash"].iloc[0]).works()
-        rows = {row[0]: row[1:] for row in explore.tables[0][1:]}
-        assert rows["Energy"][1].startswith("predicted, 90 % interval ")
-        assert rows["Energy"][1].endswith(" on Titan Xp")
-        page.press("lens_forget_Titan Xp").works()
-        assert page.params == {}
-        assert page.control("lens_device").value == ""
-        assert bench.devices() == []
-
-    def test_a_link_to_a_device_that_is_not_here(self, open_page):
-        page = open_page(space="4V", calibrated="<b>Nobody</b>").works()
-        assert any("is not calibrated here" in text for text in page.texts("warning"))
-        assert "<b>" not in " ".join(page.texts("warning"))
-        assert page.params == {"space": "4V"}
-
-    def test_predicted_anew_from_more(self, open_page, own_measurements, user_folder):
-        own_measurements(with_cpu=False)
+    def test_a_device_is_predicted_shown_everywhere_predicted_anew_and_taken_out(
+        self, open_page, own_measurements, user_folder
+    ):
+        own_measurements(with_cpu=False, cells=12)
         page = open_page("hardware", scope="GPU").works()
+        assert page.control("lens_device").options == ["The benchmark's own"]
         page.set("hardware_in_lens", OWN).press(f"lens_predict_{OWN}").works()
+        assert page.params == {"scope": "GPU", "calibrated": OWN}
+        assert page.control("lens_device").value == OWN
+        assert any(f"The lens shows every energy in the app for {OWN}" in text for text in page.texts("caption"))
         bench = Benchmark(user_folder, Benchmark.open().bundled)
         own, quadro = (
             bench.frame(
@@ -375,8 +312,28 @@ class TestInTheLens:
             for device in (OWN, None)
         )
         assert own["j"][0] / quadro["j"][0] == pytest.approx(0.5, rel=0.5)
+
+        explore = open_page("explore", space="4V", epochs="4", scope="GPU", calibrated=OWN).works()
+        front = picture(bench, View("4V", 4, lens=Lens("GPU", device=OWN))).front
+        assert explore.on_front == len(front)
+        assert any(text.startswith("The front rests on predictions: of its") for text in explore.texts("caption"))
+        explore.open(front["hash"].iloc[0]).works()
+        rows = {row[0]: row[1:] for row in explore.tables[0][1:]}
+        assert rows["Energy"][1].startswith("predicted, 90 % interval ")
+        assert rows["Energy"][1].endswith(f" on {OWN}")
+
         (path,) = (user_folder / "devices").glob("*.parquet")
         before = path.stat().st_mtime_ns
         page.press(f"lens_again_{OWN}").works()
         assert path.stat().st_mtime_ns > before
         assert page.params == {"scope": "GPU", "calibrated": OWN}
+        page.press(f"lens_forget_{OWN}").works()
+        assert page.params == {"scope": "GPU"}
+        assert page.control("lens_device").value == ""
+        assert bench.devices() == []
+
+    def test_a_link_to_a_device_that_is_not_here(self, open_page):
+        page = open_page("explore", space="4V", calibrated="<b>Nobody</b>").works()
+        assert any("is not calibrated here" in text for text in page.texts("warning"))
+        assert "<b>" not in " ".join(page.texts("warning"))
+        assert page.params == {"space": "4V"}

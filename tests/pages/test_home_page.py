@@ -11,34 +11,30 @@ from ecnas_core.measure.store import remove, save
 from tests.made_up import measured
 
 
+def front_of(page) -> list[float]:
+    """The energies of the front as it is drawn."""
+    return next(trace for trace in page.figure("home_picture")["data"] if trace["name"].startswith("front"))["x"]
+
+
 def links(page) -> dict[str, str]:
     return {link.proto.label.strip("*"): link.proto.page for link in page.app.main.get("page_link")}
 
 
 class TestOpening:
-    def test_it_opens_first(self, open_page):
+    def test_it_opens_first_with_the_front_at_any_budget(self, open_page, truth):
         page = open_page("home").works()
         assert [title.value for title in page.app.title] == ["EC-NAS Explorer"]
         assert page.params == {}
-
-    def test_ways_in(self, open_page):
-        page = open_page("home")
         assert links(page) == {"Explore": "explore", "Teach": "learn", "Choose": "choose"}
-
-    def test_the_picture_has_the_front(self, open_page, truth):
-        page = open_page("home")
+        assert "Nothing to report yet" in page.said
+        assert report_button(page) is None
         front = truth.front(truth.cells())
-        drawn = next(trace for trace in page.figure("home_picture")["data"] if trace["name"].startswith("front"))
-        assert drawn["x"] == pytest.approx(front["energy"].tolist())
+        assert front_of(page) == pytest.approx(front["energy"].tolist())
         best = front.iloc[-1]["energy"] / truth.knee(front)["energy"]
         assert f"cost {best:.1f} times the energy" in page.headline
         assert page.alt("home_picture").startswith("From the knee on")
-
-    def test_another_budget(self, open_page, truth):
-        page = open_page("home").set("home_epochs", 4).works()
-        front = truth.front(truth.cells(epochs=4))
-        drawn = next(trace for trace in page.figure("home_picture")["data"] if trace["name"].startswith("front"))
-        assert drawn["x"] == pytest.approx(front["energy"].tolist())
+        page.set("home_epochs", 4).works()
+        assert front_of(page) == pytest.approx(truth.front(truth.cells(epochs=4))["energy"].tolist())
 
     def test_a_click_leads_to_the_cell_in_explore(self, open_page, truth):
         page = open_page("home")
@@ -60,18 +56,13 @@ def report_button(page):
 
 
 class TestReport:
-    def test_nothing_yet(self, open_page):
-        page = open_page("home")
-        assert "Nothing to report yet" in page.said
-        assert report_button(page) is None
-
     def test_pinned_cells_and_choices(self, open_page, truth):
         digest = truth.cells("4V")["hash"].iloc[3]
         page = open_page("home", tray=digest).works()
         assert "Pinned cells: 1; choices: 0" in page.said
         assert report_button(page)
-        page.go("choose").works().go("home").works()
-        assert "Pinned cells: 1; choices: 1" in page.works().said
+        page = open_page("choose", space="4V", tray=digest).go("home").works()
+        assert "Pinned cells: 1; choices: 1" in page.said
 
     def test_measurements_are_offered(self, open_page):
         data = Benchmark.open().data

@@ -7,6 +7,9 @@ import gc
 import pytest
 import streamlit as st
 
+from ecnas_core.analysis.view import View
+from ecnas_core.errors import EcnasError
+
 A_CELL = "00005c142e6f48ac74fdcf73e3439874"
 DEFAULT_HEADLINE = "423\u202f615 cells, 397\u202f793 of them predicted; "
 
@@ -32,22 +35,47 @@ class TestLinks:
     @pytest.mark.parametrize(
         "params",
         [
-            {"space": "4V", "epochs": "4", "x": "parameters", "y": "test_accuracy"},
-            {"space": "5V", "x_log": "0", "y_log": "0"},
-            {"space": "5V", "vertices": "3~4", "n_conv3x3": "1~2", "n_conv1x1": "0~0", "n_maxpool3x3": "0~1"},
-            {"space": "5V", "range_energy": "0.1~0.5", "range_validation_accuracy": "0.9~inf"},
-            {"space": "5V", "range_test_error": "-inf~0.2", "range_parameters": "0.3~5.0"},
-            {"space": "5V", "energy_provenance": "scaled~measured", "accuracy_provenance": "published"},
-            {"space": "4V", "scope": "IT", "pue": "1.2", "grid": "FR", "unit": "Wh"},
-            {"space": "4V", "scope": "GPU", "grid": "412.5", "unit": "kgCO2eq"},
-            {"space": "5V", "corrected": "1"},
-            {"artefacts": "1", "vertices": "2~5"},
-            {"space": "5V", "box": "0.2~0.5~0.06~0.08"},
+            {
+                "space": "4V",
+                "epochs": "4",
+                "x": "parameters",
+                "y": "test_accuracy",
+                "y_log": "1",
+                "scope": "GPU",
+                "grid": "412.5",
+                "unit": "kgCO2eq",
+            },
+            {
+                "space": "5V",
+                "x_log": "0",
+                "y_log": "0",
+                "vertices": "4~5",
+                "n_conv3x3": "1~2",
+                "n_conv1x1": "0~1",
+                "n_maxpool3x3": "0~1",
+                "range_energy": "0.1~0.5",
+                "range_validation_accuracy": "0.9~inf",
+                "range_test_error": "-inf~0.2",
+                "range_parameters": "0.3~5.0",
+                "energy_provenance": "scaled~measured",
+                "accuracy_provenance": "published",
+                "corrected": "1",
+                "box": "0.2~0.5~0.06~0.08",
+            },
+            {
+                "artefacts": "1",
+                "vertices": "2~5",
+                "scope": "IT",
+                "pue": "1.2",
+                "grid": "FR",
+                "unit": "Wh",
+                "predicted": "0",
+            },
         ],
-        ids=lambda params: "&".join(params),
+        ids=["axes", "filters", "lens"],
     )
     def test_a_view_opens_as_it_was_left(self, open_page, params):
-        page = open_page(**params).works()
+        page = open_page("explore", **params).works()
         assert not page.app.warning
         assert page.params == params
         before = page.headline, page.facts, page.texts("header")
@@ -55,32 +83,37 @@ class TestLinks:
         assert page.params == params
         assert (page.headline, page.facts, page.texts("header")) == before
 
-    def test_cell_and_tray(self, open_page, front):
-        params = {"space": "4V", "cell": front[2], "tray": "~".join(front[:4])}
-        page = open_page(**params).works()
-        assert page.params == params
+    def test_cell_tray_and_lens(self, open_page, front):
+        link = {
+            "space": "4V",
+            "cell": front[2],
+            "tray": "~".join([*front[:3], front[0], *front[3:5]]),
+            "scope": "IT",
+            "grid": "300",
+            "unit": "Wh",
+            "epochs": "108",
+            "x": "energy",
+            "vertices": "2~7",
+            "pue": "1.59",
+            "utm_source": "mail",
+        }
+        page = open_page("explore", **link).works()
+        assert page.params == {
+            "space": "4V",
+            "scope": "IT",
+            "grid": "300.0",
+            "unit": "Wh",
+            "cell": front[2],
+            "tray": "~".join(front[:4]),
+        }
         assert f"Cell {front[2][:8]}" in page.texts("header")
         assert page.tables[-1][0] == ["4V, 108 epochs", "A", "B", "C", "D"]
-
-    def test_defaults_are_left_out(self, open_page):
-        page = open_page(space="7V", epochs="108", x="energy", y="validation_error", scope="facility", pue="1.59",
-                         grid="DK", unit="kWh", vertices="2~7").works()  # fmt: skip
-        assert page.params == {}
-
-    def test_what_it_does_not_know_is_dropped(self, open_page):
-        page = open_page(space="4V", utm_source="mail").works()
-        assert page.params == {"space": "4V"}
-
-    def test_the_lens_of_the_link_is_in_the_sidebar(self, open_page):
-        page = open_page(space="4V", scope="IT", grid="300", unit="Wh").works()
-        assert page.control("lens_scope").value == "IT"
-        assert page.control("lens_unit").value == "Wh"
-        assert page.control("lens_grid").value == "by hand"
-        assert page.control("lens_intensity").value == 300
+        for control, value in (("scope", "IT"), ("unit", "Wh"), ("grid", "by hand"), ("intensity", 300)):
+            assert page.control(f"lens_{control}").value == value
         assert "IT energy (GPU and CPUs); 300 gCO2eq/kWh" in [text.value for text in page.app.sidebar.caption]
 
     def test_correction_of_linear_scaling(self, open_page, truth):
-        page = open_page(space="5V", corrected="1").works()
+        page = open_page("explore", space="5V", corrected="1").works()
         assert page.control("lens_corrected").value is True
         assert page.app.sidebar.caption[0].value.endswith("; linear scaling corrected")
         measured = {epochs: truth.cells("4V", epochs).set_index("hash") for epochs in (4, 108)}
@@ -96,7 +129,7 @@ class TestLinks:
     def test_the_card_says_what_is_corrected(self, open_page, truth, front):
         notes = {}
         for space in ("4V", "5V", "7V"):
-            page = open_page(space=space, corrected="1", cell=front[2]).works()
+            page = open_page("explore", space=space, corrected="1", cell=front[2]).works()
             table = next(table for table in page.tables if table[0][0] == "Quantity")
             notes[space] = {row[0]: row[2] for row in table}
         assert notes["4V"]["Energy"].startswith("measured, ±")
@@ -109,94 +142,108 @@ class TestLinks:
         assert notes["5V"]["Training time"] == "scaled, corrected by 0.977, Quadro RTX 6000"
         assert notes["7V"]["Energy"] == "surrogate, corrected by 0.863"
 
-    def test_five_pinned_cells_are_four(self, open_page, front):
-        page = open_page(space="4V", tray="~".join(front[:5])).works()
-        assert page.params["tray"].split("~") == front[:4]
-
-    def test_a_cell_pinned_twice_is_pinned_once(self, open_page, front):
-        page = open_page(space="4V", tray="~".join([front[0], front[1], front[0]])).works()
-        assert page.params["tray"].split("~") == front[:2]
-
 
 class TestBrokenLinks:
     @pytest.mark.parametrize(
         ("params", "reason"),
-        [
-            ({"space": "9V"}, "there is no space '9V'; take one of 4V, 5V, 7V"),
-            ({"epochs": "100"}, "no training budget of '100' epochs; take one of 4, 12, 36, 108"),
-            ({"x": "energy", "y": "energy"}, "choose two different metrics"),
-            ({"range_energy": "x"}, r"write it as LOW\~HIGH"),
-            ({"range_energy": "nan~nan"}, "the range of energy is empty"),
-            ({"vertices": "-3~99"}, "give two of 0 to 7"),
-            ({"energy_provenance": "guessed"}, "unknown provenance 'guessed'"),
-            ({"scope": "planet"}, "unknown scope 'planet'"),
-            ({"pue": "nan"}, "no finite number"),
-            ({"grid": "XX"}, "no carbon intensity for 'XX'"),
-            ({"corrected": "yes"}, "corrected='yes' is no choice; write 0 or 1"),
-        ],
-        ids=lambda value: "&".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+        [({"range_energy": "x"}, r"write it as LOW\~HIGH"), ({"scope": "planet"}, "unknown scope 'planet'")],
+        ids=["view", "lens"],
     )
-    def test_is_told_and_the_default_view_shown(self, open_page, params, reason):
-        page = open_page(**params).works()
+    def test_is_told_once_and_the_default_view_shown(self, open_page, params, reason):
+        page = open_page("explore", **params).works()
         (notice,) = page.texts("warning")
         assert notice.startswith("The link could not be opened as it is: ")
         assert reason in notice
         assert notice.endswith(". Shown is the default view.")
         assert page.headline.startswith(DEFAULT_HEADLINE)
         assert page.params == {}
-
-    def test_is_told_once(self, open_page):
-        page = open_page(space="9V").set("explore_space", "4V").works()
+        page.set("explore_space", "4V").works()
         assert not page.app.warning
         assert page.matching == 91
 
-    @pytest.mark.parametrize("cell", ["zzz", "0" * 32, A_CELL.upper(), "'; drop view benchmark; --", "<b>x</b>"])
-    def test_an_unknown_cell_is_left_out(self, open_page, cell):
-        page = open_page(space="4V", cell=cell).works()
-        (notice,) = page.texts("warning")
-        assert notice.startswith("A cell of the link is left out: ")
-        assert page.params == {"space": "4V"}
+    def test_says_what_is_wrong_with_it(self):
+        told = {
+            reason: _refusal(params)
+            for params, reason in (
+                ({"space": "9V"}, "there is no space '9V'; take one of 4V, 5V, 7V"),
+                ({"epochs": "100"}, "no training budget of '100' epochs; take one of 4, 12, 36, 108"),
+                ({"x": "energy", "y": "energy"}, "choose two different metrics"),
+                ({"range_energy": "nan~nan"}, "the range of energy is empty"),
+                ({"vertices": "-3~99"}, "give two of 0 to 7"),
+                ({"energy_provenance": "guessed"}, "unknown provenance 'guessed'"),
+                ({"pue": "nan"}, "no finite number"),
+                ({"grid": "XX"}, "no carbon intensity for 'XX'"),
+                ({"corrected": "yes"}, "corrected='yes' is no choice; write 0 or 1"),
+            )
+        }
+        assert [reason for reason, message in told.items() if reason not in message] == []
+
+    def test_unknown_cells_are_left_out(self, open_page, front):
+        page = open_page("explore", space="4V", cell="zzz", tray=f"zzz~{front[0]}~~{front[1]}").works()
+        cell, pinned = page.texts("warning")
+        assert cell.startswith("A cell of the link is left out: ")
+        assert pinned.startswith("A cell of the link is left out: ")
+        assert page.params == {"space": "4V", "tray": "~".join(front[:2])}
         assert page.matching == 91
-
-    def test_unknown_cells_of_the_tray_are_left_out(self, open_page, front):
-        page = open_page(space="4V", tray=f"zzz~{front[0]}~~{front[1]}").works()
-        assert len(page.app.warning) == 1
-        assert page.params["tray"].split("~") == front[:2]
-
-    @pytest.mark.parametrize(
-        "box", ["abc", "1~2~3", "1~2~3~4~5", "1~2~3~x", "nan~nan~nan~nan", "5~1~0~1", "0~1~0.9~0.1"]
-    )
-    def test_a_broken_area_is_left_out(self, open_page, box):
-        page = open_page(space="4V", box=box).works()
-        assert page.texts("warning") == ["The selected area of the link is left out: it is not two ranges of numbers."]
+        unknown = ("0" * 32, A_CELL.upper(), "'; drop view benchmark; --", "<b>x</b>")
+        page = open_page("explore", space="4V", tray="~".join(unknown)).works()
+        assert len(page.app.warning) == len(unknown)
         assert page.params == {"space": "4V"}
 
-    @pytest.mark.parametrize("box", ["-inf~inf~-inf~inf", "-5~0.5~0~1"])
-    def test_an_area_past_the_axes_is_shown(self, open_page, truth, box):
-        page = open_page(space="4V", box=box).works()
-        x_low, x_high, *_ = (float(edge) for edge in box.split("~"))
-        inside = truth.cells("4V")["energy"].between(x_low, x_high).sum()
-        assert f"Selected: {inside} cells" in page.texts("header")
+    def test_a_broken_area_is_left_out(self, open_page):
+        for box in ("abc", "1~2~3", "1~2~3~4~5", "1~2~3~x", "nan~nan~nan~nan", "5~1~0~1", "0~1~0.9~0.1"):
+            page = open_page("explore", space="4V", box=box).works()
+            (notice,) = page.texts("warning")
+            assert notice == "The selected area of the link is left out: it is not two ranges of numbers.", box
+            assert page.params == {"space": "4V"}, box
 
-    @pytest.mark.parametrize(
-        "params",
-        [{"vertices": "0~7"}, {"vertices": "0~1"}, {"n_conv3x3": "0~7"}, {"n_maxpool3x3": "6~7"}, {"vertices": "6~7"}],
-        ids=lambda params: "&".join(f"{name}={text}" for name, text in params.items()),
-    )
-    def test_counts_no_slider_has_are_brought_into_its_range(self, open_page, params):
-        page = open_page(space="4V", **params).works()
-        matching = page.matching if "Matching cells" in page.facts else 0
-        page.set("explore_filters", True).works()
-        assert (page.matching if "Matching cells" in page.facts else 0) == matching
+    def test_an_area_past_the_axes_is_shown(self, open_page, truth):
+        for box in ("-inf~inf~-inf~inf", "-5~0.5~0~1"):
+            page = open_page("explore", space="4V", box=box).works()
+            x_low, x_high, *_ = (float(edge) for edge in box.split("~"))
+            inside = truth.cells("4V")["energy"].between(x_low, x_high).sum()
+            assert f"Selected: {inside} cells" in page.texts("header")
+
+    def test_counts_no_slider_has_are_brought_into_its_range(self, open_page):
+        for params in (
+            {"vertices": "0~7", "n_conv3x3": "0~7"},
+            {"vertices": "0~1"},
+            {"n_maxpool3x3": "6~7"},
+            {"vertices": "6~7"},
+        ):
+            page = open_page("explore", space="4V", **params).works()
+            matching = page.facts.get("Matching cells")
+            page.set("explore_filters", True).works()
+            assert page.facts.get("Matching cells") == matching, params
+
+
+def _refusal(params):
+    """What a link's view or lens says of why it cannot be opened."""
+    with pytest.raises(EcnasError) as raised:
+        View.from_params(params)
+    return str(raised.value)
 
 
 class TestHostileLinks:
     """What a link says is shown as it was written: no image, formula or icon comes of it."""
 
-    @pytest.mark.parametrize("mark", ["![a](http://127.0.0.1:9/x.png)", "$x$", ":material/home:", "<b>", "**b**"])
-    @pytest.mark.parametrize(("page", "name"), [("explore", "cell"), ("explore", "grid"), ("measure", "draw")])
-    def test_is_told_without_being_read_as_markdown(self, open_page, page, name, mark):
-        shown = open_page(page, **{name: mark}).works()
-        (notice,) = shown.texts("warning")
-        assert mark not in notice
-        assert mark in notice.replace("\\", "").replace("\u2060", "")
+    IMAGE = "![a](http://127.0.0.1:9/x.png)"
+    MARKS = ("$x$", ":material/home:", "<b>", "**b**")
+
+    @pytest.mark.parametrize(
+        ("page", "names", "marks"),
+        [
+            ("explore", ("cell", "grid"), (IMAGE, *MARKS)),
+            ("measure", ("draw",), (IMAGE,)),
+            ("measure", ("draw",), MARKS),
+        ],
+        ids=["explore", "image", "marks"],
+    )
+    def test_is_told_without_being_read_as_markdown(self, open_page, page, names, marks):
+        shown = open_page(page, **dict.fromkeys(names, " ".join(marks))).works()
+        notices = shown.texts("warning")
+        assert len(notices) == len(names)
+        for notice in notices:
+            for mark in marks:
+                assert mark not in notice
+                assert mark in notice.replace("\\", "").replace("\u2060", "")

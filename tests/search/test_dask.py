@@ -18,7 +18,8 @@ from ecnas_core.search.cluster import ClusterMissing, InvalidAddress
 from ecnas_core.search.runner import StudyCancelled
 from ecnas_core.search.study import FiguresChanged, Plan
 from ecnas_core.search.task import Figures
-from tests.stand_in import until
+from tests.studies import carried_out
+from tests.waiting import until
 
 PLAN = Plan(Setting(space="5V"), {"MS-EHVI": 100, "RS": 60}, (0, 1))
 
@@ -55,7 +56,7 @@ def test_a_worker_is_killed_and_the_result_is_the_local_one(cluster: LocalCluste
         assert killed[0] not in client.run(os.getpid).values()
     told = runner.progress(study)
     assert [each.evaluations for each in told.trials] == [100, 60] * 2
-    local = runner.run(PLAN, tmp_path / "local", "mine", processes=1)
+    local = carried_out(PLAN, tmp_path / "local", "mine")
     pd.testing.assert_frame_equal(lab.evaluations(study), lab.evaluations(local), check_exact=True)
     assert runner.progress(local).figures == told.figures
 

@@ -18,13 +18,14 @@ from ecnas_core.carbon import Lens
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import NameTaken
 from ecnas_core.search.study import Plan, Study, UnknownStudy
+from tests.studies import carried_out
 
 PLAN = Plan(Setting(space="5V", sampling="matrix", charging="all"), {"SEMOA": 200, "RS": 100}, (7, 8))
 
 
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return runner.run(PLAN, tmp_path_factory.mktemp("lab"), "Mine", processes=1)
+    return carried_out(PLAN, tmp_path_factory.mktemp("lab"), "Mine")
 
 
 class TestListing:
@@ -153,7 +154,7 @@ class TestChanges:
     def test_a_name_given_away_meanwhile(self, study: Study) -> None:
         lab.delete(study)
         plan = Plan.of(Setting(space="4V"), ("RS",), 5, 1)
-        other = runner.run(plan, study.data, "Mine", processes=1)
+        other = carried_out(plan, study.data, "Mine")
         try:
             back = lab.restore(study.id, study.data)
             assert back.name == "Mine 2"

@@ -11,12 +11,13 @@ from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.store import UnknownEpochs, UnknownSpace
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import InvalidCell
-from ecnas_core.search import InvalidSetting, NothingFeasible, Outcome, Problem, Setting, lab, runner
+from ecnas_core.search import InvalidSetting, NothingFeasible, Outcome, Problem, Setting, lab
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.operators import sample_matrix, sample_uniform
 from ecnas_core.search.study import Plan
 from ecnas_core.surrogates import devices
 from tests.search.conftest import problem_of
+from tests.studies import carried_out
 
 ALL_OBJECTIVES = ("energy", "footprint", "training_time", "parameters", "multiply_adds", "validation_error")
 EPOCHS = (4, 12, 36, 108)
@@ -210,7 +211,7 @@ def test_a_calibrated_device_has_energies_of_its_own(tmp_path, monkeypatch):
     measured = measured_on(bench, "RTX 3060").assign(energy_kwh=np.nan).dropna(subset="gpu_energy_j")
     devices.save(bench, "Mine", measured)
     lens = Lens(scope="GPU", unit="Wh", device="Mine")
-    found = lab.evaluations(runner.run(Plan.of(Setting(space="4V", lens=lens), ("RS",), 91, 1), tmp_path, processes=1))
+    found = lab.evaluations(carried_out(Plan.of(Setting(space="4V", lens=lens), ("RS",), 91, 1), tmp_path, "Mine"))
     assert found["hash"].nunique() == 91
     assert found["valid"].all()
     sql = "select hash, gpu_energy_j, energy_kwh from {} where space = '4V' and epochs = 108"

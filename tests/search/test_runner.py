@@ -31,7 +31,8 @@ from ecnas_core.search.runner import NameTaken, StudyCancelled, StudyRunning
 from ecnas_core.search.study import FiguresChanged, InvalidPlan, Plan, Study, StudyError, Task, UnknownStudy
 from ecnas_core.search.task import Order
 from tests.search.conftest import problem_of
-from tests.stand_in import until
+from tests.studies import Here, carried_out
+from tests.waiting import until
 
 FIVE = Setting(space="5V", epochs=None, sampling="matrix")
 QUICK = Plan.of(FIVE, ("SEMOA-L", "RS"), 120, 2)
@@ -104,7 +105,13 @@ def half_done(study: Study) -> None:
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory: pytest.TempPathFactory) -> Study:
-    return runner.run(QUICK, tmp_path_factory.mktemp("quick"), "quick", processes=1)
+    return carried_out(QUICK, tmp_path_factory.mktemp("quick"), "quick")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials run one after the other here, without the second that a process takes to begin."""
+    monkeypatch.setattr(runner, "Pool", Here)
 
 
 class TestPlans:
@@ -119,7 +126,7 @@ class TestResults:
         assert_as_alone(quick)
 
     def test_do_not_depend_on_the_number_of_processes(self, quick: Study, tmp_path: Path) -> None:
-        other = runner.run(QUICK, tmp_path, "other", processes=3)
+        other = runner.run(QUICK, tmp_path, "other", processes=2)
         pd.testing.assert_frame_equal(rows(other), rows(quick), check_exact=True)
 
     def test_are_in_the_views(self, quick: Study) -> None:
@@ -144,7 +151,7 @@ class TestResults:
     def test_accuracies_that_are_not_asked_for_are_not_stored(self, tmp_path: Path) -> None:
         """5V knows accuracies of its own at 4 epochs, which are not NAS-Bench-101's."""
         setting = Setting(space="5V", objectives=("energy", "parameters"), epochs=4)
-        found = rows(runner.run(Plan.of(setting, ("RS",), 300, 1), tmp_path, processes=1))
+        found = rows(carried_out(Plan.of(setting, ("RS",), 300, 1), tmp_path, "mine"))
         measured = found["accuracy_provenance"] == "measured"
         assert measured.any()
         assert found["valid"].all()
@@ -152,7 +159,7 @@ class TestResults:
 
     def test_single_objective(self, tmp_path: Path) -> None:
         setting = Setting(space="5V", objectives=("validation_error",))
-        study = runner.run(Plan.of(setting, ("RE",), 100, 1), tmp_path, processes=1)
+        study = carried_out(Plan.of(setting, ("RE",), 100, 1), tmp_path, "mine")
         best = rows(study)["validation_accuracy"].max()
         (trial,) = runner.progress(study).trials
         assert trial.hypervolume == pytest.approx(0.2 - (1 - best))
@@ -184,7 +191,7 @@ class TestProgress:
             assert list(counts) == sorted(counts)
             assert heights[-1] == each.hypervolume
 
-    def test_a_foreground_study_tells(self, tmp_path: Path) -> None:
+    def test_a_foreground_study_tells(self, tmp_path: Path, in_this_process: None) -> None:
         told: list[runner.StudyProgress] = []
         runner.run(Plan.of(FIVE, ("RS",), 50, 2), tmp_path, processes=1, tell=told.append)
         assert told[-1].finished == 2
@@ -320,7 +327,9 @@ class TestForeground:
             runner.run(LONG, data, "mine", processes=1, tell=tell)
         assert runner.find("mine", data).state == "cancelled"
 
-    def test_files_that_are_no_trials_are_told_and_run_again(self, quick: Study, tmp_path: Path) -> None:
+    def test_files_that_are_no_trials_are_told_and_run_again(
+        self, quick: Study, tmp_path: Path, in_this_process: None
+    ) -> None:
         plan = Plan.of(FIVE, ("RS",), 60, 4)
         study = runner.run(plan, tmp_path, "mine", processes=1)
         wanted = rows(study)
@@ -356,7 +365,7 @@ class TestForeground:
         finally:
             (folder / "study.json").unlink()
 
-    def test_other_figures_than_at_its_beginning_stop_a_study(self, tmp_path: Path) -> None:
+    def test_other_figures_than_at_its_beginning_stop_a_study(self, tmp_path: Path, in_this_process: None) -> None:
         plan = Plan.of(FIVE, ("RS",), 20, 2)
         study = runner.run(plan, tmp_path, "mine", processes=1)
         study.files[plan.tasks[1]].unlink()
@@ -485,7 +494,7 @@ class TestDamage:
         assert (after.figures, after.finished) == (None, before.finished)
         assert after.evaluations == before.evaluations - 120
 
-    def test_rows_of_a_trial(self, copy: Study, quick: Study) -> None:
+    def test_rows_of_a_trial(self, copy: Study, quick: Study, in_this_process: None) -> None:
         task = copy.plan.tasks[0]
         path = copy.files[task]
         content = path.read_bytes()

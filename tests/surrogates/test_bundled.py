@@ -42,12 +42,12 @@ def test_it_learned_from_all_that_is_published(bench):
     assert len(model.networks) == accuracy.MEMBERS
 
 
-@pytest.mark.parametrize("epochs", [4, 12, 36, 108])
+@pytest.mark.parametrize("epochs", [4, 108])
 def test_the_benchmark_shows_what_is_published_and_else_what_is_predicted(bench, epochs):
     view = bench.frame(
         "select hash, validation_accuracy, validation_accuracy_low, validation_accuracy_high, accuracy_provenance, "
         "accuracy_source, training_time_s, training_time_s_low, training_time_s_high, time_provenance, test_accuracy "
-        "from benchmark where space = '7V' and epochs = ? order by hash",
+        "from benchmark where space = '7V' and epochs = ? and hash < '3' order by hash",
         [epochs],
     )
     wide = duckdb.sql(
@@ -55,10 +55,10 @@ def test_the_benchmark_shows_what_is_published_and_else_what_is_predicted(bench,
         f"predicted_accuracy_low_{epochs}::double as low, predicted_accuracy_high_{epochs}::double as high, "
         f"published_time_s_{epochs} as seconds, predicted_time_s_{epochs}::double as predicted_s, "
         f"predicted_time_s_low_{epochs}::double as low_s, predicted_time_s_high_{epochs}::double as high_s, "
-        f"test_accuracy_{epochs} as test from '{WIDE}' order by hash"
+        f"test_accuracy_{epochs} as test from '{WIDE}' where hash < '3' order by hash"
     ).df()
     known = wide["published"].notna()
-    assert 25_000 < known.sum() < 27_000
+    assert 24_000 < known.sum() < 25_000
     assert (view["validation_accuracy"] == wide["published"].where(known, wide["predicted"])).all()
     assert (view["accuracy_provenance"][~known] == "predicted").all()
     assert (view["accuracy_source"][~known] == PREDICTIONS).all()
@@ -84,7 +84,7 @@ def test_without_predictions_only_they_are_gone(bench, space):
         "training_time_s, time_provenance, time_source, validation_accuracy_low, training_time_s_high"
     )
     every, known = (
-        bench.frame(f"select {columns} from {view} where space = ? order by hash, epochs", [space])
+        bench.frame(f"select {columns} from {view} where space = ? and hash < '2' order by hash, epochs", [space])
         for view in ("benchmark", "_known")
     )
     accuracy_gone, time_gone = every["accuracy_provenance"] == "predicted", every["time_provenance"] == "predicted"

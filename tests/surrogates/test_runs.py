@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ from ecnas_core.surrogates.experiment import Experiment, carry_out
 from ecnas_core.surrogates.own_table import Spec
 from ecnas_core.surrogates.runs import Curve, OwnPrediction, OwnTraining, RunRunning, UnknownRun
 from ecnas_core.surrogates.training import Epoch
+from tests.waiting import until
 
-PATIENCE_S = 120
 REQUESTS = [
     Experiment("energy", "paper", 3, 200, 2),
     Experiment("accuracy", seed=1, members=3),
@@ -55,11 +54,8 @@ def at_work(folder: Path) -> Iterator[None]:
 
 
 def ended(run: runs.Run) -> runs.Run:
-    deadline = time.monotonic() + PATIENCE_S
-    while run.running and time.monotonic() < deadline:
-        time.sleep(0.1)
-        run = runs.read(run.folder)
-    return run
+    until(lambda: not runs.read(run.folder).running)
+    return runs.read(run.folder)
 
 
 class TestFiles:
@@ -196,10 +192,7 @@ class TestForReal:
 
     def test_a_cancelled_training_leaves_nothing_but_its_loss(self, tmp_path):
         run = runs.start(Experiment("energy", "paper"), tmp_path)
-        deadline = time.monotonic() + PATIENCE_S
-        while run.running and not run.epochs and time.monotonic() < deadline:
-            time.sleep(0.1)
-            run = runs.read(run.folder)
+        until(lambda: runs.read(run.folder).epochs)
         runs.cancel(run)
         run = ended(run)
         assert run.state == "cancelled"

@@ -1,0 +1,106 @@
+"""Home and Learn: the ways in, lessons from question to exercise, and what a teacher takes along."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from ecnas_core import Benchmark
+from ecnas_core.analysis.lessons import LESSONS
+from ecnas_core.carbon import Lens
+from tests.journeys.tab import NARROW, WIDE, Tab
+
+
+def test_home_shows_the_front_and_leads_on(tab, truth):
+    tab.open("/")
+    picture = tab.chart("home_picture").shown()
+    assert tab.is_on_first_screen(picture.plot)
+    assert picture.values("front") == pytest.approx(list(truth.front(truth.cells())["energy"]))
+    for way in ("Explore", "Teach", "Choose"):
+        assert tab.is_on_first_screen(tab.main.get_by_role("link", name=way))
+    assert tab.params == {}
+    tab.accessible()
+    tab.look_in("dark").accessible()
+    picture.until_drawn_in("dark")
+    tab.fits(NARROW).fits(WIDE)
+    tab.look_in("light")
+    picture.until_drawn_in("light")
+    tab.lead_on("Explore", "Explore")
+
+
+def test_a_lesson_is_solved_by_keyboard(tab):
+    lesson, bench = LESSONS[2], Benchmark.open()
+    tab.open("/learn", lesson="2")
+    page = tab.page
+    tab.chart("lesson_2_picture").shown()
+    expect(page.get_by_text("The exercise comes after your prediction.")).to_be_visible()
+    tab.slide("Your answer (%)", *["ArrowRight"] * 3).press("Commit my prediction", by_keyboard=True)
+    expect(page.get_by_text(re.compile(r"You said 3\.00\s%"))).to_be_visible()
+    share = lesson.prediction(bench, Lens()).answer
+    expect(page.locator("p").filter(has_text=re.compile(rf"^Answer\. {share:.1f}\s%"))).to_be_visible()
+    tab.type("Your answer", "0.5").press("Check", by_keyboard=True)
+    expect(page.get_by_text(re.compile("Not yet.*That is too little"))).to_be_visible()
+    answer = lesson.exercise(bench, Lens(), 0).answer
+    tab.type("Your answer", f"{answer:.4f}").press("Check", by_keyboard=True)
+    expect(page.get_by_text(re.compile("^Right"))).to_be_visible()
+    assert tab.params == {"lesson": "2"}
+
+    _choose_lesson(tab, 4).choose("Space", "5V").choose("Cost", "Parameters")
+    chosen = {"lesson": "4", "space": "5V", "cost": "parameters"}
+    tab.until_params(**chosen)
+    expect(page.get_by_text(re.compile("cells of 5V at 108 epochs"))).to_be_visible()
+    tab.reload()
+    assert tab.params == chosen
+    expect(tab.option("Cost", "Parameters")).to_be_checked()
+
+
+def test_every_lesson_is_on_the_first_screen(tab):
+    tab.open("/learn").accessible()
+    for number in LESSONS:
+        if number > 1:
+            _choose_lesson(tab, number)
+        picture = tab.chart(f"lesson_{number}_picture").shown()
+        assert tab.is_on_first_screen(picture.plot)
+        assert tab.is_on_first_screen(tab.button("Commit my prediction"))
+        tab.fits(NARROW).fits(WIDE)
+    tab.look_in("dark").accessible()
+    picture.until_drawn_in("dark")
+
+
+def test_what_a_teacher_takes_along(tab, open_file, truth):
+    pinned = list(truth.cells("4V")["hash"].iloc[3:6])
+    tab.open("/", tray="~".join(pinned))
+    with tab.popover("Report of this session"):
+        report = open_file(tab.save("Report"))
+    for digest in pinned:
+        expect(report.get_by_text(digest)).to_be_visible()
+    for table in report.locator(".scroll").all():
+        assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
+    expect(report.locator(".js-plotly-plot")).to_have_count(1)
+
+    tab.lead_on("Teach", "Learn").choose("Section", "For teachers").fits(NARROW).fits(WIDE)
+    _choose_lesson(tab, 3)
+    for name, words in (("Worksheet", "My answer"), ("Answer sheet", "Often misread")):
+        sheet = open_file(tab.save(name))
+        expect(sheet.locator(".js-plotly-plot .barlayer .point").first).to_be_visible()
+        expect(sheet.get_by_text(words).first).to_be_visible()
+        sheet.emulate_media(media="print")
+        assert sheet.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+
+    _choose_lesson(tab, 2)
+    with tab.page.expect_popup() as opened:
+        tab.page.get_by_role("link", name="All cells by parameters and accuracy").click()
+    explore = Tab(opened.value, tab.address).drawn()
+    assert explore.page.url == f"{tab.address}/explore?x=parameters&y=validation_accuracy"
+    explore.page.close()
+
+    tab.choose("Section", "Glossary").fits(NARROW).type("Search", "usage effectiveness")
+    expect(tab.page.get_by_text(re.compile(r"^\d+ terms? with"))).to_be_visible()
+    expect(tab.main.locator("li").filter(has_text=re.compile("^PUE: "))).to_be_visible()
+    expect(tab.main.locator("li").filter(has_text=re.compile("^knee: "))).to_have_count(0)
+
+
+def _choose_lesson(tab: Tab, number: int) -> Tab:
+    return tab.choose("Lesson", f"{number} {LESSONS[number].title}")
