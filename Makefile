@@ -35,7 +35,7 @@ run: $(RUNTIME)  ## Set up and open the app on the bundled data (another port: m
 	$(BIN)/python -m streamlit run app.py --server.port=$(PORT)
 
 test: $(DEVELOPMENT)  ## Run every test that needs no browser
-	$(ONE_THREAD) $(BIN)/python -m pytest --ignore=tests/journeys -n 2 --dist worksteal
+	$(ONE_THREAD) $(BIN)/python -m pytest --ignore=tests/journeys -n 2 --dist loadfile
 
 test-browser: $(DEVELOPMENT)  ## Walk through the app in headless Chromium
 	$(ONE_THREAD) $(BIN)/python -m pytest tests/journeys
@@ -47,7 +47,7 @@ check: $(DEVELOPMENT)  ## Check style and run the tests that the changes against
 
 coverage: $(DEVELOPMENT)  ## Line and branch coverage of the library and the pages, child processes included
 	rm -f .coverage*
-	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest --ignore=tests/journeys -n 2 --dist worksteal
+	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest --ignore=tests/journeys -n 2 --dist loadfile
 	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest tests/journeys
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report

@@ -9,11 +9,10 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-import duckdb
 import pytest
 
-from ecnas_core.benchmark.layout import BUNDLED
 from tests import stand_in
+from tests.bundle import few_cells
 from tests.stand_in import StandIn
 
 Behaviour = Callable[["_Handler"], None]
@@ -130,17 +129,8 @@ def hostile_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes]
 
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled figures, of 7V only the cells of 5V: deriving takes a fraction of a second."""
-    folder = tmp_path_factory.mktemp("bundled")
-    (folder / "results").symlink_to(BUNDLED / "results")
-    (folder / "benchmark").mkdir()
-    for name in ("4V.parquet", "5V.parquet"):
-        (folder / "benchmark" / name).symlink_to(BUNDLED / "benchmark" / name)
-    duckdb.sql(
-        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
-        f"to '{folder}/benchmark/7V.parquet'"
-    )
-    return folder
+    """The bundled figures, of 7V only the cells of 5V."""
+    return few_cells(tmp_path_factory.mktemp("bundled") / "data")
 
 
 @pytest.fixture

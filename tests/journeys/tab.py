@@ -18,7 +18,8 @@ NARROW: ViewportSize = {"width": 390, "height": 844}
 HEADINGS = {"Home": "EC-NAS Explorer"}
 INK = {"light": "#1B2530", "dark": "#E2E8EE"}
 SCROLLS_SIDEWAYS = """
-[document.scrollingElement, document.querySelector("[data-testid=stMain]")].some(each => each?.scrollWidth > each?.clientWidth)
+[document.scrollingElement, document.querySelector("[data-testid=stMain]")]
+  .some(each => each?.scrollWidth > each?.clientWidth)
 """
 # Streamlit fades what it is about to draw again; contrast is judged of what is drawn.
 STILL = "*, ::before, ::after { transition: none !important } [data-stale] { opacity: 1 !important }"
@@ -372,12 +373,12 @@ class Chart:
 
     def until_values(self, trace: str, expected: Iterable[float], axis: str = "x") -> Chart:
         """Wait until the points of the trace whose name begins so have these coordinates."""
-        self.page.wait_for_function(
-            "([plot, name, axis, expected]) => {"
+        self._until(
+            "(plot, [name, axis, expected]) => {"
             " const drawn = plot._fullData?.find(each => each.name.startsWith(name))?.[axis] ?? [];"
             " return drawn.length === expected.length"
             " && expected.every((value, at) => Math.abs(drawn[at] - value) <= 1e-6 * Math.abs(value)) }",
-            arg=[self.shown().plot.element_handle(), trace, axis, list(expected)],
+            [trace, axis, list(expected)],
         )
         return self
 
@@ -400,13 +401,11 @@ class Chart:
 
     def until_drawn_in(self, scheme: str) -> None:
         """Wait until it has the ink of a theme."""
-        self.page.wait_for_function("([plot, ink]) => plot._fullLayout?.font?.color === ink",
-                                    arg=[self.plot.element_handle(), INK[scheme]])  # fmt: skip
+        self._until("(plot, ink) => plot._fullLayout?.font?.color === ink", INK[scheme])
 
     def until_dragging(self, mode: str) -> Chart:
         """Wait until dragging in it does so: pan, zoom or select."""
-        self.page.wait_for_function("([plot, mode]) => plot._fullLayout?.dragmode === mode",
-                                    arg=[self.shown().plot.element_handle(), mode])  # fmt: skip
+        self._until("(plot, mode) => plot._fullLayout?.dragmode === mode", mode)
         return self
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -417,6 +416,11 @@ class Chart:
         self.page.mouse.move(2, 2)
         self.shown().plot.scroll_into_view_if_needed()
         return self
+
+    def _until(self, holds: str, arg: object) -> None:
+        """Wait until a JavaScript function of the plot and an argument gives true."""
+        plot = self.shown().plot.element_handle()
+        self.page.wait_for_function(f"([plot, arg]) => ({holds})(plot, arg)", arg=[plot, arg])
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -74,8 +74,7 @@ def test_files_are_brought_in_while_another_session_explores(open_own, released,
     expect(tab.page.get_by_text("Cancelled. What was fetched is kept.")).to_be_visible()
     released.let_go()
     tab.press("Resume")
-    for epochs in ("12", "36"):
-        other.choose("Epochs", epochs).until_params(space="5V", epochs=epochs)
+    other.choose("Epochs", "12").until_params(space="5V", epochs="12")
     expect(tab.fact("Official files")).to_have_text("8 of 10")
     other.choose("Epochs", "108").until_params(space="5V", epochs=None)
     expect(other.fact("With both values")).to_have_text(grouped(known + gained))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import expect
 
 from ecnas_core import Benchmark
@@ -17,7 +16,7 @@ def test_home_shows_the_front_and_leads_on(tab, truth):
     tab.open("/")
     picture = tab.chart("home_picture").shown()
     assert tab.is_on_first_screen(picture.plot)
-    assert picture.values("front") == pytest.approx(list(truth.front(truth.cells())["energy"]))
+    picture.until_values("front", truth.front(truth.cells())["energy"])
     for way in ("Explore", "Teach", "Choose"):
         assert tab.is_on_first_screen(tab.main.get_by_role("link", name=way))
     assert tab.params == {}

@@ -37,7 +37,7 @@ def columns(trial: Trial) -> list:
     ]  # fmt: skip
 
 
-@settings(deadline=None, max_examples=4)
+@settings(deadline=None, max_examples=3)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["4V", "5V", "7V"]), st.sampled_from([None, 108]),
        st.sampled_from(["matrix", "uniform"]), st.sampled_from(["all", "unique"]))  # fmt: skip
 @pytest.mark.parametrize("name", NAMES)

@@ -13,32 +13,26 @@ from ecnas_core.analysis import explore
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, measured_on
 from ecnas_core.analysis.view import View
 from ecnas_core.benchmark.ingest import OutputError
-from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.surrogates import devices
 from ecnas_core.surrogates.devices import UnknownDevice
 from ecnas_core.surrogates.transfer import TooFewCells, calibrate
+from tests.bundle import few_cells
 
 NAME = "NVIDIA O'Hare; drop view benchmark; --"
-SIZES = {"4V": 91, "5V": 2532, "7V": 423_624}
+SIZES = {"4V": 91, "5V": 2532, "7V": 2532}
 
 
 @pytest.fixture(scope="module")
 def bench(tmp_path_factory: pytest.TempPathFactory) -> Benchmark:
-    return Benchmark(tmp_path_factory.mktemp("user"), BUNDLED)
+    return Benchmark(tmp_path_factory.mktemp("user"), few_cells(tmp_path_factory.mktemp("bundled") / "data"))
 
 
 @pytest.fixture(scope="module")
 def measured(bench: Benchmark) -> pd.DataFrame:
     """The RTX 3060, of which only the GPU's energy is known."""
     return measured_on(bench, "RTX 3060").assign(energy_kwh=np.nan).dropna(subset="gpu_energy_j")
-
-
-@pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Devices are predicted for the small spaces alone."""
-    monkeypatch.setattr(devices, "SPACES", ("4V", "5V"))
 
 
 @pytest.fixture(scope="module")
@@ -135,13 +129,13 @@ def test_a_device_that_is_not_there_shows_nothing(bench):
     assert bench.rows(f"select count(*) as n from {Lens(device='nobody').table} where space = '4V'") == [{"n": 0}]
 
 
-def test_too_few_cells(bench, measured):
+def test_too_few_cells(bench, kept, measured):
     with pytest.raises(TooFewCells, match="energies of 2 cells of mine are known, too few; measure at least 3"):
         devices.save(bench, "mine", measured.head(2))
     assert bench.devices() == [NAME]
 
 
-def test_forgotten_and_made_again(bench, kept, measured, small):
+def test_forgotten_and_made_again(bench, kept, measured):
     devices.save(bench, "other", measured)
     assert bench.devices() == [NAME, "other"]
     devices.remove(bench, "other")
@@ -150,7 +144,7 @@ def test_forgotten_and_made_again(bench, kept, measured, small):
         devices.remove(bench, "other")
 
 
-def test_no_place_to_keep_it(tmp_path, measured, small):
+def test_no_place_to_keep_it(bench, tmp_path, measured):
     (tmp_path / "devices").write_text("in the way")
     with pytest.raises(OutputError, match="devices"):
-        devices.save(Benchmark(tmp_path, BUNDLED), "mine", measured)
+        devices.save(Benchmark(tmp_path, bench.bundled), "mine", measured)
