@@ -9,17 +9,21 @@ import duckdb
 from ecnas_core.benchmark.layout import BUNDLED
 
 
-def few_cells(folder: Path) -> Path:
-    """The bundled figures, of 7V only the cells of 5V: listing, looking up and deriving take a fraction of a second.
+def few_cells(folder: Path, every: int | None = None) -> Path:
+    """The bundled figures with few cells in 7V: listing, looking up and deriving take a fraction of a second.
 
     Args:
         folder: made; its files are links to the bundled ones, but for that of 7V.
+        every: besides the cells of 5V, and those whose energy is an artefact, 7V has every so many of the others; None
+            stands for none of them.
     """
+    others = f"or n % {every} = 0 or surrogate_energy_wh_4_epochs < 3.15" if every else ""
     (folder / "benchmark").mkdir(parents=True)
     for name in ("results", "runs", "benchmark/4V.parquet", "benchmark/5V.parquet"):
         (folder / name).symlink_to(BUNDLED / name)
     duckdb.sql(
-        f"copy (from '{BUNDLED}/benchmark/7V.parquet' where space <> '7V' order by hash) "
+        f"copy (select * exclude n from (select *, row_number() over (order by hash) as n "
+        f"from '{BUNDLED}/benchmark/7V.parquet') where space <> '7V' {others} order by hash) "
         f"to '{folder}/benchmark/7V.parquet'"
     )
     return folder

@@ -326,10 +326,6 @@ class Tab:
         self.page.wait_for_function(f"!({SCROLLS_SIDEWAYS})")
         return self.rest()
 
-    def scrolls_sideways(self) -> bool:
-        expect(self.page.get_by_test_id("stSkeleton")).to_have_count(0)
-        return self.page.evaluate(SCROLLS_SIDEWAYS)
-
 
 class Chart:
     """A plotly figure by its key."""

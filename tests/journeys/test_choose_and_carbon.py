@@ -53,10 +53,7 @@ def test_a_network_is_chosen_and_taken_along(tab, truth):
         chosen = json.loads(archive.read(names["spec.json"]))["hash"]
     assert chosen[:8] in tab.main.locator("strong").first.inner_text()
 
-    tab.look_in("dark").accessible()
-    tab.page.set_viewport_size(NARROW)
-    plane.shown()
-    assert not tab.scrolls_sideways()
+    tab.look_in("dark").accessible().fits(NARROW)
 
 
 def test_a_footprint_is_seen_in_every_country(tab, open_file, truth):
@@ -86,13 +83,10 @@ def test_a_footprint_is_seen_in_every_country(tab, open_file, truth):
     assert figure.stat().st_size > 100_000
     expect(open_file(figure).locator(".choroplethlocation")).to_have_count(OUTLINES)
 
-    tab.look_in("dark").accessible()
-    tab.page.set_viewport_size(NARROW)
-    atlas.shown()
-    assert not tab.scrolls_sideways()
+    tab.look_in("dark").accessible().fits(NARROW)
     tab.choose("Section", "Table 3").until_params(section="table")
     tab.chart("carbon_table").shown()
-    assert not tab.scrolls_sideways()
+    tab.fits(NARROW)
 
 
 def outline(outlines: Locator, code: str) -> Locator:

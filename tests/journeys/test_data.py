@@ -123,7 +123,4 @@ def test_the_benchmark_is_queried_in_sql(open_own):
     tab.until_params(sql=VERTICES)
     expect(tab.page.get_by_text("6 rows, 2 columns")).to_be_visible()
 
-    tab.look_in("dark").accessible()
-    tab.page.set_viewport_size(NARROW)
-    chart.shown()
-    assert not tab.scrolls_sideways()
+    tab.look_in("dark").accessible().fits(NARROW)

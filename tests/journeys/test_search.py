@@ -7,7 +7,7 @@ import re
 import duckdb
 from playwright.sync_api import expect
 
-from tests.journeys.tab import NARROW, WIDE, Tab, number
+from tests.journeys.tab import NARROW, Tab, number
 
 SHORT = {"algorithms": "RS~SEMOA-L", "space": "4V", "evaluations": "20", "trials": "2"}
 LONG = {"algorithms": "MS-EHVI", "space": "5V", "evaluations": "1000", "trials": "4"}
@@ -42,22 +42,20 @@ def until_finished(tab: Tab) -> None:
     tab.rest()
 
 
-def test_published_searches_are_looked_at_and_a_search_is_set_up(tab):
+def test_a_search_is_set_up_and_published_ones_are_looked_at(tab):
     tab.open("/search", study="published-5V")
-    tab.chart("search_front").shown()
-    tab.page.set_viewport_size(NARROW)
-    assert not tab.scrolls_sideways()
-    tab.choose("Section", "All studies").until_params(section="studies")
-    expect(tab.page.get_by_test_id("stDataFrame")).to_be_visible()
-    assert not tab.scrolls_sideways()
+    published = tab.chart("search_front").shown()
     tab.choose("Section", "Set up").until_params(section=None)
-    assert not tab.scrolls_sideways()
-    tab.page.set_viewport_size(WIDE)
     expect(tab.button("Start the search")).to_be_in_viewport()
     expect(tab.fact("Training them for real")).to_be_in_viewport()
     tab.accessible()
     tab.choose("Preset", "The paper's setting").until_params(space="7V", charging="all", sampling="matrix")
-    tab.look_in("dark").accessible()
+    tab.look_in("dark").accessible().fits(NARROW)
+    tab.choose("Section", "All studies").until_params(section="studies")
+    expect(tab.page.get_by_test_id("stDataFrame")).to_be_visible()
+    tab.fits(NARROW).choose("Section", "Study")
+    published.shown()
+    tab.fits(NARROW)
 
 
 def test_a_search_is_watched_from_two_sessions_cancelled_and_resumed(open_tab):
@@ -142,7 +140,6 @@ def test_a_study_is_looked_into_renamed_and_deleted(tab):
     manage(tab)
 
     tab.look_in("dark")
-    tab.page.set_viewport_size(NARROW)
     for section in SECTIONS:
         look_into(tab, section)
     look_into(tab, "Replay")
@@ -171,7 +168,7 @@ def look_into(tab: Tab, section: str) -> None:
     if section != "Front":
         tab.choose("What came of it", section)
     expect(tab.page.get_by_text("The whole study")).to_be_visible()
-    assert not tab.scrolls_sideways()
+    tab.fits(NARROW)
 
 
 def play(tab: Tab) -> None:

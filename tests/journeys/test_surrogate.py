@@ -8,7 +8,7 @@ import numpy as np
 from playwright.sync_api import expect
 
 from ecnas_core.cells import Draft
-from tests.journeys.tab import NARROW, Tab, number
+from tests.journeys.tab import NARROW, WIDE, Tab, number
 
 STORED = re.compile(r"^\d+ trainings? stored$")
 
@@ -42,14 +42,9 @@ def test_a_cell_is_predicted_and_predictions_are_judged(tab):
 
     tab.choose("Section", "How good")
     expect(tab.page.get_by_text("none of which the model has seen")).to_be_visible()
-    scatter = tab.chart("surrogate_scatter").shown()
+    tab.chart("surrogate_scatter").shown()
     expect(tab.chart("surrogate_curve_figure").plot).to_be_attached()
-    assert not tab.scrolls_sideways()
-    tab.accessible()
-    tab.look_in("dark").accessible()
-    tab.page.set_viewport_size(NARROW)
-    scatter.shown()
-    assert not tab.scrolls_sideways()
+    tab.fits(WIDE).accessible().look_in("dark").accessible().fits(NARROW)
 
 
 def test_models_are_trained(tab):
