@@ -36,10 +36,10 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # benchmark
     Fault(
-        "A resumed download overwrites the part that was there",
+        "A download is resumed one byte after where it broke",
         "ecnas_core/benchmark/download.py",
-        'FileIO(self.part, "a" if start else "w")',
-        'FileIO(self.part, "w")',
+        'f"bytes={offset}-"',
+        'f"bytes={offset + 1}-"',
         ("tests/benchmark/test_download.py",),
     ),
     Fault(
