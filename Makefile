@@ -8,7 +8,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.requirements
 DEVELOPMENT := $(VENV)/.requirements-dev
-ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# Two workers share two cores, and the processes that tests start find the modules compiled.
+TESTING := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE=
 
 help:  ## Show the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -35,20 +36,20 @@ run: $(RUNTIME)  ## Set up and open the app on the bundled data (another port: m
 	$(BIN)/python -m streamlit run app.py --server.port=$(PORT)
 
 test: $(DEVELOPMENT)  ## Run every test that needs no browser
-	$(ONE_THREAD) $(BIN)/python -m pytest --ignore=tests/journeys -n 2 --dist loadfile
+	$(TESTING) $(BIN)/python -m pytest --ignore=tests/journeys -n 2 --dist loadfile
 
 test-browser: $(DEVELOPMENT)  ## Walk through the app in headless Chromium
-	$(ONE_THREAD) $(BIN)/python -m pytest tests/journeys
+	$(TESTING) $(BIN)/python -m pytest tests/journeys
 
 check: $(DEVELOPMENT)  ## Check style and run the tests that the changes against main can break
 	$(BIN)/python -m ruff check .
 	@affected=$$($(BIN)/python -m tests.affected) && if [ -n "$$affected" ]; then \
-		$(ONE_THREAD) $(BIN)/python -m pytest $$affected; else echo 'No test is affected.'; fi
+		$(TESTING) $(BIN)/python -m pytest $$affected; else echo 'No test is affected.'; fi
 
 coverage: $(DEVELOPMENT)  ## Line and branch coverage of the library and the pages, child processes included
 	rm -f .coverage*
-	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest --ignore=tests/journeys -n 2 --dist loadfile
-	-$(ONE_THREAD) $(BIN)/python -m coverage run -m pytest tests/journeys
+	-$(TESTING) $(BIN)/python -m coverage run -m pytest --ignore=tests/journeys -n 2 --dist loadfile
+	-$(TESTING) $(BIN)/python -m coverage run -m pytest tests/journeys
 	$(BIN)/python -m coverage combine --quiet
 	$(BIN)/python -m coverage report
 

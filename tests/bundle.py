@@ -17,13 +17,12 @@ def few_cells(folder: Path, every: int | None = None) -> Path:
         every: besides the cells of 5V, and those whose energy is an artefact, 7V has every so many of the others; None
             stands for none of them.
     """
-    others = f"or n % {every} = 0 or surrogate_energy_wh_4_epochs < 3.15" if every else ""
+    others = f"or (file_row_number + 1) % {every} = 0 or surrogate_energy_wh_4_epochs < 3.15" if every else ""
     (folder / "benchmark").mkdir(parents=True)
     for name in ("results", "runs", "benchmark/4V.parquet", "benchmark/5V.parquet"):
         (folder / name).symlink_to(BUNDLED / name)
     duckdb.sql(
-        f"copy (select * exclude n from (select *, row_number() over (order by hash) as n "
-        f"from '{BUNDLED}/benchmark/7V.parquet') where space <> '7V' {others} order by hash) "
-        f"to '{folder}/benchmark/7V.parquet'"
+        f"copy (select * exclude file_row_number from read_parquet('{BUNDLED}/benchmark/7V.parquet', "
+        f"file_row_number = true) where space <> '7V' {others} order by hash) to '{folder}/benchmark/7V.parquet'"
     )
     return folder

@@ -1,6 +1,7 @@
 import json
 import signal
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,11 @@ import pytest
 
 from ecnas_core import Benchmark, Cell
 from ecnas_core.cli import main
+from ecnas_core.measure import batch, runner
+from ecnas_core.measure.counters import cpu_name
+from ecnas_core.measure.states import Cancelled
+from tests.made_up import measured, on_cpu
+from tests.studies import Here
 
 SMALLEST = "043721b9c7fe8c5fad811d47d83132ec"
 
@@ -43,7 +49,7 @@ def test_swaps_are_those_of_figure_2(capsys: pytest.CaptureFixture[str]) -> None
     expected = {"conv3x3_to_conv1x1": -17.68, "conv3x3_to_maxpool3x3": -32.23, "conv1x1_to_maxpool3x3": -14.55}
     assert answer["energy"] == pytest.approx(expected, abs=0.02)
     assert {"training_time", "trainable_parameters", "validation_accuracy"} < answer.keys()
-    assert main(["swaps"]) == 0
+    assert main(["swaps", "--space", "5V"]) == 0
     assert "conv3x3_to_maxpool3x3" in capsys.readouterr().out
 
 
@@ -105,8 +111,17 @@ def test_table_1(capsys: pytest.CaptureFixture[str]) -> None:
 def test_measure_many_cells_and_go_on(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setenv("TMPDIR", str(tmp_path))  # where the worker locks the device
+    """The measuring process tells what one on a CPU without a counter does."""
+    found = on_cpu(hash=SMALLEST, device=cpu_name(), batch_size=1, repeats=5)
+    events = [
+        {"event": "device", "name": found.device},
+        {"event": "no counter", "component": "cpu", "state": "no_counter", "reason": "there is none"},
+        {"event": "phase", "phase": "warm-up", "seconds": 2},
+        {"event": "repeat", "repeat": 5, "of": 5, "seconds_per_step": 0.5, "joules_per_step": {}},
+        {"event": "result", **found.to_document(), "estimate": {"cpu_power_w": 60.0}},
+    ]
+    worker = "-c", "\n".join(f"print({json.dumps(event)!r})" for event in events)
+    monkeypatch.setitem(batch.measure_all.__kwdefaults__, "measure", partial(runner.measure, command=worker))
     cells = tmp_path / "cells.txt"
     cells.write_text(f"# the smallest\n{SMALLEST}\n")
     call = ["measure", "--cells", str(cells), "--device", "cpu", "--quick", "--batch-size", "1", "--repeats", "5",
@@ -115,9 +130,11 @@ def test_measure_many_cells_and_go_on(
     told = capsys.readouterr()
     (cell,) = json.loads(told.out)["cells"]
     assert (cell["hash"], cell["state"], cell["reason"]) == (SMALLEST, "measured", None)
-    assert cell["measurement"]["seconds_per_step"] > 0
-    assert cell["measurement"]["gpu_energy_j_per_step"] == 0
-    assert f"[1/1] {SMALLEST[:8]} repeat 5/5" in told.err
+    assert (cell["measurement"], cell["estimate"]) == (found.to_document(), {"cpu_power_w": 60.0})
+    where = f"[1/1] {SMALLEST[:8]}"
+    assert told.err.splitlines() == [
+        f"{where} cpu: there is none", f"{where} warm-up, 2 s", f"{where} repeat 5/5: 0.5 s", f"{where} measured",
+    ]  # fmt: skip
     assert main(call) == 0
     (again,) = json.loads(capsys.readouterr().out)["cells"]
     assert again == cell | {"state": "skipped", "estimate": None}
@@ -137,10 +154,6 @@ def test_what_was_measured_is_printed_when_it_cannot_be_stored(
 def test_a_batch_that_is_asked_to_stop_prints_what_it_has(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from ecnas_core.measure import batch
-    from ecnas_core.measure.states import Cancelled
-    from tests.made_up import measured
-
     def measure(cell: Cell, settings: object, emit: object, cancelled: Callable[[], bool]) -> object:
         if cell.hash == SMALLEST:
             return measured(hash=SMALLEST)
@@ -203,8 +216,11 @@ def search(*arguments: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any
     return found
 
 
-def test_search_tells_the_trials_and_goes_on_under_a_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_search_tells_the_trials_and_goes_on_under_a_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Fronts against the benchmark and a quadratic check; the second call adds nothing, another plan is refused."""
+    monkeypatch.setattr("ecnas_core.search.runner.Pool", Here)
     plan = ["--algorithm", "SEMOA-L", "--algorithm", "RS", "--space", "4V", "--evaluations", "30", "--trials", "2",
             "--seed", "5", "--epochs", "all", "--name", "mine", "--data", str(tmp_path)]  # fmt: skip
     answer = search(*plan, capsys=capsys)

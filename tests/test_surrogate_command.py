@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 
 from ecnas_core import Benchmark
 from ecnas_core.cli import main
-from ecnas_core.surrogates import accuracy, energy, evaluation, given
+from ecnas_core.surrogates import accuracy, energy, evaluation, given, graph_network
 from ecnas_core.surrogates.experiment import Experiment
 
 
@@ -36,7 +36,10 @@ def run(tmp_path: Path, capsys):
 
 @pytest.fixture
 def quick(monkeypatch):
-    """Accuracy networks that see each cell once."""
+    """Small accuracy networks that see each cell once."""
+    monkeypatch.setattr(graph_network, "WIDTH", 24)
+    monkeypatch.setattr(graph_network, "LAYERS", 3)
+    monkeypatch.setattr(graph_network, "BATCH", 64)
     fit_to = accuracy.fit_to
     monkeypatch.setattr(
         accuracy, "fit_to", lambda found, seed, members, progress, cancel: fit_to(found, seed, members, 1)
@@ -115,14 +118,14 @@ class TestEvaluate:
         monkeypatch.setattr(
             energy,
             "measured",
-            lambda bench, hashes=None: measured(bench, hashes).iloc[:: 1 if hashes is not None else 7],
+            lambda bench, hashes=None: measured(bench, hashes).iloc[:: 1 if hashes is not None else 10],
         )
         monkeypatch.setattr(energy, "fit", lambda *given: learned.append(given[3]) or fit(*given))
         told = run("evaluate", "--kind", "energy")
         bench = Benchmark.open()
         every = energy.measured(bench).set_index("hash")["energy_kwh"]
         judged = every.drop(learned[0])
-        assert told["n"] == len(judged) == len(every) // 5 == 101
+        assert told["n"] == len(judged) == len(every) // 5 == 70
         found = energy.predict(bench, fit(bench, "best", 0, learned[0]), judged.index)["energy_kwh"].to_numpy()
         assert told["kendall_tau"] == pytest.approx(kendalltau(judged, found).statistic)
         assert told["mae"] == pytest.approx(np.abs(found - judged.to_numpy()).mean())
@@ -133,9 +136,9 @@ class TestEvaluate:
         line = run("evaluate", "--kind", "energy", "--train", path, "--input", path, status=2)
         assert "400 of the cells to judge by are learned from" in line
 
-    def test_accuracies_that_are_given(self, run, tmp_path, quick):
-        bench = Benchmark.open()
-        found = accuracy.published(bench)
+    def test_accuracies_that_are_given(self, run, tmp_path, quick, monkeypatch):
+        found = accuracy.published(Benchmark.open())
+        monkeypatch.setattr(accuracy, "published", lambda *_: found)
         some = found.take(np.flatnonzero(found.sampled)[:1500])
         told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
                    parquet(pd.DataFrame({"hash": some.hashes[:1000]}), tmp_path / "t.parquet"),
@@ -148,6 +151,25 @@ class TestEvaluate:
         assert told["n"] == frame.tail(500)["validation_accuracy"].notna().sum()
         assert told["quantity"] == "validation_accuracy"
         assert told["kendall_tau"] > 0.2, "one look at a thousand cells tells something already"
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory, measured: pd.DataFrame) -> dict[str, Path]:
+    """Tables of which each is wrong in one way, one that is right, and a file that is not there."""
+    folder = tmp_path_factory.mktemp("tables")
+    some = measured.head(3)[["hash"]]
+    tables = {
+        "t": measured.head(100),
+        "few": measured.head(5),
+        "wrong": measured.head(100).assign(energy_kwh=0.0),
+        "nohash": pd.DataFrame({"cell": ["a"]}),
+        "stranger": pd.DataFrame({"hash": ["0" * 32]}),
+        "budget": some.assign(epochs=5),
+        "words": some.assign(epochs="108"),
+        "list": some.assign(epochs=[[108]] * 3),
+    }
+    found = {name: parquet(frame, folder / f"{name}.parquet") for name, frame in tables.items()}
+    return found | {"out": folder / "out.parquet"}
 
 
 class TestWrong:
@@ -172,18 +194,7 @@ class TestWrong:
             (["fit", "--kind", "energy", "--seed", "-1"], "0 or more"),
         ],
     )  # fmt: skip
-    def test_each_is_one_line_that_says_what_would_be_right(self, run, tmp_path, measured, arguments, said):
-        paths = {
-            "t": parquet(measured.head(100), tmp_path / "t.parquet"),
-            "few": parquet(measured.head(5), tmp_path / "few.parquet"),
-            "wrong": parquet(measured.head(100).assign(energy_kwh=0.0), tmp_path / "wrong.parquet"),
-            "nohash": parquet(pd.DataFrame({"cell": ["a"]}), tmp_path / "nohash.parquet"),
-            "stranger": parquet(pd.DataFrame({"hash": ["0" * 32]}), tmp_path / "stranger.parquet"),
-            "budget": parquet(measured.head(3)[["hash"]].assign(epochs=5), tmp_path / "budget.parquet"),
-            "words": parquet(measured.head(3)[["hash"]].assign(epochs="108"), tmp_path / "words.parquet"),
-            "list": parquet(measured.head(3)[["hash"]].assign(epochs=[[108]] * 3), tmp_path / "list.parquet"),
-            "out": tmp_path / "out.parquet",
-        }
+    def test_each_is_one_line_that_says_what_would_be_right(self, run, paths, arguments, said):
         line = run(*(each.format(**paths) for each in arguments), status=2)
         assert said in line
         assert not paths["out"].exists()

@@ -112,6 +112,7 @@ class Benchmark:
         self.bundled = bundled
         self._lock = threading.Lock()
         self._connection = duckdb.connect(":memory:", config={"autoinstall_known_extensions": "false"})
+        self._connection.execute("set global parquet_metadata_cache = true")
         self._signature: Stamp | None = None
         self._indexes: dict[tuple[str, int], tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]] = {}
         self._indexed: Stamp | None = None

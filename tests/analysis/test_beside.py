@@ -56,9 +56,9 @@ def test_a_step_under_the_lens(step, lens, expected):
     assert found is None if expected is None else found == pytest.approx(expected)
 
 
-def test_a_4v_cell_stands_beside_the_four_gpus_and_three_spaces():
+def test_a_4v_cell_stands_beside_the_four_gpus_and_three_spaces(small):
     step = Step(cpu_energy_j_per_step=10.0)
-    found = beside.entries(Benchmark.open(), step, Lens()).set_index("name")
+    found = beside.entries(small, step, Lens()).set_index("name")
     assert list(found.index) == [*DEVICES, "4V, measured", "5V, measured", "7V, surrogate"]
     stored = duckdb.sql(
         f"select device, energy_kwh from '{RESULTS}' where hash = '{OF_4V}' and epochs = 4 "
@@ -73,9 +73,8 @@ def test_a_4v_cell_stands_beside_the_four_gpus_and_three_spaces():
     assert list(found["ratio"]) == pytest.approx(list(own / found["value"]))
 
 
-def test_at_108_epochs_the_gpus_are_27_times_the_4_epoch_ones():
-    bench = Benchmark.open()
-    short, long = (beside.entries(bench, Step(), Lens(scope="GPU"), epochs).set_index("name") for epochs in (4, 108))
+def test_at_108_epochs_the_gpus_are_27_times_the_4_epoch_ones(small):
+    short, long = (beside.entries(small, Step(), Lens(scope="GPU"), epochs).set_index("name") for epochs in (4, 108))
     assert list(long.loc[DEVICES, "value"]) == pytest.approx(list(27 * short.loc[DEVICES, "value"]))
     assert set(long.loc[DEVICES, "provenance"]) == {"scaled"}
     assert list(long.loc[DEVICES, "ratio"]) == pytest.approx(list(short.loc[DEVICES, "ratio"]))
@@ -92,28 +91,25 @@ def test_a_large_cell_has_the_surrogate_alone_and_no_gpu_share():
     assert gpu["ratio"].isna().all()
 
 
-def test_epochs_of_another_size_are_brought_to_the_benchmarks():
+def test_epochs_of_another_size_are_brought_to_the_benchmarks(small):
     large = Step(images_per_epoch=50_000, cpu_energy_j_per_step=10.0)
     assert beside.value(large, Lens(), 4) == pytest.approx(50 * 50_000 / 256 * 4 / 3.6e6 * 1.59)
     assert beside.comparable(large, Lens(), 4) == pytest.approx(50 * 156.25 * 4 / 3.6e6 * 1.59)
     assert beside.comparable(Step(), Lens(), 4) is None
-    ratios = [
-        list(beside.entries(Benchmark.open(), step, Lens())["ratio"])
-        for step in (large, Step(cpu_energy_j_per_step=10.0))
-    ]
+    ratios = [list(beside.entries(small, step, Lens())["ratio"]) for step in (large, Step(cpu_energy_j_per_step=10.0))]
     assert ratios[0] == pytest.approx(ratios[1])
 
 
-def test_an_unknown_scope_gives_entries_without_ratio():
-    found = beside.entries(Benchmark.open(), Step(), Lens())
+def test_an_unknown_scope_gives_entries_without_ratio(small):
+    found = beside.entries(small, Step(), Lens())
     assert found["value"].notna().all()
     assert found["ratio"].isna().all()
 
 
-def test_inference_has_nothing_to_stand_beside():
-    assert beside.entries(Benchmark.open(), Step(mode="inference"), Lens()).empty
+def test_inference_has_nothing_to_stand_beside(small):
+    assert beside.entries(small, Step(mode="inference"), Lens()).empty
 
 
-def test_an_unknown_budget_is_refused():
+def test_an_unknown_budget_is_refused(small):
     with pytest.raises(UnknownEpochs):
-        beside.entries(Benchmark.open(), Step(), Lens(), 5)
+        beside.entries(small, Step(), Lens(), 5)

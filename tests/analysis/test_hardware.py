@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -39,13 +40,15 @@ BURNT, HOT = "256affa4b0191e323796f138db7b1164", "232b900e952d86a83b0ff85c0a22cc
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    return Benchmark(tmp_path_factory.mktemp("user"), Benchmark.open().bundled)
+def bench(tmp_path_factory, few):
+    return Benchmark(tmp_path_factory.mktemp("user"), few)
 
 
 @pytest.fixture(scope="module")
 def compare(bench):
-    return lambda **changes: hardware.compare(bench, HardwareView(**changes))
+    """The comparison under a view, computed once: no test changes it."""
+    compared = cache(lambda view: hardware.compare(bench, view))
+    return lambda **changes: compared(HardwareView(**changes))
 
 
 @pytest.fixture(scope="module")
@@ -326,7 +329,7 @@ class TestRegret:
 
 class TestOwnMeasurements:
     @pytest.fixture
-    def own(self, tmp_path, energies):
+    def own(self, tmp_path, few, energies):
         """A device of the user's that needs exactly half of the Quadro's energy."""
         joules = energies["Quadro RTX 6000"] / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
         rows = [
@@ -334,7 +337,7 @@ class TestOwnMeasurements:
             for digest, each in joules.items()
         ]
         measured(tmp_path, rows)
-        return Benchmark(tmp_path, Benchmark.open().bundled)
+        return Benchmark(tmp_path, few)
 
     def test_are_a_further_device(self, own, energies):
         compared = hardware.compare(own)
@@ -349,9 +352,11 @@ class TestOwnMeasurements:
         assert set(records[records["own"]]["energy_provenance"]) == {"scaled"}
         assert set(records[~records["own"]]["energy_provenance"]) == {"measured"}
 
-    @pytest.mark.parametrize(
-        ("metric", "scope", "expected"),
-        [
+    def test_from_a_step_to_four_epochs(self, tmp_path, few):
+        measured(tmp_path, [{"hash": HOT, "batch_size": 200, "seconds_per_step": 0.2, "gpu_energy_j_per_step": 40.0,
+                             "cpu_energy_j_per_step": 10.0}])  # fmt: skip
+        bench = Benchmark(tmp_path, few)
+        for metric, scope, expected in (
             ("energy", "facility", 50 * 40_000 / 200 * 4 / 3.6e6 * 1.59),
             ("energy", "IT", 50 * 40_000 / 200 * 4 / 3.6e6),
             ("energy", "GPU", 40 * 40_000 / 200 * 4 / 3.6e6),
@@ -360,31 +365,26 @@ class TestOwnMeasurements:
             ("power", "GPU", 40 / 0.2),
             ("energy_per_image", "IT", 50 / 200),
             ("gpu_share", "facility", 80),
-        ],
-    )
-    def test_from_a_step_to_four_epochs(self, tmp_path, metric, scope, expected):
-        measured(tmp_path, [{"hash": HOT, "batch_size": 200, "seconds_per_step": 0.2, "gpu_energy_j_per_step": 40.0,
-                             "cpu_energy_j_per_step": 10.0}])  # fmt: skip
-        bench = Benchmark(tmp_path, Benchmark.open().bundled)
-        compared = hardware.compare(bench, HardwareView(metric=metric, lens=Lens(scope=scope)))
-        found = wide(compared, compared.values)["RTX 4090 (own, batch 200)"].dropna()
-        assert dict(found) == {HOT: pytest.approx(expected)}
+        ):
+            compared = hardware.compare(bench, HardwareView(metric=metric, lens=Lens(scope=scope)))
+            found = wide(compared, compared.values)["RTX 4090 (own, batch 200)"].dropna()
+            assert dict(found) == {HOT: pytest.approx(expected)}, (metric, scope)
 
-    def test_several_of_one_cell_are_averaged(self, tmp_path):
+    def test_several_of_one_cell_are_averaged(self, tmp_path, few):
         measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}], "one")
         measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 20.0,
                              "cpu_energy_j_per_step": 10.0}], "two")  # fmt: skip
-        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        compared = hardware.compare(Benchmark(tmp_path, few))
         joules = (40 + 30) / 2 * 40_000 / 256 * 4
         found = wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"]
         assert found == pytest.approx(joules / 3.6e6 * 1.59)
         record = compared.frame[compared.frame["own"]].iloc[0]
         assert record["measurements"] == 2
 
-    def test_a_thorough_one_stands_before_the_quick_ones(self, tmp_path):
+    def test_a_thorough_one_stands_before_the_quick_ones(self, tmp_path, few):
         joules = {"hash": HOT, "cpu_energy_j_per_step": 0.5, "precision": "fp32"}
         measured(tmp_path, [joules | {"gpu_energy_j_per_step": 30.0, "effort": "quick"}], "one")
-        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+        bench = Benchmark(tmp_path, few)
         gpu = HardwareView(lens=Lens(scope="GPU"))
         compared = hardware.compare(bench, gpu)
         assert compared.unused == 0
@@ -398,60 +398,66 @@ class TestOwnMeasurements:
             40 * 40_000 / 256 * 4 / 3.6e6
         )
 
-    def test_another_batch_size_is_a_device_of_its_own(self, tmp_path):
+    def test_another_batch_size_is_a_device_of_its_own(self, tmp_path, few):
         joules = {"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}
         measured(tmp_path, [joules, joules | {"batch_size": 128}])
-        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        compared = hardware.compare(Benchmark(tmp_path, few))
         found = wide(compared, compared.values).loc[HOT]
         assert found["RTX 4090 (own, batch 128)"] == pytest.approx(2 * found["RTX 4090 (own)"])
 
-    def test_another_precision_is_a_device_of_its_own(self, tmp_path):
+    def test_another_precision_is_a_device_of_its_own(self, tmp_path, few):
         joules = {"hash": HOT, "cpu_energy_j_per_step": 10.0}
         measured(tmp_path, [joules | {"gpu_energy_j_per_step": 30.0, "precision": "fp32"},
                             joules | {"gpu_energy_j_per_step": 10.0, "precision": "bf16"}])  # fmt: skip
-        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        compared = hardware.compare(Benchmark(tmp_path, few))
         found = wide(compared, compared.values).loc[HOT]
         assert found["RTX 4090 (own)"] == pytest.approx(2 * found["RTX 4090 (own, bf16)"])
 
-    @pytest.mark.parametrize("cpu", [None, 0.0, -1.0, float("nan"), float("inf")])
-    def test_without_the_cpu_there_is_the_gpu_scope_only(self, tmp_path, cpu):
-        measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": cpu}])
-        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+    def test_without_the_cpu_there_is_the_gpu_scope_only(self, tmp_path, few):
+        readings = {f"CPU {cpu}": cpu for cpu in (None, 0.0, -1.0, float("nan"), float("inf"))}
+        names = [f"{device} (own)" for device in readings]
+        measured(tmp_path, [{"hash": HOT, "device": device, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": cpu}
+                            for device, cpu in readings.items()])  # fmt: skip
+        bench = Benchmark(tmp_path, few)
         for scope in ("facility", "IT"):
             compared = hardware.compare(bench, HardwareView(lens=Lens(scope=scope)))
             assert compared.devices == tuple(FILES)
-            assert "the CPU's energy was not measured" in compared.left_out["RTX 4090 (own)"]
+            assert set(compared.left_out) == set(names)
+            assert all("the CPU's energy was not measured" in reason for reason in compared.left_out.values())
             assert compared.unused == 0
         gpu = hardware.compare(bench, HardwareView(lens=Lens(scope="GPU")))
-        assert wide(gpu, gpu.values).loc[HOT, "RTX 4090 (own)"] == pytest.approx(30 * 40_000 / 256 * 4 / 3.6e6)
+        expected = dict.fromkeys(names, pytest.approx(30 * 40_000 / 256 * 4 / 3.6e6))
+        assert dict(wide(gpu, gpu.values).loc[HOT, names]) == expected
         assert gpu.left_out == {}
         timed = hardware.compare(bench, HardwareView(metric="time"))
-        assert wide(timed, timed.values).loc[HOT, "RTX 4090 (own)"] == pytest.approx(0.1 * 40_000 / 256 * 4)
+        assert dict(wide(timed, timed.values).loc[HOT, names]) == dict.fromkeys(
+            names, pytest.approx(0.1 * 40_000 / 256 * 4)
+        )
 
-    def test_a_training_on_the_cpu_alone(self, tmp_path):
+    def test_a_training_on_the_cpu_alone(self, tmp_path, few):
         measured(tmp_path, [{"hash": HOT, "device": "Ryzen", "gpu_energy_j_per_step": 0.0,
                              "cpu_energy_j_per_step": 70.0}])  # fmt: skip
-        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+        bench = Benchmark(tmp_path, few)
         compared = hardware.compare(bench)
         expected = 70 * 40_000 / 256 * 4 / 3.6e6 * 1.59
         assert wide(compared, compared.values).loc[HOT, "Ryzen (own)"] == pytest.approx(expected)
         gpu = hardware.compare(bench, HardwareView(lens=Lens(scope="GPU")))
         assert "the energy of a GPU was not measured" in gpu.left_out["Ryzen (own)"]
 
-    def test_what_is_no_train_step_of_4v_is_not_used(self, tmp_path):
+    def test_what_is_no_train_step_of_4v_is_not_used(self, tmp_path, few):
         good = {"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}
         wrong = [{"mode": "inference"}, {"mode": None}, {"batch_size": 0}, {"seconds_per_step": float("nan")},
                  {"seconds_per_step": 0.0}, {"device": None}, {"hash": "00005c142e6f48ac74fdcf73e3439874"}]  # fmt: skip
         measured(tmp_path, [good, *(good | change for change in wrong)])
-        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        compared = hardware.compare(Benchmark(tmp_path, few))
         assert compared.unused == len(wrong)
         assert compared.frame["own"].sum() == 1
 
-    def test_a_few_cells_are_not_judged_nor_do_they_move_the_others(self, tmp_path, compare):
+    def test_a_few_cells_are_not_judged_nor_do_they_move_the_others(self, tmp_path, few, compare):
         joules = {"gpu_energy_j_per_step": 900.0, "cpu_energy_j_per_step": 100.0}
         hashes = list(compare().cells["hash"][:4])
         measured(tmp_path, [{"hash": digest} | joules for digest in hashes])
-        compared = hardware.compare(Benchmark(tmp_path, Benchmark.open().bundled))
+        compared = hardware.compare(Benchmark(tmp_path, few))
         assert list(hardware.by_device(compared)["outliers"])[-1] == 0
         expected = hardware.outlying(compare())
         pd.testing.assert_frame_equal(hardware.outlying(compared), expected)
@@ -460,14 +466,14 @@ class TestOwnMeasurements:
             hardware.ranking(compare()),
         )
 
-    def test_an_odd_one_is_found_and_can_be_left_out(self, tmp_path, energies):
+    def test_an_odd_one_is_found_and_can_be_left_out(self, tmp_path, few, energies):
         joules = energies["Quadro RTX 6000"] / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
         joules *= np.random.default_rng(0).lognormal(0, 0.02, len(joules))
         odd = joules.index[7]
         joules[odd] *= 3
         measured(tmp_path, [{"hash": digest, "gpu_energy_j_per_step": each * 0.9, "cpu_energy_j_per_step": each * 0.1}
                             for digest, each in joules.items()])  # fmt: skip
-        bench = Benchmark(tmp_path, Benchmark.open().bundled)
+        bench = Benchmark(tmp_path, few)
         found = hardware.outlying(hardware.compare(bench))
         own = found[found["own"]]
         assert own.iloc[0]["hash"] == odd
@@ -543,6 +549,7 @@ class TestView:
     def test_the_python_of_a_view_computes_it(self, bench, monkeypatch, section, answer):
         view = HardwareView(section=section, a="Titan Xp", outliers=False, lens=Lens(scope="IT", unit="Wh"))
         printed = []
+        monkeypatch.setattr(Benchmark, "open", lambda: bench)
         monkeypatch.setattr("builtins.print", printed.append)
         exec(view.to_python(), {})
         expected = getattr(hardware, answer)(hardware.compare(bench, view))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
+from functools import cache
 from pathlib import Path
 
 import duckdb
 import numpy as np
 import pytest
 
-from ecnas_core import Benchmark
 from ecnas_core.analysis import scaling
 from ecnas_core.analysis.scaling import MODELS, QUANTITIES, InvalidScaling, ScalingView
 from ecnas_core.benchmark.messages import decode
@@ -26,8 +26,9 @@ BUDGETS = (12, 36, 108)
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return Benchmark.open()
+def computed(small):
+    """What a function of ``scaling`` answers, computed once: no test changes it."""
+    return cache(lambda name, *asked: getattr(scaling, name)(small, *asked))
 
 
 @pytest.fixture(scope="module")
@@ -52,18 +53,18 @@ def cells():
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
-@pytest.mark.parametrize("epochs", BUDGETS)
-def test_ratios_and_noise(bench, repeats, quantity, epochs):
-    found = scaling.ratios(bench, quantity).query("epochs == @epochs").sort_values("hash")
-    long, short = repeats[quantity, epochs], repeats[quantity, 4]
-    expected = long.mean(axis=1) / (short.mean(axis=1) * epochs / 4)
-    assert found["ratio"].to_numpy() == pytest.approx(expected)
-    spread = [part.std(axis=1, ddof=1) / part.mean(axis=1) for part in (long, short)]
-    assert found["noise"].to_numpy() == pytest.approx(expected * np.sqrt((spread[0] ** 2 + spread[1] ** 2) / 3))
+def test_ratios_and_noise(computed, repeats, quantity):
     seconds = repeats["time", 4].mean(axis=1)
-    assert found["time_at_4_s"].to_numpy() == pytest.approx(seconds)
     watts = repeats["energy", 4].mean(axis=1) * 3.6e6 / 1.59 / seconds
-    assert found["power_at_4_w"].to_numpy() == pytest.approx(watts)
+    for epochs in BUDGETS:
+        found = computed("ratios", quantity).query("epochs == @epochs").sort_values("hash")
+        long, short = repeats[quantity, epochs], repeats[quantity, 4]
+        expected = long.mean(axis=1) / (short.mean(axis=1) * epochs / 4)
+        assert found["ratio"].to_numpy() == pytest.approx(expected)
+        spread = [part.std(axis=1, ddof=1) / part.mean(axis=1) for part in (long, short)]
+        assert found["noise"].to_numpy() == pytest.approx(expected * np.sqrt((spread[0] ** 2 + spread[1] ** 2) / 3))
+        assert found["time_at_4_s"].to_numpy() == pytest.approx(seconds)
+        assert found["power_at_4_w"].to_numpy() == pytest.approx(watts)
 
 
 @pytest.mark.parametrize(
@@ -75,8 +76,8 @@ def test_ratios_and_noise(bench, repeats, quantity, epochs):
         ("time", 108, 0.977, 0.013),
     ],
 )
-def test_known_figures(bench, quantity, epochs, ratio, deviation):
-    row = scaling.summary(bench, quantity).set_index("epochs").loc[epochs]
+def test_known_figures(computed, quantity, epochs, ratio, deviation):
+    row = computed("summary", quantity).set_index("epochs").loc[epochs]
     assert row["ratio"] == pytest.approx(ratio, abs=5e-4)
     assert row["deviation"] == pytest.approx(deviation, abs=5e-4)
     assert row["cells"] == 91
@@ -84,8 +85,8 @@ def test_known_figures(bench, quantity, epochs, ratio, deviation):
 
 
 @pytest.mark.parametrize("quantity", QUANTITIES)
-def test_summary_by_numpy(bench, repeats, quantity):
-    for row in scaling.summary(bench, quantity).itertuples():
+def test_summary_by_numpy(computed, repeats, quantity):
+    for row in computed("summary", quantity).itertuples():
         ratio = repeats[quantity, row.epochs].mean(axis=1) / (repeats[quantity, 4].mean(axis=1) * row.epochs / 4)
         assert (row.low, row.median, row.high) == pytest.approx(np.quantile(ratio, [0.1, 0.5, 0.9]))
         assert (row.least, row.most) == pytest.approx((ratio.min(), ratio.max()))
@@ -102,9 +103,9 @@ def test_repeats_of_one_cell_differ_by_2_percent_in_energy(repeats):
 
 @pytest.mark.parametrize("start", ["4V", "5V"])
 @pytest.mark.parametrize("quantity", QUANTITIES)
-def test_errors_on_cells_left_out(bench, repeats, cells, quantity, start):
+def test_errors_on_cells_left_out(computed, repeats, cells, quantity, start):
     """Every way of scaling fitted anew without each cell, by numpy's least squares."""
-    found = scaling.leave_one_out(bench, quantity, start).set_index(["model", "epochs"])
+    found = computed("leave_one_out", quantity, start).set_index(["model", "epochs"])
     own = repeats[quantity, 4].mean(axis=1)
     seconds = repeats["time", 4].mean(axis=1)
     size = np.log(cells["multiply_adds"].to_numpy())
@@ -142,54 +143,54 @@ def test_errors_on_cells_left_out(bench, repeats, cells, quantity, start):
     assert checked == set(found.index)
 
 
-def mean_errors(bench, quantity, start="4V"):
-    return scaling.leave_one_out(bench, quantity, start).query("epochs == 108").set_index("model")["mean_absolute"]
+def mean_errors(computed, quantity, start="4V"):
+    return computed("leave_one_out", quantity, start).query("epochs == 108").set_index("model")["mean_absolute"]
 
 
 @pytest.mark.parametrize("quantity", ["energy", "gpu_energy"])
 @pytest.mark.parametrize("start", ["4V", "5V"])
-def test_the_4_epoch_time_predicts_energy_far_better_than_any_ratio_of_energies(bench, quantity, start):
-    errors = mean_errors(bench, quantity, start)
+def test_the_4_epoch_time_predicts_energy_far_better_than_any_ratio_of_energies(computed, quantity, start):
+    errors = mean_errors(computed, quantity, start)
     assert errors["power"] < 0.5 * errors.drop("power").min()
     assert errors["constant"] < 0.5 * errors["linear"]
 
 
-def test_of_times_one_ratio_is_as_good_as_the_repeats_let_tell(bench, repeats):
-    errors = mean_errors(bench, "time")
+def test_of_times_one_ratio_is_as_good_as_the_repeats_let_tell(computed, repeats):
+    errors = mean_errors(computed, "time")
     long = repeats["time", 108]
     spread = np.sqrt(np.mean((long.std(axis=1, ddof=1) / long.mean(axis=1)) ** 2))
     assert 0 < errors["constant"] - errors["by time"] < spread
 
 
-def test_long_trainings_draw_the_same_power(bench, repeats):
+def test_long_trainings_draw_the_same_power(computed, repeats):
     watts = {epochs: (repeats["energy", epochs].mean(axis=1) * 3.6e6 / 1.59 / repeats["time", epochs].mean(axis=1))
              for epochs in (4, 108)}  # fmt: skip
     assert (watts[108].mean(), watts[108].std(ddof=1)) == pytest.approx((381.8, 3.75), abs=0.05)
     assert (watts[4].min(), watts[4].max()) == pytest.approx((402.3, 480.8), abs=0.05)
-    part = scaling.ratios(bench).query("epochs == 108")
+    part = computed("ratios", "energy").query("epochs == 108")
     assert np.corrcoef(part["power_at_4_w"], part["ratio"])[0, 1] == pytest.approx(-0.95, abs=5e-3)
 
 
-def test_the_lens_corrects_by_what_the_page_shows(bench, repeats, cells):
+def test_the_lens_corrects_by_what_the_page_shows(small, computed, repeats, cells):
     """5V by the power of the budget, 7V by the mean ratio, times by theirs."""
-    ratio, time_ratio = (scaling.summary(bench, name).set_index("epochs")["ratio"] for name in ("energy", "time"))
+    ratio, time_ratio = (computed("summary", name).set_index("epochs")["ratio"] for name in ("energy", "time"))
     for epochs in BUDGETS:
         power = (repeats["energy", epochs].mean(axis=1) / (repeats["time", 4].mean(axis=1) * epochs / 4)).mean()
-        rows = bench.frame(
+        rows = small.frame(
             "select hash, energy_kwh * energy_correction as energy, time_correction from benchmark "
             "where space = '5V' and epochs = ? and hash in (select hash from cells where space = '4V') order by hash",
             [epochs],
         )
         assert rows["energy"].to_numpy() == pytest.approx(power * cells["time"].to_numpy() * epochs / 4)
         assert rows["time_correction"].unique() == pytest.approx([time_ratio[epochs]])
-        seventh = bench.rows(
+        seventh = small.rows(
             "select distinct energy_correction as factor from benchmark where space = '7V' and epochs = ?", [epochs]
         )
         assert [row["factor"] for row in seventh] == pytest.approx([ratio[epochs]])
 
 
-def test_components(bench):
-    frame = scaling.components(bench)
+def test_components(computed):
+    frame = computed("components")
     assert len(frame) == 4 * 91
     records = duckdb.sql(
         "select hash, avg(gpu_energy_j) as gpu, avg(cpu_energy_j) as cpu, avg(gpu_power_w) as gpu_w, "
@@ -206,8 +207,8 @@ def test_components(bench):
         assert part[name].to_numpy() == pytest.approx(records[column].to_numpy())
 
 
-def test_components_over_the_cells(bench):
-    frame = scaling.components(bench)
+def test_components_over_the_cells(computed):
+    frame = computed("components")
     summary = scaling.components_summary(frame).set_index(["quantity", "epochs"])
     assert len(summary) == 5 * 4
     part = frame.query("epochs == 4")
@@ -219,7 +220,7 @@ def test_components_over_the_cells(bench):
 
 
 @pytest.mark.skipif(not RELEASED.is_file(), reason="../shared is not there")
-def test_the_gpus_part_of_the_released_totals_is_what_the_page_says(bench):
+def test_the_gpus_part_of_the_released_totals_is_what_the_page_says(computed):
     """The totals are not among the columns: 59 % at 4 epochs, 67 % at 108, 3 to 5 % below the estimate."""
     shares: dict[int, list[float]] = {}
     for record in read_records(RELEASED):
@@ -228,14 +229,14 @@ def test_the_gpus_part_of_the_released_totals_is_what_the_page_says(bench):
         shares.setdefault(epochs, []).append(sum(metrics.gpu.joules) / (metrics.total_energy * 3.6e6 / 1.59))
     found = {epochs: np.mean(values) for epochs, values in sorted(shares.items())}
     assert (round(found[4], 2), round(found[108], 2)) == (0.59, 0.67)
-    estimated = scaling.components_summary(scaling.components(bench)).query("quantity == 'gpu_share_two_sockets'")
+    estimated = scaling.components_summary(computed("components")).query("quantity == 'gpu_share_two_sockets'")
     for epochs, share in found.items():
         above = estimated.set_index("epochs")["mean"][epochs] / share - 1
         assert 0.025 < above < 0.055
 
 
-def test_document_is_complete(bench):
-    document = scaling.document(bench)
+def test_document_is_complete(small):
+    document = scaling.document(small)
     assert document.keys() == set(QUANTITIES)
     assert document["energy"]["ratios"][-1]["ratio"] == pytest.approx(0.863, abs=5e-4)
     assert [len(document[name]["leave_one_out"]) for name in QUANTITIES] == [18, 18, 15]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,12 @@ COMPLETE = [key for key in PAPER if key[0] != "SEMOA"]
 @pytest.fixture(scope="module")
 def bench():
     return Benchmark.open()
+
+
+@pytest.fixture(scope="module")
+def tables(bench):
+    """The table of a space, computed once."""
+    return cache(lambda space: table_1(bench, space))
 
 
 @pytest.fixture(scope="module")
@@ -97,10 +104,10 @@ def chosen_by_hand(run: pd.DataFrame) -> dict[str, pd.Series]:
 
 
 @pytest.mark.parametrize("space", ["4V", "5V", "7V"])
-def test_every_space_by_hand(bench, space):
+def test_every_space_by_hand(tables, space):
     frame = pd.read_parquet(RUNS)
     frame = frame[frame["space"] == space].assign(log10_parameters=lambda f: np.log10(f["trainable_parameters"]))
-    found = table_1(bench, space)
+    found = tables(space)
     assert set(found["algorithm"]) == {"SEMOA", "RS", "SH-EMOA", "MS-EHVI"}
     for algorithm, searched in frame.groupby("algorithm"):
         points = [chosen_by_hand(run) for _, run in searched.groupby("trial")]
@@ -112,8 +119,8 @@ def test_every_space_by_hand(bench, space):
 
 
 @pytest.mark.parametrize("space", ["4V", "5V"])
-def test_the_paper_prints_7v_alone(bench, space):
-    found = table_1(bench, space)
+def test_the_paper_prints_7v_alone(tables, space):
+    found = tables(space)
     assert found[["printed_mean", "printed_std", "difference_mean", "difference_std"]].isna().all().all()
     assert set(found["verdict"]) == {"unknown"}
     assert all("printed" not in algorithm for algorithm in document(found).values())

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import duckdb
+import pyarrow.parquet as pq
 import pytest
 
+from ecnas_core.benchmark.layout import BUNDLED
 from tests import stand_in
-from tests.bundle import few_cells
 from tests.stand_in import StandIn
 
 Behaviour = Callable[["_Handler"], None]
@@ -127,10 +129,22 @@ def hostile_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes]
         http.server_close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bundled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bundled figures, of 7V only the cells of 5V."""
-    return few_cells(tmp_path_factory.mktemp("bundled") / "data")
+    """The bundled figures; to derive from, only the results of the cells of 4V and of the stand-in."""
+    folder = tmp_path_factory.mktemp("bundled") / "data"
+    for name in ("benchmark", "results"):
+        (folder / name).mkdir(parents=True)
+    for name in ("runs", "benchmark/4V.parquet", "benchmark/5V.parquet"):
+        (folder / name).symlink_to(BUNDLED / name)
+    chosen = [cell.hash for cell in stand_in.cells_without_accuracy()]
+    chosen += [
+        hashed for (hashed,) in duckdb.sql(f"select distinct hash from '{BUNDLED}/benchmark/4V.parquet'").fetchall()
+    ]
+    for path in (BUNDLED / "benchmark" / "7V.parquet", *(BUNDLED / "results").glob("*.parquet")):
+        rows = pq.read_table(path, filters=[("hash", "in", chosen)])
+        pq.write_table(rows, folder / path.relative_to(BUNDLED))
+    return folder
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from ecnas_core.benchmark.intake import DataBusy, take_in
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.official import OFFICIAL
 from tests import stand_in
-from tests.stand_in import NAME
+from tests.stand_in import NAME, StandIn
 
 MISSING = {"energy_5V9E_linscale.tfrecord", "energy_7V9E_4epochs.tfrecord", "energy_7V9E_surrogate.tfrecord"}
 OUTPUT = "energy_5V9E_linscale.parquet"
@@ -28,6 +29,21 @@ DERIVED = {f"benchmark/{space}.parquet" for space in ("4V", "5V", "7V")}
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "user"
+
+
+@pytest.fixture(scope="module")
+def taken(bundled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the stand-in has been taken into."""
+    folder = tmp_path_factory.mktemp("taken")
+    with pytest.MonkeyPatch.context() as patch, stand_in.stand_in(folder, patch) as served:
+        take_in(served.path, folder / "user", bundled=bundled)
+    return folder / "user"
+
+
+@pytest.fixture
+def official(taken: Path, data: Path, released: StandIn) -> Path:
+    """The user's folder with the stand-in taken in."""
+    return shutil.copytree(taken, data)
 
 
 @pytest.fixture
@@ -96,8 +112,7 @@ class TestListing:
             next(each.file.bytes for each in listed if each.file.name == "energy_7V9E_surrogate.tfrecord") == 613992864
         )
 
-    def test_ingested_ones_say_what_is_known_of_their_bytes(self, bench, data, bundled, released, tmp_path):
-        take_in(released.path, data, bundled=bundled)
+    def test_ingested_ones_say_what_is_known_of_their_bytes(self, bench, official, data, bundled, tmp_path):
         mine = own(data, bundled, tmp_path)
         listed = {source.file: source for source in catalogue.sources(bench)}
         assert (listed[OUTPUT].origin, listed[OUTPUT].official) == ("ingested", True)
@@ -157,18 +172,16 @@ class TestGoingBack:
 
 
 class TestRemoving:
-    def test_official_source_leaves_with_the_derived_files(self, data, bundled, released, accuracy_source):
-        before = accuracy_source()
-        take_in(released.path, data, bundled=bundled)
+    def test_official_source_leaves_with_the_derived_files(self, official, data, bundled, accuracy_source):
+        assert accuracy_source() == NAME
         aside = catalogue.remove(data, OUTPUT, bundled=bundled)
         assert aside.files == (OUTPUT,)
-        assert accuracy_source() == before
+        assert accuracy_source() == "nasbench101-sample"
         assert visible(data) == {f"set-aside/{aside.name}/{name}" for name in {f"results/{OUTPUT}"} | DERIVED}
 
     def test_one_of_two_official_sources_leaves_the_other_in_force(
-        self, bench, data, bundled, released, tmp_path, accuracy_source
+        self, bench, official, data, bundled, accuracy_source
     ):
-        take_in(released.path, data, bundled=bundled)
         other = "energy_4V9E_linscale.parquet"
         (data / "results" / other).write_bytes((BUNDLED / "results" / other).read_bytes())
         catalogue.remove(data, other, bundled=bundled)
@@ -180,8 +193,7 @@ class TestRemoving:
         assert visible(data) >= DERIVED
         assert catalogue.left_behind(bench) == []
 
-    def test_own_source_leaves_alone(self, bench, data, bundled, released, tmp_path):
-        take_in(released.path, data, bundled=bundled)
+    def test_own_source_leaves_alone(self, bench, official, data, bundled, tmp_path):
         derived = {name: (data / name).stat().st_mtime_ns for name in DERIVED}
         mine = own(data, bundled, tmp_path)
         catalogue.remove(data, mine, bundled=bundled)
@@ -192,8 +204,7 @@ class TestRemoving:
         with pytest.raises(NotIngested, match="no ingested source has the file"):
             catalogue.remove(data, "../../other.parquet", bundled=bundled)
 
-    def test_cancelled_removal_changes_nothing(self, data, bundled, released):
-        take_in(released.path, data, bundled=bundled)
+    def test_cancelled_removal_changes_nothing(self, official, data, bundled):
         held = visible(data)
         with pytest.raises(IngestCancelled):
             catalogue.remove(data, OUTPUT, cancel=lambda: True, bundled=bundled)
@@ -210,8 +221,7 @@ class TestRemoving:
         assert f"results/{mine}" in visible(data)
         assert len(catalogue.set_aside(data)) == 1
 
-    def test_results_deleted_by_hand_are_noticed_and_mended(self, bench, data, bundled, released, accuracy_source):
-        take_in(released.path, data, bundled=bundled)
+    def test_results_deleted_by_hand_are_noticed_and_mended(self, bench, official, data, bundled, accuracy_source):
         assert catalogue.left_behind(bench) == []
         (data / "results" / OUTPUT).unlink()
         assert catalogue.left_behind(bench) == [NAME]

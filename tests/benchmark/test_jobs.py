@@ -5,9 +5,11 @@ from __future__ import annotations
 import fcntl
 import json
 import signal
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pyarrow as pa
@@ -15,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.benchmark import catalogue, intake, jobs
+from ecnas_core.benchmark import background, catalogue, download, intake, job_worker, jobs
+from ecnas_core.benchmark.derive import derive
 from ecnas_core.benchmark.download import CHUNK_BYTES, UnknownFile
 from ecnas_core.benchmark.jobs import Job, JobRunning
 from tests import stand_in
@@ -30,6 +33,23 @@ def data(tmp_path: Path) -> Iterator[Path]:
     for job in jobs.jobs(folder):
         jobs.cancel(job)
     until(lambda: not any(job.running for job in jobs.jobs(folder)))
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A job is done in this process, and ended when its start returns; a second is saved for each and its derivation."""
+
+    def launch(module: str, arguments: Sequence[str], lock: IO[str], log: Path) -> None:
+        handler = signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(sys, "argv", [module, *arguments])
+        try:
+            job_worker.main()
+        finally:
+            signal.signal(signal.SIGTERM, handler)
+
+    monkeypatch.setattr(background, "launch", launch)
+    monkeypatch.setattr(intake, "_derive", lambda cells, results, out, _: derive(cells, results, out))
+    monkeypatch.setitem(download.download.__kwdefaults__, "backoff_s", 0.002)
 
 
 def now(job: Job) -> Job:
@@ -113,6 +133,7 @@ def test_a_download_is_watched_cancelled_terminated_killed_and_goes_on(
     assert [each.id for each in jobs.jobs(data)] == [job.id]
 
 
+@pytest.mark.usefixtures("here")
 def test_a_download_counts_until_it_is_removed_and_when_it_is_restored(
     data: Path, bundled: Path, released: StandIn
 ) -> None:
@@ -201,6 +222,7 @@ def test_cancel_while_deriving_changes_nothing(data: Path, bundled: Path, releas
     assert list(job.work.glob(".intake-*")) == []
 
 
+@pytest.mark.usefixtures("here")
 def test_failure_says_what_is_wrong_and_is_dismissed(data: Path, bundled: Path, tmp_path: Path) -> None:
     path = tmp_path / "no.tfrecord"
     path.write_bytes(b"this is no TFRecord file at all, is it")
@@ -216,12 +238,14 @@ def test_failure_says_what_is_wrong_and_is_dismissed(data: Path, bundled: Path, 
     assert not job.work.exists()
 
 
+@pytest.mark.usefixtures("here")
 def test_server_that_refuses_is_told_as_the_download_tells_it(data: Path, bundled: Path, released: StandIn) -> None:
     released.status = 404
     job = ended(jobs.start_download(NAME, data, bundled=bundled))
     assert (job.state, job.error) == ("failed", f"{released.url}/{NAME} answers 404 Not Found; check the base address")
 
 
+@pytest.mark.usefixtures("here")
 def test_machine_that_is_offline(data: Path, bundled: Path, released: StandIn) -> None:
     job = ended(jobs.start_download(NAME, data, "http://127.0.0.1:9", bundled=bundled))
     assert job.state == "failed"
@@ -235,6 +259,7 @@ def test_unknown_official_file_is_refused_at_once(data: Path) -> None:
     assert jobs.jobs(data) == []
 
 
+@pytest.mark.usefixtures("here")
 def test_locks_of_a_page_that_looks_do_not_stop_a_start(data: Path, bundled: Path, tmp_path: Path) -> None:
     path = stand_in.write_own(tmp_path / "own.tfrecord")
     job = ended(jobs.start_ingest(path, data, bundled=bundled))

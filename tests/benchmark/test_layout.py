@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import duckdb
@@ -26,6 +25,7 @@ from ecnas_core.benchmark.schema import EVALUATIONS, MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
 SCHEMAS = {"results": RESULTS, "runs": EVALUATIONS, "measurements": MEASUREMENTS}
+TABLES = {"results": "results", "runs": "evaluations", "measurements": "measurements"}
 PUBLISHED = "energy_4V9E_linscale.parquet"
 
 
@@ -93,44 +93,49 @@ def test_derived_figures_alone_are_enough(tmp_path):
     assert count(layout, "evaluations") == count(layout, "runs") == count(layout, "measurements") == 0
 
 
-@pytest.mark.parametrize(("folder", "table"), [("results", "results"), ("runs", "evaluations"), ("measurements",) * 2])
-def test_files_of_the_user_are_read_beside_the_bundled_ones(tmp_path, folder, table):
-    before = count(scan(tmp_path), table)
-    write(tmp_path / folder / "one.parquet", SCHEMAS[folder], 3, source="mine")
-    write(tmp_path / folder / "two.parquet", SCHEMAS[folder], 4, source="mine")
+def test_files_of_the_user_are_read_beside_the_bundled_ones(tmp_path):
+    with opened(scan(tmp_path)) as connection:
+        before = [connection.execute(f"select count(*) from {table}").fetchone()[0] for table in TABLES.values()]
+    for folder, schema in SCHEMAS.items():
+        write(tmp_path / folder / "one.parquet", schema, 3, source="mine")
+        write(tmp_path / folder / "two.parquet", schema, 4, source="mine")
     layout = scan(tmp_path)
     assert layout.problems == {}
-    assert count(layout, table, "source = 'mine'") == 7
-    assert count(layout, table) == before + 7
-
-
-@pytest.mark.parametrize("folder", SCHEMAS)
-def test_views_have_the_columns_of_the_schema_with_and_without_files(tmp_path, folder):
-    table = {"runs": "evaluations"}.get(folder, folder)
-    for count_of_files in range(2):
-        with opened(scan(tmp_path)) as connection:
-            types = connection.sql(f"from {table} limit 0").to_arrow_table().schema
-        assert types.names == SCHEMAS[folder].names
-        assert [field.type for field in types] == [field.type for field in SCHEMAS[folder]]
-        if count_of_files == 0:
-            write(tmp_path / folder / "a.parquet", SCHEMAS[folder])
-
-
-@pytest.mark.parametrize("folder", SCHEMAS)
-def test_further_columns_and_another_order_do_no_harm(tmp_path, folder):
-    schema = SCHEMAS[folder]
-    for name in ("a", "b"):
-        path = write(tmp_path / folder / f"{name}.parquet", schema, source=name)
-        if name == "a":
-            table = pq.read_table(path).append_column("note", pa.array(["x"]))
-            pq.write_table(table.select(table.column_names[::-1]), path)
-    layout = scan(tmp_path)
-    table = {"runs": "evaluations"}.get(folder, folder)
     with opened(layout) as connection:
-        found = connection.execute(f"select * from {table} where source in ('a', 'b') order by source").fetchall()
-    place = schema.get_field_index("source")
-    assert [row[place] for row in found] == ["a", "b"]
-    assert all(value is None for row in found for at, value in enumerate(row) if at != place)
+        counts = [
+            connection.execute(f"select count(*), count(*) filter (where source = 'mine') from {table}").fetchone()
+            for table in TABLES.values()
+        ]
+    assert counts == [(number + 7, 7) for number in before]
+
+
+def test_views_have_the_columns_of_the_schema_with_and_without_files(tmp_path):
+    for files in ("without", "with"):
+        with opened(scan(tmp_path)) as connection:
+            found = {
+                folder: connection.sql(f"from {table} limit 0").to_arrow_table().schema
+                for folder, table in TABLES.items()
+            }
+        for folder, schema in SCHEMAS.items():
+            assert found[folder].names == schema.names, (folder, files)
+            assert [field.type for field in found[folder]] == [field.type for field in schema], (folder, files)
+            write(tmp_path / folder / "a.parquet", schema)
+
+
+def test_further_columns_and_another_order_do_no_harm(tmp_path):
+    for folder, schema in SCHEMAS.items():
+        for name in ("a", "b"):
+            path = write(tmp_path / folder / f"{name}.parquet", schema, source=name)
+            if name == "a":
+                table = pq.read_table(path).append_column("note", pa.array(["x"]))
+                pq.write_table(table.select(table.column_names[::-1]), path)
+    with opened(scan(tmp_path)) as connection:
+        for folder, table in TABLES.items():
+            query = f"select * from {table} where source in ('a', 'b') order by source"
+            found = connection.execute(query).fetchall()
+            place = SCHEMAS[folder].get_field_index("source")
+            assert [row[place] for row in found] == ["a", "b"], folder
+            assert all(value is None for row in found for at, value in enumerate(row) if at != place), folder
 
 
 def test_file_of_the_user_stands_in_for_the_bundled_one_of_its_name(tmp_path):
@@ -220,46 +225,45 @@ def other_types(path: Path) -> None:
     pq.write_table(table, path)
 
 
-@pytest.mark.parametrize(
-    ("spoil", "reason"),
-    [
-        (not_parquet, "not a readable Parquet file"),
-        (empty, "not a readable Parquet file"),
-        (truncated, "not a readable Parquet file"),
-        (damaged_footer, "not a readable Parquet file"),
-        (name_not_in_utf8, "not a readable Parquet file"),
-        (folder_of_that_name, "not a readable Parquet file"),
-        (dangling, "not a readable Parquet file"),
-        (other_columns, "lacks the columns repeat, device, source, official, validation_accuracy and 14 more"),
-        (other_kind, "lacks the columns repeat, device, official, train_accuracy, pue and 8 more"),
-        (other_types, "has other types in the columns hash, energy_kwh"),
-    ],
-)
-def test_file_that_does_not_belong_is_told_and_does_no_harm(tmp_path, spoil: Callable[[Path], None], reason):
-    path = tmp_path / "results" / "spoilt.parquet"
+SPOILT = {
+    not_parquet: "not a readable Parquet file",
+    empty: "not a readable Parquet file",
+    truncated: "not a readable Parquet file",
+    damaged_footer: "not a readable Parquet file",
+    name_not_in_utf8: "not a readable Parquet file",
+    folder_of_that_name: "not a readable Parquet file",
+    dangling: "not a readable Parquet file",
+    other_columns: "lacks the columns repeat, device, source, official, validation_accuracy and 14 more",
+    other_kind: "lacks the columns repeat, device, official, train_accuracy, pue and 8 more",
+    other_types: "has other types in the columns hash, energy_kwh",
+}
+
+
+def test_files_that_do_not_belong_are_told_and_do_no_harm(tmp_path):
     write(tmp_path / "results" / "good.parquet", RESULTS, 5, source="mine")
-    spoil(path)
+    paths = {tmp_path / "results" / f"{spoil.__name__}.parquet": spoil for spoil in SPOILT}
+    for path, spoil in paths.items():
+        spoil(path)
     bench = Benchmark(tmp_path, BUNDLED)
-    assert list(bench.layout.problems) == [path]
-    assert reason in bench.layout.problems[path]
-    assert "\n" not in bench.layout.problems[path]
+    problems = bench.layout.problems
+    assert problems.keys() == paths.keys()
+    assert [
+        path for path, spoil in paths.items() if SPOILT[spoil] not in problems[path] or "\n" in problems[path]
+    ] == []
     assert bench.rows("select count(*) as n from results where source = 'mine'") == [{"n": 5}]
     assert bench.query("043721b9c7fe8c5fad811d47d83132ec").trainable_parameters == 882_570
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("7V.parquet", "4V.parquet", "lacks the columns space, surrogate_energy_wh_4_epochs"),
-        ("4V.parquet", "7V.parquet", "lacks the columns epochs, energy_kwh"),
-        ("9V.parquet", "4V.parquet", "is none of 4V.parquet, 5V.parquet, 7V.parquet"),
-    ],
-)
-def test_derived_file_that_does_not_belong_is_told_and_does_no_harm(tmp_path, name, content, reason):
+def test_derived_files_that_do_not_belong_are_told_and_do_no_harm(tmp_path):
     (tmp_path / "benchmark").mkdir()
-    shutil.copy(BUNDLED / "benchmark" / content, tmp_path / "benchmark" / name)
+    for name, content in {"7V": "4V", "4V": "7V", "9V": "4V"}.items():
+        shutil.copy(BUNDLED / "benchmark" / f"{content}.parquet", tmp_path / "benchmark" / f"{name}.parquet")
     layout = scan(tmp_path)
-    assert reason in layout.problems[tmp_path / "benchmark" / name]
+    problems = {path.name: reason for path, reason in layout.problems.items()}
+    assert problems.keys() == {"4V.parquet", "7V.parquet", "9V.parquet"}
+    assert "lacks the columns space, surrogate_energy_wh_4_epochs" in problems["7V.parquet"]
+    assert "lacks the columns epochs, energy_kwh" in problems["4V.parquet"]
+    assert "is none of 4V.parquet, 5V.parquet, 7V.parquet" in problems["9V.parquet"]
     assert count(layout, "benchmark") == 4 * (91 + 2532 + 423_624)
 
 
@@ -283,17 +287,28 @@ def test_files_of_other_kinds_and_unfinished_ones_are_not_looked_at(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "name",
+    "names",
     [
-        "it's here", 'say "x"', "ünï çødé 東京", "two  spaces ", "a[b]c", "q?m", "per%cent", "back\\slash", "semi;colon",
-        "{results}", "{runs}", "{7V}", "'{4V}'", "{unfolded_7V}", "{}", "-- comment", "$1",
+        (
+            "it's here",
+            'say "x"',
+            "ünï çødé 東京",
+            "two  spaces ",
+            "a[b]c",
+            "q?m",
+            "per%cent",
+            "back\\slash",
+            "semi;colon",
+        ),
+        ("{results}", "{runs}", "{7V}", "'{4V}'", "{unfolded_7V}", "{}", "-- comment", "$1"),
     ],
-)  # fmt: skip
-def test_folder_may_have_any_name(tmp_path, name):
-    folder = tmp_path / name
+)
+def test_folders_and_files_may_have_any_name(tmp_path, names):
+    folder = tmp_path.joinpath(*names)
     write(folder / "results" / "x.parquet", RESULTS, 2, source="mine")
     write(folder / "runs" / "y.parquet", EVALUATIONS, 3, source="mine", study="s")
-    write(folder / "measurements" / f"{name}.parquet", MEASUREMENTS, 4, source="mine")
+    for name in names:
+        write(folder / "measurements" / f"{name}.parquet", MEASUREMENTS, 4, source="mine")
     layout = scan(folder)
     assert layout.problems == {}
     with opened(layout) as connection:
@@ -301,7 +316,7 @@ def test_folder_may_have_any_name(tmp_path, name):
             connection.execute(f"select count(*) from {table} where source = 'mine'").fetchone()[0]
             for table in ("results", "evaluations", "measurements")
         ]
-    assert found == [2, 3, 4]
+    assert found == [2, 3, 4 * len(names)]
 
 
 def test_bundled_folder_may_have_any_name(tmp_path):

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import inspect
+import io
+import json
 import math
 import os
+import re
 import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import duckdb
@@ -33,6 +39,38 @@ def opened(layout: layouts.Layout) -> duckdb.DuckDBPyConnection:
     """The connection of the process, in this one: what it forbids holds without the check."""
     paths = [str(path) for path in layout.paths]
     return sandbox._open({"views": layout.statements(), "paths": paths, "memory_bytes": 1 << 30})
+
+
+class Here:
+    """In the place of the process of a query: the same answer from this one, without the limits of the system."""
+
+    pid = returncode = 0
+
+    def __enter__(self) -> Here:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is left to end."""
+
+    def communicate(self, request: bytes, _: float) -> tuple[bytes, bytes]:
+        output = io.TextIOWrapper(io.BytesIO())
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "stdout", output)
+            report = sandbox._answer(json.loads(request))
+        self.returncode = 1 if "error" in report else 0
+        return output.buffer.getvalue(), json.dumps(report).encode()
+
+    def poll(self) -> int:
+        return self.returncode
+
+
+@pytest.fixture
+def here(opened: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Queries are answered in this process, which saves the third of a second that another takes to begin."""
+    system = SimpleNamespace(**vars(subprocess) | {"Popen": lambda *_, **__: Here()})
+    monkeypatch.setattr(sandbox, "subprocess", system)
+    monkeypatch.setattr(sandbox, "_limit", lambda *_: None)
+    monkeypatch.setattr(sandbox, "_open", lambda _: opened.cursor())
 
 
 def rows(result: SandboxResult) -> list[tuple[Any, ...]]:
@@ -97,23 +135,36 @@ RIGHT = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), RIGHT)
-def test_right_queries_pass_the_check(
-    opened: duckdb.DuckDBPyConnection, text: str, expected: list[tuple[Any, ...]]
-) -> None:
-    cursor = opened.cursor()
-    sandbox.check(cursor, text)
-    assert cursor.sql(text).fetchall() == expected
+def test_right_queries_pass_the_check(opened: duckdb.DuckDBPyConnection) -> None:
+    wrong = []
+    for text, expected in RIGHT:
+        cursor = opened.cursor()
+        try:
+            sandbox.check(cursor, text)
+        except Refused as error:
+            wrong.append((text, error))
+        else:
+            found = cursor.sql(text).fetchall()
+            wrong += [] if found == expected else [(text, found)]
+    assert wrong == []
 
 
-@pytest.mark.parametrize(("text", "expected"), RIGHT[::4])
-def test_right_queries_give_right_values(layout: layouts.Layout, text: str, expected: list[tuple[Any, ...]]) -> None:
-    result = sandbox.run(text, layout)
-    assert rows(result) == expected
+@pytest.mark.usefixtures("here")
+def test_right_queries_give_right_values(layout: layouts.Layout) -> None:
+    results = {text: sandbox.run(text, layout) for text, _ in RIGHT[::4]}
+    assert {text: rows(result) for text, result in results.items()} == dict(RIGHT[::4])
+    assert not any(result.truncated for result in results.values())
+    assert min(result.seconds for result in results.values()) > 0
+
+
+def test_a_process_gives_the_right_values(layout: layouts.Layout) -> None:
+    result = sandbox.run("select count(*) from cells join benchmark using (hash) where benchmark.space = '4V'", layout)
+    assert rows(result) == [(4 * 91,)]
     assert not result.truncated
     assert result.seconds > 0
 
 
+@pytest.mark.usefixtures("here")
 def test_describe_summarize_and_explain(layout: layouts.Layout) -> None:
     described = sandbox.run("describe cells", layout).frame
     assert described["column_name"].tolist()[:3] == ["hash", "space", "vertices"]
@@ -123,6 +174,7 @@ def test_describe_summarize_and_explain(layout: layouts.Layout) -> None:
     assert "Read Parquet" in plan.loc[0, "explain_value"]
 
 
+@pytest.mark.usefixtures("here")
 def test_plans_of_the_views_name_no_path_of_this_machine(layout: layouts.Layout) -> None:
     everything = " union all by name ".join(f"from {view}" for view in sandbox.VIEWS)
     plan = sandbox.run(f"explain {everything}", layout).frame.loc[0, "explain_value"]
@@ -130,6 +182,7 @@ def test_plans_of_the_views_name_no_path_of_this_machine(layout: layouts.Layout)
     assert layout.bundled.parts[1] + os.sep not in plan
 
 
+@pytest.mark.usefixtures("here")
 def test_values_of_all_kinds(layout: layouts.Layout) -> None:
     frame = sandbox.run(
         """
@@ -165,11 +218,13 @@ def test_values_of_all_kinds(layout: layouts.Layout) -> None:
     assert frame["infinite"].dtype == "float32"
 
 
+@pytest.mark.usefixtures("here")
 def test_column_names_are_unique(layout: layouts.Layout) -> None:
     frame = sandbox.run("select 1 as a, 2 as a, 3 as b, 4 as a, 5 as a_1", layout).frame
     assert frame.columns.tolist() == ["a", "a_1", "b", "a_2", "a_1_1"]
 
 
+@pytest.mark.usefixtures("here")
 def test_no_rows_keep_their_columns(layout: layouts.Layout) -> None:
     result = sandbox.run("select hash, vertices from cells where false", layout)
     assert result.frame.columns.tolist() == ["hash", "vertices"]
@@ -328,16 +383,21 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("text", "reason"), REFUSED, ids=range(len(REFUSED)))
-def test_only_what_is_public_passes_the_check(layout: layouts.Layout, text: str, reason: str) -> None:
-    text = text.replace("{path}", str(layout.paths[0])).replace("{{}}", "{}")
-    try:
-        with pytest.raises(Refused, match=reason) as refused:
-            sandbox.check(duckdb.connect(), text)
-    except duckdb.ParserException:
-        pytest.fail(f"not SQL, so not an attack: {text}")
-    assert "\n" not in str(refused.value)
-    assert len(str(refused.value)) < 400
+def test_only_what_is_public_passes_the_check(layout: layouts.Layout) -> None:
+    connection, wrong = duckdb.connect(), []
+    for pattern, reason in REFUSED:
+        text = pattern.replace("{path}", str(layout.paths[0])).replace("{{}}", "{}")
+        try:
+            sandbox.check(connection, text)
+        except Refused as refused:
+            told = str(refused)
+            if not re.search(reason, told) or "\n" in told or len(told) >= 400:
+                wrong.append((text, told))
+        except duckdb.Error as error:
+            wrong.append((text, f"not SQL, so not an attack: {error}"))
+        else:
+            wrong.append((text, "passes"))
+    assert wrong == []
 
 
 @pytest.mark.parametrize(
@@ -351,15 +411,15 @@ def test_only_what_is_public_passes_the_check(layout: layouts.Layout, text: str,
         "select getenv('HOME')",
     ],
 )
+@pytest.mark.usefixtures("here")
 def test_refusals_reach_the_caller(layout: layouts.Layout, text: str) -> None:
     with pytest.raises(Refused):
         sandbox.run(text, layout)
     assert not list(Path("/tmp").glob("ecnas-sandbox-stolen*"))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_the_process_forbids_it_too(opened: duckdb.DuckDBPyConnection, layout: layouts.Layout, tmp_path: Path) -> None:
+    texts = [
         "select * from read_csv('/etc/passwd')",
         "select * from read_text('/etc/passwd')",
         "from '{other}'",
@@ -378,20 +438,20 @@ def test_refusals_reach_the_caller(layout: layouts.Layout, text: str) -> None:
         "pragma enable_profiling = 'json'",
         "set python_enable_replacements = true",
         "from bait",
-    ],
-)
-def test_the_process_forbids_it_too(
-    opened: duckdb.DuckDBPyConnection, layout: layouts.Layout, tmp_path: Path, text: str
-) -> None:
+    ]
     bait = pd.DataFrame({"secret": [1]})
     other = tmp_path / "other.parquet"
     bait.to_parquet(other)
-    text = text.format(other=other, folder=tmp_path, path=layout.paths[0])
     before = layout.paths[0].stat()
-    with pytest.raises(duckdb.Error):
-        opened.cursor().execute(text).fetchall()
-    assert list(tmp_path.iterdir()) == [other]
-    assert layout.paths[0].stat() == before
+    for pattern in texts:
+        text = pattern.format(other=other, folder=tmp_path, path=layout.paths[0])
+        try:
+            opened.cursor().execute(text).fetchall()
+        except duckdb.Error:
+            assert list(tmp_path.iterdir()) == [other], text
+            assert layout.paths[0].stat() == before, text
+        else:
+            pytest.fail(f"not forbidden: {text}")
 
 
 def test_allowed_functions_exist_and_those_that_look_beyond_their_arguments_are_not_among_them() -> None:
@@ -417,6 +477,7 @@ def test_allowed_functions_exist_and_those_that_look_beyond_their_arguments_are_
         ("select repeat('x', 80000000)", "a row of the answer is larger than 64 MiB"),
     ],
 )
+@pytest.mark.usefixtures("here")
 def test_wrong_queries_fail_with_the_reason(layout: layouts.Layout, text: str, message: str) -> None:
     with pytest.raises(QueryFailed, match=message) as failed:
         sandbox.run(text, layout)
@@ -434,16 +495,13 @@ def test_refusals_offer_the_close_name(text: str, close: str) -> None:
         sandbox.check(connection, text)
 
 
-def test_messages_do_not_name_paths_of_this_machine(tmp_path: Path, layout: layouts.Layout) -> None:
-    class Vanished:
-        paths = (tmp_path / "gone.parquet",)
-
-        def statements(self) -> str:
-            return f"create view cells as from read_parquet('{self.paths[0]}')"
-
-    with pytest.raises(QueryFailed, match=r"gone\.parquet") as failed:
-        sandbox.run("from cells", Vanished())  # type: ignore[arg-type]
-    assert str(tmp_path) not in str(failed.value)
+def test_messages_do_not_name_paths_of_this_machine(tmp_path: Path) -> None:
+    gone = tmp_path / "gone.parquet"
+    views = f"create view cells as from read_parquet('{gone}')"
+    report = sandbox._answer({"text": "from cells", "views": views, "paths": [str(gone)], "memory_bytes": 1 << 30})
+    assert report["error"] == "QueryFailed"
+    assert "gone.parquet" in report["message"]
+    assert str(tmp_path) not in report["message"]
 
 
 def test_a_query_has_five_seconds_unless_told_otherwise() -> None:
@@ -453,7 +511,6 @@ def test_a_query_has_five_seconds_unless_told_otherwise() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        ENDLESS,
         "select levenshtein(repeat('a', 200000), repeat('b', 200000))",  # one call that heeds no interrupt
         "with recursive t as (select 1 as a union all select a + 1 from t) select count(*) from t",
         "select count(*) from cells a, cells b, cells c where a.vertices + b.vertices > c.vertices",
@@ -461,15 +518,14 @@ def test_a_query_has_five_seconds_unless_told_otherwise() -> None:
     ],
 )
 def test_long_queries_are_ended(layout: layouts.Layout, text: str) -> None:
-    with pytest.raises(TimeLimit, match=r"past its 0\.5 s"):
-        sandbox.run(text, layout, seconds=0.5)
+    with pytest.raises(TimeLimit, match=r"past its 0\.1 s"):
+        sandbox.run(text, layout, seconds=0.1)
     assert not children()
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "select list_sum(range(1000000000))",
         "select repeat('x', 2000000000)",
         "select list(i) from range(1000000000) t(i)",
         "select a.hash, b.hash from cells a, cells b order by a.hash || b.hash desc, b.hash || a.hash",
@@ -486,17 +542,17 @@ def test_the_default_limit_of_memory(layout: layouts.Layout) -> None:
     assert rows(sandbox.run("select count(*) from (select * from cells order by hash)", layout)) == [(423_624,)]
 
 
+@pytest.mark.usefixtures("here")
 def test_many_rows_are_cut(layout: layouts.Layout) -> None:
     result = sandbox.run("select i from range(1000000000000::bigint) t(i)", layout)
     assert result.truncated
     assert result.frame["i"].tolist() == list(range(sandbox.MAX_ROWS))
 
 
-@pytest.mark.parametrize(("max_rows", "truncated"), [(4096, False), (4095, True)])
-def test_the_cap_of_rows_is_exact(layout: layouts.Layout, max_rows: int, truncated: bool) -> None:
-    result = sandbox.run("select i from range(4096) t(i)", layout, max_rows=max_rows)
-    assert result.truncated == truncated
-    assert len(result.frame) == max_rows
+@pytest.mark.usefixtures("here")
+def test_the_cap_of_rows_is_exact(layout: layouts.Layout) -> None:
+    results = [sandbox.run("select i from range(4096) t(i)", layout, max_rows=most) for most in (4096, 4095)]
+    assert [(len(result.frame), result.truncated) for result in results] == [(4096, False), (4095, True)]
 
 
 def test_many_bytes_are_cut(layout: layouts.Layout) -> None:
@@ -506,38 +562,32 @@ def test_many_bytes_are_cut(layout: layouts.Layout) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "seconds"),
     [
-        "(" * 100_000,
-        "select '\ud800'",
-        "select " + "[" * 20_000 + "]" * 20_000,
-        "select 1" + " union all select 1" * 20_000,
-        "from " + "(from " * 10_000 + "cells" + ")" * 10_000,
+        ("(" * 100_000, 1),
+        ("select '\ud800'", 1),
+        ("select " + "[" * 20_000 + "]" * 20_000, 1),
+        ("select 1" + " union all select 1" * 20_000, 0.2),
+        ("from " + "(from " * 10_000 + "cells" + ")" * 10_000, 1),
     ],
 )
-def test_monstrous_texts_end_with_a_named_error(layout: layouts.Layout, text: str) -> None:
+def test_monstrous_texts_end_with_a_named_error(layout: layouts.Layout, text: str, seconds: float) -> None:
     with pytest.raises(SandboxError) as ended:
-        sandbox.run(text, layout, seconds=1)
+        sandbox.run(text, layout, seconds=seconds)
     assert type(ended.value) in (Refused, QueryFailed, TimeLimit, MemoryLimit)
     assert len(str(ended.value)) < 700
 
 
-@pytest.mark.parametrize(
-    ("ending", "error", "message"),
-    [
+def test_an_end_by_the_system_is_named() -> None:
+    """What the process was ended by is its exit status; that of one that was killed is really seen further down."""
+    for ending, error, message in [
         (signal.SIGKILL, MemoryLimit, "the system killed"),
         (signal.SIGXCPU, TimeLimit, "past its 60 s"),
         (signal.SIGSEGV, QueryFailed, "broke down .*SIGSEGV"),
-    ],
-)
-def test_an_end_by_the_system_is_named(
-    layout: layouts.Layout, ending: signal.Signals, error: type[SandboxError], message: str
-) -> None:
-    with ThreadPoolExecutor() as pool:
-        answer = pool.submit(sandbox.run, ENDLESS, layout, seconds=60)
-        running_query().send_signal(ending)
-        with pytest.raises(error, match=message):
-            answer.result(30)
+    ]:
+        failure = sandbox._failure(-ending, {}, "", 60, 1 << 30)
+        assert type(failure) is error, ending
+        assert re.search(message, str(failure)), ending
 
 
 def test_an_abort_for_lack_of_memory_is_named() -> None:
@@ -560,7 +610,7 @@ def test_the_process_holds_no_secret_and_can_write_nothing(
         assert 60 * sandbox.THREADS < soft < hard < 60 * sandbox.THREADS + 20
         assert process.rlimit(psutil.RLIMIT_AS)[1] < 4 << 30
         process.kill()
-        with pytest.raises(MemoryLimit):
+        with pytest.raises(MemoryLimit, match="the system killed"):
             answer.result(30)
 
 

@@ -11,6 +11,15 @@ from ecnas_core.cells import CellTable
 BUNDLED = Path(__file__).parents[2] / "data" / "benchmark" / "7V.parquet"
 
 
+@pytest.fixture
+def uninitialised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks are made without what takes most of the time and changes no shape."""
+    from torch import nn
+
+    monkeypatch.setattr(nn.Conv2d, "reset_parameters", lambda module: None)
+    monkeypatch.setattr(nn.BatchNorm2d, "reset_parameters", lambda module: None)
+
+
 @pytest.fixture(scope="session")
 def published() -> pa.Table:
     """The published table, as bundled: hash, graph, operations and trainable parameters of all 423,624 cells."""

@@ -31,7 +31,7 @@ def test_replaced_everywhere_and_at_one_position(table, old, new):
 def test_operations_by_position(table):
     operations = table.operations()
     assert operations.shape == (5, len(table))
-    for row in range(0, len(table), 11):
+    for row in range(0, len(table), 111):
         digits = [int(digit) for digit in table.ops_digits[row]]
         assert operations[:, row].tolist() == digits + [3] * (5 - len(digits))
 

@@ -20,21 +20,23 @@ TEXTS = [
     "1=maxpool3x3(0) 2=conv1x1(0) 3=conv3x3(2) 4=conv1x1(3) 5=conv3x3(0,4) 6=output(1,4,5)",
 ]
 ALONE = """\
-import json, sys
+import importlib, json, sys
 import torch
-from network import Network
 torch.set_num_threads(1)
-network = Network()
-network.load_state_dict(torch.load("weights.pt"))
-outputs = {}
-with torch.inference_mode():
-    for mode in ("eval", "train"):
-        getattr(network, mode)()
-        outputs[mode] = network(torch.load("images.pt"))
+outputs, parameters = [], []
+for name in ("first", "second"):
+    network = importlib.import_module(name).Network()
+    network.load_state_dict(torch.load(name + ".pt"))
+    outputs.append({})
+    with torch.inference_mode():
+        for mode in ("eval", "train"):
+            getattr(network, mode)()
+            outputs[-1][mode] = network(torch.load("images.pt"))
+    parameters.append(sum(each.numel() for each in network.parameters()))
 torch.save(outputs, "outputs.pt")
 foreign = {name.split(".")[0] for name in sys.modules} & set(json.loads(sys.argv[1]))
 assert not foreign, foreign
-print(sum(each.numel() for each in network.parameters()))
+print(*parameters)
 """
 FOREIGN = [
     "ecnas_core",
@@ -58,37 +60,33 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-def alone(folder, source: str) -> int:
-    """Run the source in a process that sees its folder and installed packages only; the parameters it counts."""
-    (folder / "network.py").write_text(source)
-    (folder / "alone.py").write_text(ALONE)
+def test_same_output_with_the_same_weights_in_a_process_with_torch_alone(tmp_path):
+    """The process sees its folder and installed packages only."""
+    cells = [Cell.from_text(text) for text in (TEXTS[2], TEXTS[4])]
+    torch.manual_seed(1)
+    modules = [cell.to_module() for cell in cells]
+    images = torch.randn(2, 3, 16, 16)
+    torch.save(images, tmp_path / "images.pt")
+    for name, cell, module in zip(("first", "second"), cells, modules, strict=True):
+        torch.save(module.state_dict(), tmp_path / f"{name}.pt")
+        (tmp_path / f"{name}.py").write_text(network_source(cell))
+    (tmp_path / "alone.py").write_text(ALONE)
     code = "import sys; sys.path.insert(0, '.'); exec(open('alone.py').read())"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, json.dumps(FOREIGN)], cwd=folder, capture_output=True, text=True,
+        [sys.executable, "-I", "-c", code, json.dumps(FOREIGN)], cwd=tmp_path, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return int(done.stdout)
+    assert [int(count) for count in done.stdout.split()] == [cell.trainable_parameters for cell in cells]
+    for outputs, module in zip(torch.load(tmp_path / "outputs.pt"), modules, strict=True):
+        with torch.inference_mode():
+            for mode in ("eval", "train"):
+                assert torch.equal(outputs[mode], getattr(module, mode)()(images)), mode
 
 
-@pytest.mark.parametrize("text", [TEXTS[2], TEXTS[4]])
-def test_same_output_with_the_same_weights_in_a_process_with_torch_alone(text, tmp_path):
-    cell = Cell.from_text(text)
-    torch.manual_seed(1)
-    module = cell.to_module()
-    images = torch.randn(2, 3, 16, 16)
-    torch.save(module.state_dict(), tmp_path / "weights.pt")
-    torch.save(images, tmp_path / "images.pt")
-    assert alone(tmp_path, network_source(cell)) == cell.trainable_parameters
-    outputs = torch.load(tmp_path / "outputs.pt")
-    with torch.inference_mode():
-        for mode in ("eval", "train"):
-            assert torch.equal(outputs[mode], getattr(module, mode)()(images)), mode
-
-
-def test_every_kind_of_cell_has_the_parameters_of_its_module():
+def test_every_kind_of_cell_has_the_parameters_of_its_module(uninitialised):
     cells = enumerate_cells("5V")
-    some = [Cell.from_text(text) for text in TEXTS] + [cells[row] for row in range(0, len(cells), 180)]
+    some = [Cell.from_text(text) for text in TEXTS] + [cells[row] for row in range(0, len(cells), 400)]
     for cell in some:
         namespace: dict = {"__name__": "network"}
         with torch.device("meta"):

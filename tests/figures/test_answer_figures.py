@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from ecnas_core import Benchmark
+from ecnas_core.benchmark import sandbox
 from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.figures.answer import (
     BARS_AT_MOST,
@@ -33,6 +34,19 @@ CELLS = pd.DataFrame(
 )
 BUDGETS = pd.DataFrame({"space": ["4V"] * 4 + ["5V"] * 4, "epochs": [4, 12, 36, 108] * 2, "kwh": np.arange(8.0)})
 DEVICES = pd.DataFrame({"device": ["a", "b", "c"], "mean": [3.0, 1.0, 2.0], "std": [0.1, 0.2, 0.3]})
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory):
+    return Benchmark(tmp_path_factory.mktemp("user"), Benchmark.open().bundled)
+
+
+@pytest.fixture(scope="module")
+def views(bench):
+    """The views that an example is asked of, in this process."""
+    with duckdb.connect() as connection:
+        connection.execute(bench.layout.statements())
+        yield connection
 
 
 class TestDefaults:
@@ -65,12 +79,18 @@ class TestDefaults:
         draw(pd.DataFrame({"n": [3, 5, 5]}), chart, False)
 
     @pytest.mark.parametrize("name", EXAMPLES)
-    def test_every_example_runs_and_is_drawn(self, name, tmp_path):
-        frame = Benchmark.open(tmp_path / "none").sql(EXAMPLES[name])
+    def test_every_example_may_run_and_is_drawn(self, name, views):
+        sandbox.check(views, EXAMPLES[name])
+        frame = sandbox._frame(views.sql(EXAMPLES[name]).to_arrow_table())
         chart = suggest(frame)
         assert len(frame) > 1
         assert len(draw(frame, chart, False).to_json()) < MEGABYTE
         assert headline(frame, chart).startswith((chart.y, f"mean of {chart.y}"))
+
+    def test_an_example_of_7v_runs_in_a_process_of_its_own(self, views, bench):
+        text = EXAMPLES["Cells of 7V above 94 %"]
+        answers = bench.sql(text), sandbox._frame(views.sql(text).to_arrow_table())
+        pd.testing.assert_frame_equal(*(each.sort_values("hash", ignore_index=True) for each in answers))
 
 
 class TestWishes:

@@ -52,8 +52,14 @@ def crossings(layout: Layout) -> int:
 
 
 @given(cells())
-def test_every_vertex_and_edge_is_laid_out_in_its_layer(cell: Cell) -> None:
+def test_layouts(cell: Cell) -> None:
     layout = laid_out(cell)
+    every_vertex_and_edge_is_laid_out_in_its_layer(cell, layout)
+    boxes_keep_apart_and_inside(layout)
+    edges_start_and_end_at_their_boxes_and_pass_no_other(layout)
+
+
+def every_vertex_and_edge_is_laid_out_in_its_layer(cell: Cell, layout: Layout) -> None:
     assert len(layout.boxes) == cell.vertices
     assert sorted((route.source, route.target) for route in layout.routes) == sorted(cell.edge_list)
     assert layout.layers == graph.levels(cell.vertices, cell.edge_bits)
@@ -61,9 +67,7 @@ def test_every_vertex_and_edge_is_laid_out_in_its_layer(cell: Cell) -> None:
     assert [lefts.index(box.left) for box in layout.boxes] == list(layout.layers)
 
 
-@given(cells())
-def test_boxes_keep_apart_and_inside(cell: Cell) -> None:
-    layout = laid_out(cell)
+def boxes_keep_apart_and_inside(layout: Layout) -> None:
     for one, two in combinations(layout.boxes, 2):
         if one.left == two.left:
             assert abs(one.top - two.top) >= SIZES.box_height + SIZES.row_gap - 0.01
@@ -73,9 +77,7 @@ def test_boxes_keep_apart_and_inside(cell: Cell) -> None:
         assert -0.01 <= box.top <= layout.height - box.height + 0.01
 
 
-@given(cells())
-def test_edges_start_and_end_at_their_boxes_and_pass_no_other(cell: Cell) -> None:
-    layout = laid_out(cell)
+def edges_start_and_end_at_their_boxes_and_pass_no_other(layout: Layout) -> None:
     for route in layout.routes:
         source, target = layout.boxes[route.source], layout.boxes[route.target]
         assert route.points[0][0] == source.left + source.width

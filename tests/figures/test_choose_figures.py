@@ -25,8 +25,8 @@ def bench():
 
 
 @pytest.fixture(scope="module")
-def found(bench):
-    return choose.choose(bench, ChooseView(Task("5V"), NEEDS))
+def found(small):
+    return choose.choose(small, ChooseView(Task("5V"), NEEDS))
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +36,8 @@ def whole(bench):
 
 
 @pytest.fixture(scope="module")
-def front(bench, found):
-    return candidates.details(bench, found.candidates, found.front)
+def front(small, found):
+    return candidates.details(small, found.candidates, found.front)
 
 
 def plain(text: str) -> str:
@@ -68,10 +68,10 @@ class TestPlane:
         counts = np.nansum(10 ** np.array(density.z, float))
         assert counts == pytest.approx(figures.SHOWN_SHARE * 2532, rel=0.02)
 
-    def test_no_label_covers_another(self, bench, found, whole):
+    def test_no_label_covers_another(self, bench, small, found, whole):
         smaller = [replace(view, task=replace(view.task, space="5V")) for view in PRESETS.values()]
-        for here in (found, whole, *(choose.choose(bench, view) for view in smaller)):
-            figure = figures.plane(here, candidates.details(bench, here.candidates, here.front), False).figure
+        for where, here in ((small, found), (bench, whole), *((small, choose.choose(small, view)) for view in smaller)):
+            figure = figures.plane(here, candidates.details(where, here.candidates, here.front), False).figure
             bottom, top = figure.layout.yaxis.range
             heights = sorted(note.y * -320 / (top - bottom) + note.ay for note in figure.layout.annotations)
             assert (np.diff(heights) > 21.9).all()
@@ -185,9 +185,9 @@ class TestWords:
         assert f"interval {row['accuracy_low']:.4f} to {row['accuracy_high']:.4f}" in told
         assert ("misses your limits" in told) == (row["accuracy_low"] < 0.835)
 
-    def test_conflicts_and_relaxations(self, bench):
+    def test_conflicts_and_relaxations(self, small):
         needs = Needs(max_energy_kwh=0.2, min_accuracy=0.93)
-        lost = choose.choose(bench, ChooseView(Task("4V"), needs))
+        lost = choose.choose(small, ChooseView(Task("4V"), needs))
         (told,) = figures.conflict_told(lost.conflict, needs)
         assert plain(told) == (
             "No cell keeps all of these, but some each: energy of a training at most 0.200 kWh and accuracy at least "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import combinations
 
 import numpy as np
@@ -9,7 +10,6 @@ import pandas as pd
 import plotly.graph_objects as go
 import pytest
 
-from ecnas_core import Benchmark
 from ecnas_core.analysis import hardware
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, HardwareView
 from ecnas_core.carbon import Lens
@@ -21,13 +21,10 @@ KILOBYTE = 1_000
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    return Benchmark(tmp_path_factory.mktemp("user"), Benchmark.open().bundled)
-
-
-@pytest.fixture(scope="module")
-def compare(bench):
-    return lambda **changes: hardware.compare(bench, HardwareView(**changes))
+def compare(small):
+    """The comparison under a view, computed once: no test changes it."""
+    compared = cache(lambda view: hardware.compare(small, view))
+    return lambda **changes: compared(HardwareView(**changes))
 
 
 def trace(figure: go.Figure, name: str) -> go.Scatter:

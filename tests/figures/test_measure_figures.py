@@ -26,11 +26,6 @@ GPU_LENS = Lens(scope="GPU", unit="Wh")
 SURROGATE_CELL = "00de8414aa3cc7731dae2342197c33f2"
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory):
-    return Benchmark(tmp_path_factory.mktemp("user"), Benchmark.open().bundled)
-
-
 def plain(text: str) -> str:
     return text.replace("\u00a0", " ").replace("\u202f", " ")
 
@@ -139,83 +134,83 @@ class TestScope:
 
 
 class TestHeadline:
-    def said(self, bench, found, lens) -> str:
-        return plain(figures.headline(found, beside.entries(bench, found, lens), lens))
+    def said(self, small, found, lens) -> str:
+        return plain(figures.headline(found, beside.entries(small, found, lens), lens))
 
-    def test_between_two_devices(self, bench):
+    def test_between_two_devices(self, small):
         """Placed by the GPU joules of the released files: 6,325 RTX 3060, 9,449 Quadro, 12,885 Titan Xp, 18,033 RTX 3090."""
         files = [f"energy_4V9E_{name}.tfrecord" for name in ("rtx3060", "quadrortx6000", "titanxp", "rtx3090")]
-        rows = bench.rows(
+        rows = small.rows(
             "select device, gpu_energy_j from results where hash = ? and epochs = 4 and source in (?, ?, ?, ?) order by 2",
             [LEAN, *files],
         )
         for lower, upper in pairwise(rows):
             between = (lower["gpu_energy_j"] + upper["gpu_energy_j"]) / 2
-            told = self.said(bench, measured(gpu_energy_j_per_step=between / 4 / 40_000 * 256), GPU_LENS)
+            told = self.said(small, measured(gpu_energy_j_per_step=between / 4 / 40_000 * 256), GPU_LENS)
             assert told == (
                 f"Your {GPU} needs {between / 4 / 3600:.3g} Wh for an epoch of this cell (GPU alone), between "
                 f"{lower['device']} and {upper['device']}."
             )
 
-    def test_less_than_all_and_more_than_all(self, bench):
-        least = self.said(bench, measured(gpu_energy_j_per_step=0.5), GPU_LENS)
+    def test_less_than_all_and_more_than_all(self, small):
+        least = self.said(small, measured(gpu_energy_j_per_step=0.5), GPU_LENS)
         assert "less than on the " in least
         assert least.endswith(", the leanest of the benchmark's GPUs here.")
         assert "the hungriest of the benchmark's GPUs here." in self.said(
-            bench, measured(gpu_energy_j_per_step=900.0), GPU_LENS
+            small, measured(gpu_energy_j_per_step=900.0), GPU_LENS
         )
 
-    def test_energy_by_hand_in_every_scope(self, bench):
+    def test_energy_by_hand_in_every_scope(self, small):
         found = with_cpu()
-        assert f"needs {EPOCH_GPU_WH:.2f} Wh for an epoch of this cell (GPU alone)" in self.said(bench, found, GPU_LENS)
+        assert f"needs {EPOCH_GPU_WH:.2f} Wh for an epoch of this cell (GPU alone)" in self.said(small, found, GPU_LENS)
         assert f"{EPOCH_IT_WH:.2f} Wh for an epoch of this cell (GPU and CPU)" in self.said(
-            bench, found, Lens(scope="IT")
+            small, found, Lens(scope="IT")
         )
         assert f"{1.2 * EPOCH_IT_WH:.2f} Wh for an epoch of this cell (facility energy, PUE 1.2)" in self.said(
-            bench, found, Lens(pue=1.2)
+            small, found, Lens(pue=1.2)
         )
         emitted = EPOCH_IT_WH / 1000 * 500
         assert f"emits {emitted:.3f} gCO2eq for an epoch" in self.said(
-            bench, found, Lens(scope="IT", country=None, g_per_kwh=500, unit="kgCO2eq")
+            small, found, Lens(scope="IT", country=None, g_per_kwh=500, unit="kgCO2eq")
         )
 
-    def test_beyond_4v_the_space_is_what_it_stands_beside(self, bench):
-        found = with_cpu(hash=SURROGATE_CELL)
+    def test_beyond_4v_the_space_is_what_it_stands_beside(self):
+        bench, found = Benchmark.open(), with_cpu(hash=SURROGATE_CELL)
         ratio = beside.entries(bench, found, Lens())["ratio"].iloc[0]
         assert self.said(bench, found, Lens()).endswith(f", {ratio:.3g} times what the benchmark has (7V, surrogate).")
 
-    def test_time_alone(self, bench):
-        assert self.said(bench, on_cpu(), Lens()) == (
+    def test_time_alone(self, small):
+        assert self.said(small, on_cpu(), Lens()) == (
             f"Your {CPU} needs 42 min for an epoch of this cell; its energy could not be measured."
         )
 
-    def test_inference(self, bench):
-        assert self.said(bench, measured(mode="inference"), GPU_LENS) == (
+    def test_inference(self, small):
+        assert self.said(small, measured(mode="inference"), GPU_LENS) == (
             f"Your {GPU} needs 125 mJ (GPU alone) and 391 µs to infer an image with this cell."
         )
-        assert self.said(bench, on_cpu(mode="inference"), Lens()) == (
+        assert self.said(small, on_cpu(mode="inference"), Lens()) == (
             f"Your {CPU} needs 62.5 ms to infer an image with this cell; its energy could not be measured."
         )
 
-    def test_what_is_not_stable_is_said_to_be_about(self, bench):
+    def test_what_is_not_stable_is_said_to_be_about(self, small):
         """By what the energy varies; by what the time does where no energy is known."""
         loud = {"stable": False, "gpu_energy_cv": 0.7, "seconds_cv": 0.2}
-        told = self.said(bench, measured(**loud), GPU_LENS)
+        told = self.said(small, measured(**loud), GPU_LENS)
         assert (
             f"needs about {EPOCH_GPU_WH:.2f} Wh for an epoch of this cell (GPU alone; the repeats vary by 70 %)" in told
         )
         quiet = {"stable": False, "seconds_cv": 0.2}
-        assert self.said(bench, on_cpu(**quiet), Lens()) == (
+        assert self.said(small, on_cpu(**quiet), Lens()) == (
             f"Your {CPU} needs about 42 min for an epoch of this cell (the repeats vary by 20 %); its energy could not be "
             "measured."
         )
         assert "about 125 mJ (GPU alone; the repeats vary by 70 %)" in self.said(
-            bench, measured(mode="inference", **loud), GPU_LENS
+            small, measured(mode="inference", **loud), GPU_LENS
         )
 
-    def test_its_place_does_not_depend_on_the_images_of_an_epoch(self, bench):
+    def test_its_place_does_not_depend_on_the_images_of_an_epoch(self, small):
         long, short = (
-            self.said(bench, measured(gpu_energy_j_per_step=12.0, images_per_epoch=images), GPU_LENS)
+            self.said(small, measured(gpu_energy_j_per_step=12.0, images_per_epoch=images), GPU_LENS)
             for images in (40_000, 10_000)
         )
         assert "for an epoch of 10 000 images of this cell" in short
@@ -283,9 +278,9 @@ class TestNumbers:
 
 
 class TestBesideTheBenchmark:
-    def test_own_among_the_entries_by_rising_energy_with_the_ratios(self, bench):
+    def test_own_among_the_entries_by_rising_energy_with_the_ratios(self, small):
         found = measured()
-        entries = beside.entries(bench, found, GPU_LENS, 12)
+        entries = beside.entries(small, found, GPU_LENS, 12)
         figure = figures.beside_benchmark(found, entries, GPU_LENS, 12, dark=False)
         values = {trace.y[0]: trace.x[0] for trace in figure.data}
         assert values["<b>yours</b>"] == pytest.approx(12 * EPOCH_GPU_WH)
@@ -301,42 +296,47 @@ class TestBesideTheBenchmark:
         assert figure.layout.xaxis.type == "log"
         assert {trace.marker.symbol for trace in figure.data} == {"circle"}
 
-    @pytest.mark.parametrize("images", [10_000, 40_000, 50_000])
-    def test_own_is_that_of_the_benchmarks_epochs(self, bench, images):
-        found = measured(images_per_epoch=images)
-        figure = figures.beside_benchmark(found, beside.entries(bench, found, GPU_LENS), GPU_LENS, 4, dark=False)
-        values = {trace.y[0]: trace.x[0] for trace in figure.data}
-        assert values["<b>yours</b>"] == pytest.approx(4 * EPOCH_GPU_WH)
+    def test_own_is_that_of_the_benchmarks_epochs(self, small):
+        for images in (10_000, 40_000, 50_000):
+            found = measured(images_per_epoch=images)
+            figure = figures.beside_benchmark(found, beside.entries(small, found, GPU_LENS), GPU_LENS, 4, dark=False)
+            values = {trace.y[0]: trace.x[0] for trace in figure.data}
+            assert values["<b>yours</b>"] == pytest.approx(4 * EPOCH_GPU_WH), images
 
-    def test_released_devices_keep_their_colours(self, bench):
+    def test_released_devices_keep_their_colours(self, small):
         figure = figures.beside_benchmark(
-            measured(), beside.entries(bench, measured(), GPU_LENS), GPU_LENS, 4, dark=True
+            measured(), beside.entries(small, measured(), GPU_LENS), GPU_LENS, 4, dark=True
         )
         colors = {trace.y[0]: trace.marker.color for trace in figure.data}
         assert {name: colors[name] for name in OFFICIAL_DEVICES if name in colors}.items() <= DEVICES.items()
 
-    def test_the_surrogate_is_a_diamond(self, bench):
+    def test_the_surrogate_is_a_diamond(self):
         found = with_cpu(hash=SURROGATE_CELL)
-        figure = figures.beside_benchmark(found, beside.entries(bench, found, Lens()), Lens(), 4, dark=False)
+        entries = beside.entries(Benchmark.open(), found, Lens())
+        figure = figures.beside_benchmark(found, entries, Lens(), 4, dark=False)
         assert [trace.marker.symbol for trace in figure.data if trace.y[0].startswith("7V")] == ["diamond"]
 
-    def test_no_emission_is_drawn_on_a_linear_axis(self, bench):
+    def test_no_emission_is_drawn_on_a_linear_axis(self, small):
         lens = Lens(country=None, g_per_kwh=0, unit="kgCO2eq")
         found = with_cpu()
-        figure = figures.beside_benchmark(found, beside.entries(bench, found, lens), lens, 4, dark=False)
+        figure = figures.beside_benchmark(found, beside.entries(small, found, lens), lens, 4, dark=False)
         assert figure.layout.xaxis.type == "linear"
+
+
+@pytest.fixture(scope="module")
+def frame(small):
+    """The records of the released devices."""
+    return hardware.compare(small, HardwareView()).frame
 
 
 class TestDevice:
     @pytest.fixture
-    def predicted(self, bench):
+    def predicted(self, frame):
         """As if the Titan Xp's energies were predicted."""
-        frame = hardware.compare(bench, HardwareView()).frame
         own = frame[frame["device"] == "Titan Xp"][["hash", "energy"]].reset_index(drop=True)
         return own.assign(low=own["energy"] * 0.9, high=own["energy"] * 1.1, provenance="predicted")
 
-    def test_agreement_is_kendalls_tau(self, bench, predicted):
-        frame = hardware.compare(bench, HardwareView()).frame
+    def test_agreement_is_kendalls_tau(self, frame, predicted):
         found = figures.agreement(predicted, frame).set_index("device")
         assert found.loc["Titan Xp", "kendall_tau"] == pytest.approx(1)
         other = frame[frame["device"] == "RTX 3060"].set_index("hash")["energy"]
@@ -356,8 +356,8 @@ class TestDevice:
         for x, y in zip(filled.x, filled.y, strict=True):
             assert open_.y[int(x) - 1] == y
 
-    def test_headline(self, bench, predicted):
-        agreement = figures.agreement(predicted, hardware.compare(bench, HardwareView()).frame)
+    def test_headline(self, frame, predicted):
+        agreement = figures.agreement(predicted, frame)
         told = figures.device_headline(GPU, predicted, predicted.iloc[:5], agreement)
         assert plain(told) == (
             f"5 measured cells tell the energy of all 91 cells of 4V on your {GPU} to about ± 10 %; it ranks them most "
@@ -369,8 +369,8 @@ class TestDevice:
         told = figures.device_headline(GPU, predicted, predicted.iloc[:5], taus)
         assert told.endswith("it ranks them like none of the released devices (Kendall's τ at most −0.200).")
 
-    def test_doubts_and_cells_that_do_not_count_are_in_the_headline(self, bench, predicted):
-        agreement = figures.agreement(predicted, hardware.compare(bench, HardwareView()).frame)
+    def test_doubts_and_cells_that_do_not_count_are_in_the_headline(self, frame, predicted):
+        agreement = figures.agreement(predicted, frame)
         known = predicted.iloc[:5]
         told = plain(figures.device_headline(GPU, predicted, known, agreement, excluded=[known["hash"][2]], doubtful=2))
         assert told.startswith("4 measured cells tell")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from ecnas_core import Benchmark
 from ecnas_core.analysis import scaling
 from ecnas_core.analysis.scaling import MODELS, QUANTITIES
 from ecnas_core.figures import scaling as figures
@@ -20,8 +20,9 @@ COLUMNS = {"energy": "energy_kwh", "gpu_energy": "gpu_energy_j", "time": "traini
 
 
 @pytest.fixture(scope="module")
-def bench():
-    return Benchmark.open()
+def computed(small):
+    """What a function of ``scaling`` answers, computed once: no test changes it."""
+    return cache(lambda name, *asked: getattr(scaling, name)(small, *asked))
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +37,8 @@ def ratio(table, epochs=108):
 
 
 @pytest.fixture(scope="module")
-def drawn(bench):
-    frame, summary = scaling.ratios(bench), scaling.summary(bench)
+def drawn(computed):
+    frame, summary = computed("ratios", "energy"), computed("summary", "energy")
     return figures.ratios(frame, summary, "energy", dark=False, selected=frame["hash"].iloc[7])
 
 
@@ -51,31 +52,31 @@ class TestRatios:
             assert list(drawn.figure.data[trace].y) == pytest.approx(expected)
             assert len(hashes) == len(drawn.figure.data[trace].y)
 
-    def test_median_band_and_repeats(self, drawn, bench, measured):
+    def test_median_band_and_repeats(self, drawn, computed, measured):
         band, median = drawn.figure.data[0], drawn.figure.data[-1]
         for place, epochs in enumerate((12, 36, 108), start=1):
             low, middle, high = np.quantile(ratio(measured["energy"], epochs), [0.1, 0.5, 0.9])
             assert (band.y[place], median.y[place], band.y[-1 - place]) == pytest.approx((low, middle, high))
-        noise = [np.sqrt((part["noise"] ** 2).mean()) for _, part in scaling.ratios(bench).groupby("epochs")]
+        noise = [np.sqrt((part["noise"] ** 2).mean()) for _, part in computed("ratios", "energy").groupby("epochs")]
         assert list(median.error_y.array) == pytest.approx([0, *noise])
 
-    def test_the_open_cell_stands_out_alone_and_last(self, drawn, bench):
+    def test_the_open_cell_stands_out_alone_and_last(self, drawn, computed):
         chosen = [trace for trace in drawn.hashes if drawn.figure.data[trace].line.color == SELECTION]
-        assert [drawn.hashes[trace][0] for trace in chosen] == [scaling.ratios(bench)["hash"].iloc[7]]
+        assert [drawn.hashes[trace][0] for trace in chosen] == [computed("ratios", "energy")["hash"].iloc[7]]
         assert chosen == [max(drawn.hashes)]
         assert [trace.showlegend for trace in drawn.figure.data if trace.name.startswith("cell ")].count(True) == 1
 
     @pytest.mark.parametrize("quantity", QUANTITIES)
-    @pytest.mark.parametrize("dark", [False, True])
-    def test_is_light_to_send(self, bench, quantity, dark):
-        frame, summary = scaling.ratios(bench, quantity), scaling.summary(bench, quantity)
-        text = figures.ratios(frame, summary, quantity, dark, None).figure.to_json()
-        assert len(text) < 200_000
+    def test_is_light_to_send(self, computed, quantity):
+        frame, summary = computed("ratios", quantity), computed("summary", quantity)
+        for dark in (False, True):
+            text = figures.ratios(frame, summary, quantity, dark, None).figure.to_json()
+            assert len(text) < 200_000, dark
         assert json.loads(text)["layout"]["yaxis"]["title"]["text"].startswith(figures.QUANTITY_LABELS[quantity])
 
 
-def test_power_of_the_short_training_and_one_power_for_all(bench, measured):
-    frame = scaling.ratios(bench)
+def test_power_of_the_short_training_and_one_power_for_all(computed, measured):
+    frame = computed("ratios", "energy")
     chosen = frame["hash"].iloc[3]
     drawn = figures.by_power(frame, dark=True, selected=chosen)
     points, line = drawn.figure.data
@@ -90,8 +91,8 @@ def test_power_of_the_short_training_and_one_power_for_all(bench, measured):
     assert set(points.marker.color) == {SELECTION, EXTREMES}
 
 
-def test_components_by_multiply_adds(bench):
-    frame = scaling.components(bench)
+def test_components_by_multiply_adds(computed):
+    frame = computed("components")
     drawn = figures.components(frame, dark=False)
     assert [trace.name for trace in drawn.figure.data] == ["4 epochs", "4 epochs", "108 epochs", "108 epochs"]
     for trace, name, scale, epochs in ((0, "gpu_share_two_sockets", 100, 4), (3, "power_w", 1, 108)):
@@ -103,31 +104,31 @@ def test_components_by_multiply_adds(bench):
 
 class TestSentences:
     @pytest.mark.parametrize("quantity", QUANTITIES)
-    def test_headline(self, bench, measured, quantity):
+    def test_headline(self, computed, measured, quantity):
         of_cells = ratio(measured[quantity])
-        told = figures.headline(scaling.summary(bench, quantity), quantity)
+        told = figures.headline(computed("summary", quantity), quantity)
         assert f"by {100 * (1 / of_cells - 1).mean():.1f}\u202f%" in told
         assert f"{of_cells.mean():.3f} ± {of_cells.std():.3f} of 27 times" in told
         assert told.endswith("over 91 cells.")
 
-    def test_why_cells_differ(self, bench, measured):
-        told = figures.power_headline(scaling.ratios(bench), scaling.components(bench))
+    def test_why_cells_differ(self, computed, measured):
+        told = figures.power_headline(computed("ratios", "energy"), computed("components"))
         watts = {epochs: measured["energy"][epochs] / 1.59 * 3.6e6 / measured["time"][epochs] for epochs in (4, 108)}
         assert f"4 epochs drew {watts[4].min():.0f} to {watts[4].max():.0f} W" in told
         assert f"108 epochs {watts[108].mean():.0f} ± {watts[108].std():.0f} W" in told
         assert f"{np.corrcoef(watts[4], ratio(measured['energy']))[0, 1]:.2f}".replace("-", "\u2212") in told
 
     @pytest.mark.parametrize("quantity", QUANTITIES)
-    def test_verdict_says_what_the_lens_takes(self, bench, quantity):
-        errors, apart = scaling.leave_one_out(bench, quantity), scaling.leave_one_out(bench, quantity, "5V")
+    def test_verdict_says_what_the_lens_takes(self, computed, quantity):
+        errors, apart = computed("leave_one_out", quantity), computed("leave_one_out", quantity, "5V")
         told = figures.verdict(errors, apart, quantity)
         last = errors.query("epochs == 108").set_index("model")["mean_absolute"]
         for model in ("linear", "constant", "by time", *(["power"] if quantity != "time" else [])):
             assert f"{100 * last[model]:.1f}\u202f%" in told
         assert ("takes the one ratio" in told) == (quantity == "time")
 
-    def test_rows_of_errors(self, bench):
-        errors, apart = scaling.leave_one_out(bench), scaling.leave_one_out(bench, start="5V")
+    def test_rows_of_errors(self, computed):
+        errors, apart = computed("leave_one_out", "energy"), computed("leave_one_out", "energy", "5V")
         rows = figures.error_rows(errors, apart)
         assert [row[0] for row in rows] == list(MODELS.values())
         constant = errors[errors["model"] == "constant"].set_index("epochs").loc[36]
@@ -135,8 +136,8 @@ class TestSentences:
         power = apart[apart["model"] == "power"].set_index("epochs").loc[108]
         assert rows[-1][-1] == f"{100 * power['mean_absolute']:.1f}, {100 * power['root_mean_square']:.1f}\u202f%"
 
-    def test_rows_and_headline_of_components(self, bench):
-        summary = scaling.components_summary(scaling.components(bench))
+    def test_rows_and_headline_of_components(self, computed):
+        summary = scaling.components_summary(computed("components"))
         rows = figures.component_rows(summary)
         assert len(rows) == 5
         assert {len(row) for row in rows} == {7}

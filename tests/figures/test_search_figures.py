@@ -24,7 +24,7 @@ from ecnas_core.figures import replay as replay_figures
 from ecnas_core.figures import search as figures
 from ecnas_core.figures.study_report import finite, report, table_1
 from ecnas_core.figures.theme import EXTREMES, KNEE, palette
-from ecnas_core.search import Setting, lab, reproduce
+from ecnas_core.search import Setting, lab, reproduce, runner
 from ecnas_core.search.results import (
     NothingFound,
     details,
@@ -37,7 +37,7 @@ from ecnas_core.search.results import (
     true_front,
 )
 from ecnas_core.search.study import Plan
-from tests.studies import carried_out
+from tests.studies import Here, carried_out
 
 OBJECTIVES = ["energy", "validation_error"]
 REFERENCE = [1.0, 0.2]
@@ -77,13 +77,28 @@ def alone(data):
 
 
 @pytest.fixture(scope="module")
-def seven(data):
-    return carried_out(Plan.of(Setting(accuracy="any"), ("RS",), 60, 1), data, "Predicted")
+def guessed(data):
+    return carried_out(Plan.of(Setting(space="5V", accuracy="any"), ("RS",), 60, 1), data, "Predicted")
+
+
+@pytest.fixture(scope="module")
+def of_three(three, bench):
+    return results(three, [], bench, true_front(bench, three.plan.setting))
+
+
+@pytest.fixture(scope="module")
+def of_alone(alone, bench):
+    return results(alone, [], bench, true_front(bench, plane_setting(alone.plan.setting)))
 
 
 @pytest.fixture(scope="module")
 def found(study, bench):
     return results(study, [], bench, true_front(bench, study.plan.setting))
+
+
+@pytest.fixture(scope="module")
+def table(found, bench):
+    return table_1(found, bench)
 
 
 @pytest.fixture(scope="module")
@@ -161,8 +176,8 @@ class TestResults:
         assert len(told) == len(everything)
         assert len(valid) == ((everything["epochs"] == 108) & everything["valid"]).sum()
 
-    def test_studies_beside_each_other(self, study, other, three, bench):
-        both = results(study, [other, three], bench, true_front(bench, study.plan.setting))
+    def test_studies_beside_each_other(self, study, other, three, bench, found):
+        both = results(study, [other, three], bench, found.truth)
         assert [each.name for each in both.own] == [
             "SEMOA (Small <study> & co)", "RS (Small <study> & co)", "RS (All budgets)",
         ]  # fmt: skip
@@ -170,14 +185,12 @@ class TestResults:
         assert both.differences == {"All budgets": "training budgets"}
         assert both.left_out == {"Three": "it minimised energy and validation error and training time"}
 
-    def test_one_objective_is_seen_beside_another(self, alone, bench):
-        setting = plane_setting(alone.plan.setting)
-        assert setting.objectives == ("energy", "validation_error")
-        both = results(alone, [], bench, true_front(bench, setting))
-        assert both.added == "energy"
-        rows = both.frame[(both.frame["study"] == alone.id) & both.frame["valid"]]
+    def test_one_objective_is_seen_beside_another(self, alone, of_alone):
+        assert plane_setting(alone.plan.setting).objectives == ("energy", "validation_error")
+        assert of_alone.added == "energy"
+        rows = of_alone.frame[(of_alone.frame["study"] == alone.id) & of_alone.frame["valid"]]
         np.testing.assert_allclose(rows["energy"], rows["energy_kwh"])
-        assert both.ranking == ["RE"]
+        assert of_alone.ranking == ["RE"]
 
     def test_without_a_feasible_cell(self, data, bench):
         [best] = bench.rows(
@@ -192,16 +205,16 @@ class TestResults:
             lab.delete(study)
 
     @pytest.mark.parametrize("key", ["validation_accuracy", "training_time"])
-    def test_published_runs_are_held_to_the_bounds(self, study, bench, key):
+    def test_published_runs_are_held_to_the_bounds(self, study, bench, found, key):
         """Bounds of a metric that the published runs have a column of, and of one that they do not."""
         least, most = {"validation_accuracy": (0.9, 0.93), "training_time": (0.0, 1000.0)}[key]
         bounded = dataclasses.replace(study.plan.setting, bounds=((key, least, most),))
         held = dataclasses.replace(study, plan=dataclasses.replace(study.plan, setting=bounded))
-        found = results(held, [], bench, true_front(bench, bounded))
-        rows = found.frame[(found.frame["study"] != study.id) & found.frame["valid"]]
+        told = results(held, [], bench, true_front(bench, bounded)).frame
+        rows = told[(told["study"] != study.id) & told["valid"]]
         assert len(rows)
         assert rows[key].between(least, most).all()
-        free = results(study, [], bench, true_front(bench, study.plan.setting)).frame
+        free = found.frame
         assert len(rows) < (free["valid"] & (free["study"] != study.id)).sum()
 
     def test_without_a_finished_trial(self, study, bench, found):
@@ -225,9 +238,8 @@ class TestResults:
         assert front["role"].tolist()[-1] == "r1"
         assert front["role"].tolist().index("rk") == below.argmax()
 
-    def test_front_of_two_of_three(self, three, bench):
-        both = results(three, [], bench, true_front(bench, three.plan.setting))
-        pair = pooled_front(both, ["SEMOA-L"], OBJECTIVES)
+    def test_front_of_two_of_three(self, three, of_three):
+        pair = pooled_front(of_three, ["SEMOA-L"], OBJECTIVES)
         frame = lab.evaluations(three)
         points = frame.loc[frame["valid"], OBJECTIVES].to_numpy()
         expected = moocore.filter_dominated(points, keep_weakly=False)
@@ -284,11 +296,10 @@ class TestPlane:
         assert figure.layout.yaxis.title.text == "Validation error"
         assert size(figure) < 150 * KILOBYTE
 
-    def test_planes_of_three(self, three, bench):
-        both = results(three, [], bench, true_front(bench, three.plan.setting))
-        marked = marked_front(both, ["SEMOA-L"], bench)
+    def test_planes_of_three(self, of_three, bench):
+        marked = marked_front(of_three, ["SEMOA-L"], bench)
         for pair in (OBJECTIVES, ["energy", "training_time"], ["validation_error", "training_time"]):
-            figure = figures.plane(both, ["SEMOA-L"], marked, pair, False).figure
+            figure = figures.plane(of_three, ["SEMOA-L"], marked, pair, False).figure
             assert figure.layout.xaxis.title.text == metric(pair[0], Lens()).axis
             np.testing.assert_array_equal(trace(figure, "marks").x, marked.loc[marked["role"] != "", pair[0]])
 
@@ -303,14 +314,14 @@ class TestPlane:
         assert "rest on predictions" not in figures.provenance_note(told, (x,))
         assert figures.hover(told, (x, y))[0].endswith("predicted")
 
-    def test_intervals_of_what_is_predicted(self, seven, bench):
-        """7V has a prediction wherever nothing is published; the intervals are those of the view."""
-        found = results(seven, [], bench, true_front(bench, seven.plan.setting))
+    def test_intervals_of_what_is_predicted(self, guessed, bench):
+        """5V has a prediction wherever nothing is published; the intervals are those of the view."""
+        found = results(guessed, [], bench, true_front(bench, guessed.plan.setting))
         marked = marked_front(found, ["RS"], bench)
         rests = (marked["accuracy_provenance"] == "predicted").to_numpy(bool)
         assert rests.any()
         assert marked.loc[~rests, "validation_error_low"].isna().all()
-        known = bench.lookup(marked["hash"].tolist(), 108, "7V")
+        known = bench.lookup(marked["hash"].tolist(), 108, "5V")
         np.testing.assert_allclose(marked["validation_error_low"], 1 - known["validation_accuracy_high"])
         figure = figures.plane(found, ["RS"], marked, OBJECTIVES, False).figure
         ends = marked[marked["role"] != ""]
@@ -318,7 +329,7 @@ class TestPlane:
         np.testing.assert_allclose(whiskers.array, ends["validation_error_high"] - ends["validation_error"])
         np.testing.assert_allclose(whiskers.arrayminus, ends["validation_error"] - ends["validation_error_low"])
         assert "90 % interval" in figures.hover(marked[rests], found.metrics)[0]
-        published = dataclasses.replace(seven.plan.setting, accuracy="published")
+        published = dataclasses.replace(guessed.plan.setting, accuracy="published")
         told = details(marked, published, bench)
         assert told.loc[rests, ["validation_error", "validation_error_high"]].isna().all(axis=None)
 
@@ -329,9 +340,9 @@ class TestHostileNames:
     HOSTILE = '<a href="http://127.0.0.1/">SEMOA</a> & "co"'
     SHOWN = '&lt;a href="http://127.0.0.1/"&gt;SEMOA&lt;/a&gt; &amp; "co"'
 
-    def test_are_shown_as_they_are(self, study, other, bench, front):
+    def test_are_shown_as_they_are(self, study, other, bench, front, found):
         named = dataclasses.replace(study, name=self.HOSTILE)
-        both = results(named, [other], bench, true_front(bench, study.plan.setting))
+        both = results(named, [other], bench, found.truth)
         names = [each.name for each in both.own]
         drawn = [
             figures.plane(both, names, front, OBJECTIVES, False, spread=True).figure,
@@ -452,11 +463,14 @@ class TestDifference:
 
 
 class TestTable1:
-    def test_printed_numbers_stand_beside_the_published_runs(self, bench):
+    def test_printed_numbers_stand_beside_the_published_runs(self, bench, small, few, monkeypatch):
+        """The study itself asks for few cells of 7V; the published runs are valued by all."""
         plan = Plan.of(Setting(space="7V", epochs=None), ("RS",), 20, 1)
-        study = carried_out(plan, bench.data, "Seven")
+        monkeypatch.setattr(runner, "Pool", Here)
+        study = runner.run(plan, bench.data, "Seven", bundled=few)
+        assert study.state == "done", study.error
         try:
-            both = results(study, [], bench, true_front(bench, plan.setting))
+            both = results(study, [], bench, true_front(small, plan.setting))
             table = table_1(both, bench)
         finally:
             lab.delete(study)
@@ -486,8 +500,7 @@ class TestTable1:
         assert "not to be compared" not in figures.table_note(table[table["study"] == study.id], 108)
         assert "Artefacts" in note
 
-    def test_radar_is_scaled_to_the_largest(self, found, bench):
-        table = table_1(found, bench)
+    def test_radar_is_scaled_to_the_largest(self, found, table):
         lengths = radar(table[table["name"].isin(["SEMOA", "RS"])])
         assert lengths.groupby("metric")["length"].max().eq(1).all()
         for row in lengths.itertuples():
@@ -499,8 +512,7 @@ class TestTable1:
         assert "could not be reproduced" in told
         assert f"{lengths['largest'][lengths['metric'] == 'energy_kwh'].iloc[0]:.3g}" in told
 
-    def test_headline_compares_the_knee_with_the_best(self, found, bench):
-        table = table_1(found, bench)
+    def test_headline_compares_the_knee_with_the_best(self, table):
         mean = table[table["name"] == "SEMOA"].set_index(["point", "metric"])["mean"]
         share = mean["rk", "energy_kwh"] / mean["r1", "energy_kwh"]
         assert f"for {share:.0%}".replace("%", "\u202f%") in figures.radar_headline(table, "SEMOA")
@@ -635,7 +647,7 @@ class TestReproduce:
 
 
 class TestReport:
-    def test_has_the_numbers_and_needs_nothing_else(self, found, bench, study, front):
+    def test_has_the_numbers_and_needs_nothing_else(self, found, table, bench, study, front):
         page = report(found, bench)
         text = unescape(re.sub(r"<script.*?</script>", "", page, flags=re.S))
         assert "<h1>Small &lt;study&gt; &amp; co</h1>" in page
@@ -643,7 +655,7 @@ class TestReport:
         for _, rows in (
             figures.standing_rows(found),
             figures.pair_rows(found.pairs),
-            figures.table_rows(table_1(found, bench)),
+            figures.table_rows(table),
         ):
             for row in rows:
                 assert all(cell in text for cell in row)
@@ -655,12 +667,9 @@ class TestReport:
         assert not re.search(r'(src|href)="', text)
         assert not re.search(r"<script[^>]*\ssrc=", page)
 
-    @pytest.mark.parametrize("name", ["three", "alone", "other"])
-    def test_other_kinds_of_study(self, name, bench, request):
-        study = request.getfixturevalue(name)
-        both = results(study, [], bench, true_front(bench, plane_setting(study.plan.setting)))
-        page = report(both, bench)
-        assert figures.headline(both) in unescape(page)
+    def test_other_kinds_of_study(self, of_three, of_alone, bench):
+        for each in (of_three, of_alone):
+            assert figures.headline(each) in unescape(report(each, bench))
 
     def test_json_has_no_missing_numbers(self, three):
         document = finite(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)})

@@ -37,6 +37,12 @@ def bench(data):
     return Benchmark(data, Benchmark.open().bundled)
 
 
+@pytest.fixture(scope="module")
+def own(data, few):
+    """The user's folder over fewer cells of 7V."""
+    return Benchmark(data, few)
+
+
 def body(page: str) -> str:
     """The page without scripts, as read."""
     return re.sub(r"<script.*?</script>", "", page, flags=re.S)
@@ -49,10 +55,10 @@ def rows(page: str) -> list[list[str]]:
     ]
 
 
-def test_an_empty_session_says_so(bench):
+def test_an_empty_session_says_so(own):
     session = Session(View())
     assert session.is_empty
-    page = report(session, bench, AT)
+    page = report(session, own, AT)
     assert "Nothing was pinned" in page
     assert "04 March 2026, 05:06 UTC" in page
     assert "energy_4V9E_4epochs.tfrecord" in page
@@ -80,9 +86,9 @@ def test_pinned_cells_have_their_figures_and_intervals(bench, truth):
         assert digest in page
 
 
-def test_a_session_in_its_own_space_and_lens(bench, truth):
+def test_a_session_in_its_own_space_and_lens(own, truth):
     cell = truth.cells("4V").iloc[7]
-    page = report(Session(View(space="4V", lens=Lens(scope="IT", unit="Wh")), (cell["hash"],)), bench, AT)
+    page = report(Session(View(space="4V", lens=Lens(scope="IT", unit="Wh")), (cell["hash"],)), own, AT)
     assert "On the energy scale of 4V, at 108 epochs" in page
     energy = next(row for row in rows(page) if row[:1] == ["Energy"])
     assert float(energy[1].split()[0]) == pytest.approx(1000 * cell["energy"] / 1.59, rel=6e-3)
@@ -90,13 +96,13 @@ def test_a_session_in_its_own_space_and_lens(bench, truth):
     assert energy[2] == "measured"
 
 
-def test_studies_measurements_choices_and_notes(bench, data):
+def test_studies_measurements_choices_and_notes(own, data):
     study = carried_out(Plan.of(Setting(space="4V"), ("RS",), 20, 2, seed=1), data, HOSTILE)
     measured = with_cpu()
     save(measured, data)
     session = Session(View(), (), None, (study,), (measured,), notes=f"{HOSTILE}\nsecond line")
     assert not session.is_empty
-    page = report(session, bench, AT)
+    page = report(session, own, AT)
     markup = body(page)
     assert "<img" not in markup
     assert markup.count("&lt;img src=x onerror=alert(1)&gt; &amp; co") == 2
@@ -111,10 +117,10 @@ def test_studies_measurements_choices_and_notes(bench, data):
     assert not re.search(r'(?:src|href)\s*=\s*"(?:https?:)?//', markup)
 
 
-def test_a_choice_has_its_short_list(bench):
+def test_a_choice_has_its_short_list(own):
     view = ChooseView(task=Task(space="4V"))
-    page = report(Session(View(), choice=view), bench, AT)
-    found = choose.choose(bench, view)
+    page = report(Session(View(), choice=view), own, AT)
+    found = choose.choose(own, view)
     text = unescape(body(page))
     assert choices.headline(found) in text
     for _, row in found.shortlist.iterrows():
@@ -123,12 +129,12 @@ def test_a_choice_has_its_short_list(bench):
     assert page.count("Plotly.newPlot(") == 1
 
 
-def test_a_study_that_found_nothing_is_named(bench, data):
+def test_a_study_that_found_nothing_is_named(own, data):
     study = carried_out(Plan.of(Setting(space="4V"), ("RS",), 20, 1, seed=2), data, "Nothing")
     empty = replace(study, finished=())
     for path in study.files.values():
         path.unlink(missing_ok=True)
-    page = report(Session(View(), studies=(empty,)), bench, AT)
+    page = report(Session(View(), studies=(empty,)), own, AT)
     assert "no trial of Nothing has finished" in page
 
 

@@ -28,6 +28,7 @@ NOTICES_THEME = """
 [...document.querySelectorAll(".st-key-theme *")].some(host => host.shadowRoot?.querySelector("i")?.ontransitionend)
 """
 STREAMLIT_S_OWN = {"presentation-role-conflict"}  # of its file uploader
+ONLY_VIOLATIONS = {"resultTypes": ["violations"]}  # a list of all that is in order has megabytes and takes seconds
 
 # Reads the messages between Streamlit's client and its server, so that a page which has just asked for a run of its
 # script, and does not show it yet, is not taken for one at rest. `asked` counts what the page asked for; runs that a
@@ -133,9 +134,14 @@ class Tab:
 
     # Waiting
 
+    def wait(self, holds: str, arg: object = None) -> None:
+        """Wait until a JavaScript function of an argument gives true, in front: tabs behind another draw seldom."""
+        self.page.bring_to_front()
+        self.page.wait_for_function(holds, arg=arg)
+
     def rest(self) -> Tab:
         """Wait until the page is what its script has made of everything done so far."""
-        self.page.wait_for_function("window.runs?.atRest()")
+        self.wait("window.runs?.atRest()")
         expect(self.page.get_by_role("heading", name=HEADINGS.get(self.title, self.title), exact=True)).to_be_visible()
         return self
 
@@ -149,25 +155,26 @@ class Tab:
     @contextmanager
     def running(self) -> Iterator[None]:
         """What is done in the context makes the script run: wait until it has, and the page is at rest again."""
+        self.page.bring_to_front()
         before = self.page.evaluate("runs.asked")
         yield
-        self.page.wait_for_function("before => runs.asked > before", arg=before)
+        self.wait("before => runs.asked > before", before)
         self.rest()
 
     def until_params(self, **expected: str | None) -> Tab:
         """Wait until the address has these parameters; None stands for one that is not there."""
-        self.page.wait_for_function(
+        self.wait(
             "expected => { const now = new URLSearchParams(location.search);"
             " return Object.entries(expected).every(([name, value]) => now.get(name) === value) }",
-            arg=expected,
+            expected,
         )
         return self.rest()
 
     def until_param(self, name: str, listed: int = 1) -> str:
         """Wait until the address has a parameter with so many parts, and give it."""
-        self.page.wait_for_function(
+        self.wait(
             "([name, listed]) => new URLSearchParams(location.search).get(name)?.split('~').length === listed",
-            arg=[name, listed],
+            [name, listed],
         )
         self.rest()
         return self.params[name]
@@ -231,7 +238,7 @@ class Tab:
 
     def look_in(self, scheme: str) -> Tab:
         """Change the theme of the system, and wait until all is drawn in it."""
-        self.page.wait_for_function(NOTICES_THEME)
+        self.wait(NOTICES_THEME)
         with self.running():
             self.page.emulate_media(color_scheme=scheme)
         return self
@@ -306,7 +313,7 @@ class Tab:
         still = self.page.add_style_tag(content=STILL)
         found = [
             (violation["id"], node["html"][:200], node["failureSummary"])
-            for violation in Axe().run(self.page).response["violations"]
+            for violation in Axe().run(self.page, options=ONLY_VIOLATIONS).response["violations"]
             if violation["id"] not in STREAMLIT_S_OWN
             for node in violation["nodes"]
         ]
@@ -323,7 +330,7 @@ class Tab:
     def fits(self, screen: ViewportSize) -> Tab:
         """Give the page a screen of that size, and wait until nothing of it is to be scrolled to sideways."""
         self.page.set_viewport_size(screen)
-        self.page.wait_for_function(f"!({SCROLLS_SIDEWAYS})")
+        self.wait(f"!({SCROLLS_SIDEWAYS})")
         return self.rest()
 
 
@@ -416,7 +423,7 @@ class Chart:
     def _until(self, holds: str, arg: object) -> None:
         """Wait until a JavaScript function of the plot and an argument gives true."""
         plot = self.shown().plot.element_handle()
-        self.page.wait_for_function(f"([plot, arg]) => ({holds})(plot, arg)", arg=[plot, arg])
+        self.tab.wait(f"([plot, arg]) => ({holds})(plot, arg)", [plot, arg])
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -240,7 +240,7 @@ def test_a_cell_is_drawn_by_touch_and_seen_on_every_screen(open_tab):
 
 def _check_every_edge_can_be_seen(editor: Editor, width: int) -> None:
     """Boxes are apart and on the page, and no edge goes through the box of a third vertex."""
-    editor.page.wait_for_function(FITTED, arg=editor.drawing.element_handle())
+    editor.tab.wait(FITTED, editor.drawing.element_handle())
     seen = editor.drawing.evaluate(LOOK)
     assert seen["through"] == []
     for number, one in enumerate(seen["boxes"]):

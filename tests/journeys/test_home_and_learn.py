@@ -78,6 +78,7 @@ def test_what_a_teacher_takes_along(tab, open_file, truth):
     for table in report.locator(".scroll").all():
         assert table.evaluate("each => each.scrollWidth <= each.clientWidth")
     expect(report.locator(".js-plotly-plot")).to_have_count(1)
+    report.close()
 
     tab.lead_on("Teach", "Learn").choose("Section", "For teachers").fits(NARROW).fits(WIDE)
     _choose_lesson(tab, 3)
@@ -87,6 +88,7 @@ def test_what_a_teacher_takes_along(tab, open_file, truth):
         expect(sheet.get_by_text(words).first).to_be_visible()
         sheet.emulate_media(media="print")
         assert sheet.evaluate("document.scrollingElement.scrollWidth <= innerWidth")
+        sheet.close()
 
     _choose_lesson(tab, 2)
     with tab.page.expect_popup() as opened:

@@ -92,10 +92,10 @@ def evaluations(tab: Tab) -> int:
 
 def until_more_than(tab: Tab, count: int) -> None:
     """Wait until a study that runs has made more evaluations."""
-    tab.page.wait_for_function(
+    tab.wait(
         "count => [...document.querySelectorAll('.facts div')].some(each => each.innerText.startsWith('Evaluations\\n')"
         " && Number(each.querySelector('.figure').innerText.replace(/\\D/g, '')) > count)",
-        arg=count,
+        count,
     )
 
 

@@ -1,4 +1,4 @@
-"""The parent's side of a measurement: scripted workers that end in every way, and the real one on this machine."""
+"""The parent's side of a measurement: scripted workers that end in every way, and what the real one says."""
 
 from __future__ import annotations
 
@@ -259,7 +259,7 @@ class TestEnds:
         until(events.all_gone)
 
     def test_time_limit_of_a_worker_that_never_falls_silent(self):
-        code = 'while True: say("sample", power_w=1.0)'
+        code = 'while True: say("sample", power_w=1.0); time.sleep(0.01)'
         with pytest.raises(TimeLimit):
             measure(code, Settings(device="cpu", time_limit_s=1))
 
@@ -376,42 +376,3 @@ class TestRealWorkersWords:
 def test_real_worker_without_a_driver(own_locks):
     with pytest.raises(NoDriver, match="no NVIDIA driver"):
         runner.measure(TINY, Settings(device="cuda:0"))
-
-
-def test_cpu_for_real(own_locks, monkeypatch):
-    """All of it but the length of the phases: the worker, torch, the counters of this machine, carbontracker's guess."""
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    events: list[dict[str, Any]] = []
-    code = """
-    from ecnas_core.measure import protocol, worker
-    protocol.DURATIONS = {"quick": protocol.Durations(idle=0.1, warm_up=0.1, window=0.1, settle=0.1)}
-    worker.main()
-    """
-    found = runner.measure(TINY, QUICK, events.append, command=scripted(dedent(code)))
-    assert (found.hash, found.batch_size, found.repeats, found.mode) == (TINY.hash, 1, 5, "train")
-    assert found.seconds_per_step_low <= found.seconds_per_step <= found.seconds_per_step_high
-    assert found.seconds_per_step > 0
-    assert found.seconds_per_step * found.steps_per_repeat >= 0.05, "the window is about filled"
-    assert (found.on_gpu, found.gpu_energy_j_per_step, found.driver) == (False, 0.0, None)
-    assert found.software.startswith("torch 2.")
-    assert "quick" in found.flags.split(",")
-    assert found.device == events[0]["name"]
-    phases = [each["phase"] for each in events if each["event"] == "phase"]
-    assert [each["repeat"] for each in events if each["event"] == "repeat"] == [1, 2, 3, 4, 5]
-    result = events[-1]
-    assert result["event"] == "result"
-    assert [each["t"] for each in events] == sorted(each["t"] for each in events)
-    if found.cpu_counter is None:
-        assert next(each["component"] for each in events if each["event"] == "no counter") == "cpu"
-        assert phases == ["build", "warm-up", "calibrate", "repeat"]
-        assert found.cpu_energy_j_per_step is found.facility_kwh(4, 1.59) is None
-        estimate = result["estimate"]
-        assert estimate["cpu_energy_j_per_step"] == pytest.approx(estimate["cpu_power_w"] * found.seconds_per_step)
-        assert "not measured" in estimate["assumption"]
-    else:
-        assert phases == ["build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after"]
-        assert found.cpu_energy_j_per_step is not None
-        assert found.cpu_energy_j_per_step > 0
-        assert "estimate" not in result
-    with locked("cpu"):
-        pass

@@ -7,14 +7,18 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ecnas_core import Benchmark, Cell
 from ecnas_core.measure import runs, store
 from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.states import DeviceLocked
+from ecnas_core.measure.worker import locked
 from tests.made_up import LEAN, NO_RAPL, MadeUpRun, measured
+from tests.measure import short_phases
 from tests.waiting import until
 
 QUICK_ON_CPU = Settings(effort="quick", device="cpu", batch_size=1, repeats=5)
@@ -201,25 +205,60 @@ def gone(pids: list[int]) -> None:
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
 
 
+def assert_measured_on_this_cpu(found: Measurement, told: list[dict[str, Any]]) -> None:
+    """The figures fit each other, the settings and what was told; the last that was told is what became of the cell."""
+    events = told[:-1]
+    assert (found.batch_size, found.repeats, found.mode) == (1, 5, "train")
+    assert found.seconds_per_step_low <= found.seconds_per_step <= found.seconds_per_step_high
+    assert found.seconds_per_step > 0
+    assert found.seconds_per_step * found.steps_per_repeat >= 0.05, "the window is about filled"
+    assert (found.on_gpu, found.gpu_energy_j_per_step, found.driver) == (False, 0.0, None)
+    assert found.software.startswith("torch 2.")
+    assert "quick" in found.flags.split(",")
+    assert found.device == events[0]["name"]
+    phases = [each["phase"] for each in events if each["event"] == "phase"]
+    assert [each["repeat"] for each in events if each["event"] == "repeat"] == [1, 2, 3, 4, 5]
+    result = events[-1]
+    assert (result["event"], told[-1]["event"]) == ("result", "outcome")
+    assert [each["t"] for each in events] == sorted(each["t"] for each in events)
+    if found.cpu_counter is None:
+        assert next(each["component"] for each in events if each["event"] == "no counter") == "cpu"
+        assert phases == ["build", "warm-up", "calibrate", "repeat"]
+        assert found.cpu_energy_j_per_step is found.facility_kwh(4, 1.59) is None
+        estimate = result["estimate"]
+        assert estimate["cpu_energy_j_per_step"] == pytest.approx(estimate["cpu_power_w"] * found.seconds_per_step)
+        assert "not measured" in estimate["assumption"]
+    else:
+        assert phases == PHASES
+        assert found.cpu_energy_j_per_step is not None
+        assert found.cpu_energy_j_per_step > 0
+        assert "estimate" not in result
+
+
 @pytest.mark.usefixtures("own_locks")
 class TestForReal:
     def test_a_cell_is_measured_stored_and_the_next_cancelled(self, tmp_path, monkeypatch):
+        """All of it but the length of the phases: the worker, torch, this machine's counters, carbontracker's guess."""
+        launch = runs.background.launch
+        monkeypatch.setattr(runs.background, "launch", lambda module, *given: launch(short_phases.NAME, *given))
         monkeypatch.setenv("OMP_NUM_THREADS", "1")
         cell = Cell.from_text("1=output(0)")
         run = runs.start([cell, cell], QUICK_ON_CPU, tmp_path)
         assert run.running
         with pytest.raises(DeviceLocked, match="wait for it or cancel it"):
             runs.start([cell], QUICK_ON_CPU, tmp_path)
-        once(run.folder, lambda run: run.progress().cell == 1)
+        once(run.folder, lambda run: run.progress().outcomes)
         runs.cancel(run)
         ended = once(run.folder, lambda run: not run.running)
         assert ended.state == "cancelled"
         assert [each["state"] for each in ended.progress().outcomes] == ["measured", "cancelled"]
         (stored,) = store.measurements(Benchmark(tmp_path, Benchmark.open().bundled))
-        assert (stored.hash, stored.batch_size, stored.effort) == (cell.hash, 1, "quick")
-        assert stored.seconds_per_step > 0
-        assert stored.gpu_energy_j_per_step == 0.0
+        assert stored == Measurement.from_document(ended.progress().outcomes[0]["measurement"])
+        assert (stored.hash, stored.effort) == (cell.hash, "quick")
+        assert_measured_on_this_cpu(stored, [each for each in ended.events if each.get("cell") == 0])
         gone(processes_of(run.folder))
+        with locked("cpu"):
+            pass
 
     def test_a_device_that_is_not_there_fails_with_its_reason(self, tmp_path):
         run = runs.start([Cell.from_text("1=output(0)")], Settings(device="cuda:99"), tmp_path)

@@ -54,10 +54,10 @@ def test_real_carbontracker_reads_the_power_of_the_one_gpu_with_its_pue_undone(p
     powered("100_000 * (handle + 1)")
     beside = Tracker(1)
     beside.start()
-    lives_for(beside, 1)
+    lives_for(beside, 0.5)
     reading = beside.stop()
     assert reading.power_w == pytest.approx(200, rel=1e-9)
-    assert reading.seconds >= 1
+    assert reading.seconds >= 0.5
     assert reading.samples >= 1
     assert reading.energy_j == pytest.approx(200 * reading.seconds, rel=1e-9)
     assert reading.devices == ("Made up 1",)

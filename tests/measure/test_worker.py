@@ -36,7 +36,7 @@ from tests.waiting import until
 
 pytestmark = pytest.mark.usefixtures("own_locks", "no_thread_left")
 
-SHORT = Durations(idle=0.02, warm_up=0.02, window=0.05, settle=0.02)
+SHORT = Durations(idle=0.01, warm_up=0.01, window=0.02, settle=0.01)
 QUICK = Settings(effort="quick", repeats=5)
 
 
@@ -91,6 +91,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Short phases, no torch at work, and no child."""
     monkeypatch.setattr(protocol, "DURATIONS", {"quick": SHORT, "thorough": SHORT})
     monkeypatch.setattr(worker, "_LOOK_EVERY_S", 0)
+    monkeypatch.setattr(worker, "_STILL_S", 0.01)
     monkeypatch.setattr(worker, "_SAMPLE_EVERY_S", 0.001)
     monkeypatch.setattr(counters, "_TICK_PATIENCE_S", 5)
     monkeypatch.setattr("ecnas_core.measure.workload.Step", FakeStep)

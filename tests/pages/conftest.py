@@ -6,14 +6,25 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from html import unescape
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 from streamlit.components.v2 import manifest_scanner
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test, local_script_runner
 
+from ecnas_core.benchmark import layout
+from tests.bundle import few_cells
+from tests.conftest import COMMON, COSTS, WIDE, Truth
+
+EVERY = 40
+"""Of the largest cells of 7V the pages have every so many, but for tests of the whole 7V."""
+WHOLE = layout.BUNDLED
 APP = Path(__file__).resolve().parents[2] / "app.py"
 FACT = re.compile(
     r'<span class="label">(?P<label>.*?)</span><span class="figure">(?P<figure>.*?)</span><small>(?P<note>.*?)</small>'
@@ -177,11 +188,71 @@ def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield folder
 
 
+@pytest.fixture(scope="session")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bundled figures with few cells of 7V."""
+    folder = few_cells(tmp_path_factory.mktemp("bundled") / "data", EVERY)
+    for path in WHOLE.iterdir():
+        if not (folder / path.name).exists():
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_of_7v(few: Path) -> Iterator[None]:
+    """Lay the app over few cells of 7V; what it keeps of them is kept apart from what it keeps of others."""
+    signature = layout.signature
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layout, "BUNDLED", few)
+        patch.setattr(layout, "signature", lambda data: (*signature(data), (str(layout.BUNDLED), 0, 0)))
+        yield
+
+
+@pytest.fixture
+def whole_7v(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay the app over the bundled figures as they are."""
+    monkeypatch.setattr(layout, "BUNDLED", WHOLE)
+
+
+class BundledTruth(Truth):
+    """The figures that the app lies over now."""
+
+    @staticmethod
+    def every_cell(space: str, epochs: int) -> pd.DataFrame:
+        return _wide(layout.BUNDLED, epochs) if space == "7V" else Truth.every_cell(space, epochs)
+
+
+@cache
+def _wide(folder: Path, epochs: int) -> pd.DataFrame:
+    query = WIDE.format(common=COMMON, costs=COSTS, folder=folder / "benchmark", epochs=epochs)
+    return duckdb.sql(query).df()
+
+
+@pytest.fixture(scope="session")
+def truth() -> Truth:
+    return BundledTruth()
+
+
 @pytest.fixture(scope="session", autouse=True)
-def no_component_packages() -> Iterator[None]:
-    """Keep each app from looking through every installed package for Streamlit components; it uses none."""
+def lean_runs() -> Iterator[None]:
+    """Spare each run of the app what does not change between them.
+
+    The scripts are compiled once, no installed package is searched for Streamlit components (the app uses none), and
+    the end of a run is waited for, not asked about a thousand times a second.
+    """
+    compiled = ScriptCache()
+    tell_late = local_script_runner.require_widgets_deltas
+
+    def wait(runner: local_script_runner.LocalScriptRunner, timeout: float) -> None:
+        runner._script_thread.join(timeout)
+        if not runner.script_stopped():
+            tell_late(runner, 0)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(manifest_scanner, "scan_component_manifests", list)
+        patch.setattr(local_script_runner, "ScriptCache", lambda: compiled)
+        patch.setattr(app_test, "ScriptCache", lambda: compiled)
+        patch.setattr(local_script_runner, "require_widgets_deltas", wait)
         yield
 
 

@@ -130,6 +130,7 @@ class TestCells:
         assert row[5].endswith("accuracy unknown")
 
 
+@pytest.mark.usefixtures("whole_7v")
 def test_table_3_beside_the_paper_and_back(open_page, truth, as_number):
     page = carbon(open_page, section="table", space="4V", of="r1")
     rows = {row[0]: [re.sub(r"(?<=\d)\u202f(?=\d)", "", text) for text in row] for row in page.tables[0]}

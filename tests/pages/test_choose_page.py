@@ -33,6 +33,7 @@ def qualifying(truth, space, **limits):
 
 
 class TestAnswer:
+    @pytest.mark.usefixtures("whole_7v")
     def test_opens_with_the_paper_s_knee_whatever_a_broken_link_says(self, open_page, truth):
         page = choose(open_page, min_accuracy="2")
         knee = truth.knee(truth.front(truth.cells()))

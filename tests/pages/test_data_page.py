@@ -91,6 +91,7 @@ def answer(page):
 
 
 class TestSources:
+    @pytest.mark.usefixtures("whole_7v")
     def test_bundled_figures(self, open_page):
         page = open_page("data").works()
         counts = dict(
@@ -241,7 +242,7 @@ class TestSql:
         page = open_page("data", section="sql").works()
         truth = duckdb.sql(
             f"select coalesce(validation_accuracy_108, predicted_accuracy_108) as accuracy "
-            f"from '{BUNDLED}/benchmark/7V.parquet' where accuracy > 0.94 and surrogate_energy_wh_4_epochs >= 3.15"
+            f"from '{layout.BUNDLED}/benchmark/7V.parquet' where accuracy > 0.94 and surrogate_energy_wh_4_epochs >= 3.15"
         ).df()
         assert len(answer(page)) == len(truth)
         assert sorted(answer(page)["validation_accuracy"]) == pytest.approx(sorted(truth["accuracy"]))
@@ -279,7 +280,7 @@ class TestSql:
         right = "select vertices, count(*) as cells from cells group by vertices order by vertices"
         page = open_page("data", sql=right).works()
         truth = duckdb.sql(
-            f"select vertices, count(*) as cells from '{BUNDLED}/benchmark/7V.parquet' group by all order by all"
+            f"select vertices, count(*) as cells from '{layout.BUNDLED}/benchmark/7V.parquet' group by all order by all"
         ).df()
         missed = []
         for sql, reason in (

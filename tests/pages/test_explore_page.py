@@ -35,6 +35,7 @@ def rows_of(table) -> dict[str, list[str]]:
 
 
 class TestLargestSpace:
+    @pytest.mark.usefixtures("whole_7v")
     def test_it_opens_first_and_its_artefacts_come_back_marked(self, open_page, truth, as_number):
         page = open_page("explore").works()
         cells, front = truth.cells(), cheap_and_good(truth, "7V")
@@ -70,16 +71,19 @@ class TestLargestSpace:
         assert f"{front.iloc[-1]['energy'] / knee['energy']:.1f} times as much" in page.headline
 
         every = truth.every_cell("7V", 108)
-        page.set("explore_filters", True).set("explore_artefacts", True).works()
+        artefact = every[every["artefact"]]["hash"].iloc[0]
+        page.set("explore_filters", True)
+        page.app.session_state.cell = artefact
+        page.set("explore_artefacts", True).works()
         assert page.matching == 423_624
-        assert page.params == {"artefacts": "1"}
+        assert page.params == {"artefacts": "1", "cell": artefact}
         assert not any("are left out because" in text for text in page.texts("caption"))
         front = truth.front(every)
         assert page.on_front == len(front)
         assert as_number(page.facts["r0 least energy"][0]) == pytest.approx(front["energy"].iloc[0], rel=CLOSE)
-        page.open(every[every["artefact"]]["hash"].iloc[0]).works()
         assert any("is an artefact" in text for text in page.texts("warning"))
 
+    @pytest.mark.usefixtures("whole_7v")
     def test_with_and_without_what_is_predicted(self, open_page, truth, as_number):
         cells = truth.cells(predicted=False)
         digest = cells[cells["validation_accuracy"].isna()]["hash"].iloc[0]
@@ -134,12 +138,14 @@ class TestControls:
             expected = {"space": space, "epochs": str(epochs)}
             assert page.params == {name: text for name, text in expected.items() if text != "108"}
 
-    @pytest.mark.parametrize("shown", [True, False])
-    def test_a_larger_space_is_seen_in_full(self, open_page, shown):
-        page = open_page("explore", space="4V").set("explore_filters", True).set("explore_filters", shown)
-        page.set("explore_space", "5V").works()
-        assert page.matching == 2532
-        assert page.params == {"space": "5V"}
+    def test_a_larger_space_is_seen_in_full_whether_or_not_the_filters_are_shown(self, open_page):
+        page = open_page("explore", space="4V").set("explore_filters", True)
+        for shown in (True, False):
+            if not shown:
+                page.set("explore_space", "4V").set("explore_filters", False)
+            page.set("explore_space", "5V").works()
+            assert page.matching == 2532, shown
+            assert page.params == {"space": "5V"}, shown
 
     def test_axes_their_scales_and_the_table_of_the_front(self, open_page, truth):
         page = open_page("explore", space="4V").works()

@@ -199,6 +199,7 @@ class TestPredictACell:
 
 
 class TestTraining:
+    @pytest.mark.usefixtures("whole_7v")
     def test_what_is_chosen_is_started_unless_it_cannot_be_trained(self, open_page, data, started):
         page = open_page("surrogate", section="train").works()
         page.set("surrogate_model", "paper").set("surrogate_seed", 4).set("surrogate_cells_energy", 300)

@@ -14,12 +14,13 @@ from ecnas_core.analysis.view import View
 START = "256affa4b0191e323796f138db7b1164"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def bench():
     return Benchmark.open()
 
 
 class TestAllOfAKind:
+    @pytest.mark.usefixtures("whole_7v")
     def test_paper_stands_beside_whatever_a_broken_link_says(self, open_page, as_number):
         page = open_page("swaps", split="colour").works()
         (notice,) = page.texts("warning")
@@ -54,6 +55,7 @@ class TestAllOfAKind:
             assert rows[1][1] == 0
         assert "Paper, 7V" not in page.tables[0][0]
 
+    @pytest.mark.usefixtures("whole_7v")
     def test_gpu_energy_of_7v_is_unknown(self, open_page):
         page = open_page("swaps", scope="GPU", split="none").works()
         assert "choose the scope Facility or IT" in page.headline
@@ -92,6 +94,7 @@ class TestOneVertex:
 
 
 class TestTradeOff:
+    @pytest.mark.usefixtures("whole_7v")
     def test_ranking(self, open_page, bench, as_number):
         page = open_page("swaps", section="trade").works()
         expected = swaps.trade_off(bench, SwapsView()).dropna(subset=["saved_per_point"])

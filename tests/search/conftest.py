@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from copy import copy
 from functools import cache
 from typing import Any
 
@@ -11,8 +12,17 @@ from ecnas_core.search import Problem, Setting
 
 @cache
 def problem_of(**setting: Any) -> Problem:
-    """A problem over the bundled figures, built once for each setting."""
-    return Problem(Benchmark.open(), Setting(**setting))
+    """A problem over the bundled figures, which are read once for all ways to sample and to charge."""
+    wanted = Setting(**setting)
+    plain = Setting(**{name: value for name, value in setting.items() if name not in ("sampling", "charging")})
+    problem = copy(_read(plain))
+    problem.setting = wanted
+    return problem
+
+
+@cache
+def _read(setting: Setting) -> Problem:
+    return Problem(Benchmark.open(), setting)
 
 
 @pytest.fixture(scope="session")

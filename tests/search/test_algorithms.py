@@ -37,6 +37,13 @@ def columns(trial: Trial) -> list:
     ]  # fmt: skip
 
 
+def dominators(values: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """By how many of the others each is dominated."""
+    as_good = np.array([others[:, place] <= values[:, place, None] for place in range(values.shape[1])])
+    better = np.array([others[:, place] < values[:, place, None] for place in range(values.shape[1])])
+    return (as_good.all(axis=0) & better.any(axis=0)).sum(axis=1)
+
+
 @settings(deadline=None, max_examples=3)
 @given(st.integers(0, 2**32 - 1), st.sampled_from(["4V", "5V", "7V"]), st.sampled_from([None, 108]),
        st.sampled_from(["matrix", "uniform"]), st.sampled_from(["all", "unique"]))  # fmt: skip
@@ -59,9 +66,7 @@ def test_invariants(name, seed, space, epochs, sampling, charging):
     assert rows.tolist() == answers.rows.tolist()
     assert np.array_equal(values, answers.values, equal_nan=True)
     assert outcomes.tolist() == answers.outcomes.tolist()
-    on_front = answers.values[trial.front()]
-    for a in on_front:
-        assert not any((b <= a).all() and (b < a).any() for b in answers.values[answers.feasible])
+    assert not dominators(answers.values[trial.front()], answers.values[answers.feasible]).any()
 
 
 @settings(deadline=None, max_examples=5)
@@ -153,7 +158,7 @@ def test_a_start_without_anything_feasible_is_got_over(name):
     problem = problem_for(name, space="5V", bounds=(("energy", 0.0, 0.3), ("validation_accuracy", 0.89, 1.0)))
     assert (problem.outcomes == Outcome.FEASIBLE).mean() == pytest.approx(1 / 60, abs=0.001)
     seed = next(s for s in range(100) if not answered(problem, make(name, problem, s).ask()).feasible.any())
-    trial = run_trial(make(name, problem, seed), 300)
+    trial = run_trial(make(name, problem, seed), 150 if name == "MS-EHVI" else 300)
     assert trial.outcomes()["out_of_bounds"] > 0
     assert trial.answers.feasible.any()
     assert trial.generations[trial.answers.feasible.argmax()] > 0
@@ -217,7 +222,5 @@ def test_ms_ehvi_asks_for_what_it_expects_to_improve_most():
     for seed in range(3):
         trial = run_trial(make("MS-EHVI", problem, seed), 60)
         guided = trial.answers.values[20:][trial.answers.feasible[20:]]
-        dominators = [((feasible <= value).all(axis=1) & (feasible < value).any(axis=1)).sum() for value in guided]
-        ranks.append(np.median(dominators))
-    everyone = [((feasible <= value).all(axis=1) & (feasible < value).any(axis=1)).sum() for value in feasible]
-    assert np.mean(ranks) < 0.5 * np.median(everyone)
+        ranks.append(np.median(dominators(guided, feasible)))
+    assert np.mean(ranks) < 0.5 * np.median(dominators(feasible, feasible))

@@ -32,7 +32,7 @@ from ecnas_core.search.study import FiguresChanged, InvalidPlan, Plan, Study, St
 from ecnas_core.search.task import Order
 from tests.search.conftest import problem_of
 from tests.studies import Here, carried_out
-from tests.waiting import until
+from tests.waiting import BOUND_S, until
 
 FIVE = Setting(space="5V", epochs=None, sampling="matrix")
 QUICK = Plan.of(FIVE, ("SEMOA-L", "RS"), 120, 2)
@@ -91,17 +91,22 @@ def assert_as_alone(study: Study) -> None:
             pd.testing.assert_series_equal(stored[column], expected[column], check_dtype=False, check_exact=True)
 
 
-def half_done(study: Study) -> None:
-    """Wait until every random search is stored and a slow one is under way."""
-    random = {task for task in study.plan.tasks if task.algorithm == "RS"}
-    until(
-        lambda: (
-            random <= set(now(study).finished)
-            and any(
-                each.task.algorithm == "MS-EHVI" and each.evaluations for each in runner.progress(now(study)).trials
-            )
-        )
-    )
+def told_at(study: Study, task: Task) -> int:
+    """When a trial last told how far it is."""
+    return (study.folder / "progress" / f"{task.algorithm}.{task.seed}.json").stat().st_mtime_ns
+
+
+def under_way(study: Study, task: Task) -> bool:
+    """Whether a trial is at work and has found something."""
+    [told] = (each for each in runner.progress(now(study)).trials if each.task == task)
+    return told.state == "running" and told.evaluations > 0
+
+
+def assert_gone(processes: list[psutil.Process]) -> None:
+    """The processes end by themselves."""
+    assert processes
+    _, alive = psutil.wait_procs(processes, timeout=BOUND_S)
+    assert not alive
 
 
 @pytest.fixture(scope="module")
@@ -126,8 +131,16 @@ class TestResults:
     def test_are_those_of_the_trials_alone(self, quick: Study) -> None:
         assert_as_alone(quick)
 
-    def test_do_not_depend_on_the_number_of_processes(self, quick: Study, tmp_path: Path) -> None:
+    def test_depend_neither_on_the_number_of_processes_nor_on_the_main_file(
+        self, quick: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A page's script or a notebook is main there, and must not run again in each of them."""
+        main = ModuleType("__main__")
+        main.__file__ = str(tmp_path / "gone.py")
+        monkeypatch.setitem(sys.modules, "__main__", main)
         other = runner.run(QUICK, tmp_path, "other", processes=2)
+        assert other.state == "done"
+        assert sys.modules["__main__"] is main
         pd.testing.assert_frame_equal(rows(other), rows(quick), check_exact=True)
 
     def test_are_in_the_views(self, quick: Study) -> None:
@@ -200,7 +213,9 @@ class TestProgress:
 
 
 class TestBackground:
-    def test_two_studies_at_once_are_watched_and_found_under_their_names(self, data: Path) -> None:
+    def test_two_studies_at_once_are_watched_and_found_under_their_names(
+        self, data: Path, in_this_process: None
+    ) -> None:
         plan = Plan.of(Setting(space="4V"), ("SEMOA-L",), 60, 2)
         first = runner.start(plan, data, "first", processes=1)
         second = runner.start(plan, data, processes=1)
@@ -218,71 +233,54 @@ class TestBackground:
         done = ended(runner.find("first", data)), ended(runner.find("SEMOA-L in 4V", data))
         assert [(study.state, study.error, study.missing) for study in done] == [("done", None, ())] * 2
         pd.testing.assert_frame_equal(rows(done[0]), rows(done[1]))
-        third = runner.start(plan, data, processes=1)
-        assert third.name == "SEMOA-L in 4V 2"
+        assert runner.run(plan, data).name == "SEMOA-L in 4V 2"
 
-    def test_cancelled_keeps_what_is_finished_and_goes_on(self, data: Path) -> None:
-        study = runner.start(LONG, data, processes=2)
-        half_done(study)
+    def test_cancelled_killed_and_without_its_worker_it_goes_on_with_the_missing_trials_only(self, data: Path) -> None:
+        plan = Plan(LONG.setting, {"RS": 100, "MS-EHVI": 150}, (3,))  # the slow one goes on for a second or more
+        random, slow = plan.tasks
+        study = runner.start(plan, data, "mine", processes=2)
+        until(lambda: random in now(study).finished and under_way(study, slow))
         workers = process_of(study).children(recursive=True)
         runner.cancel(study)
         study = ended(study)
-        assert (study.state, study.error) == ("cancelled", None)
-        assert {task.algorithm for task in study.missing} == {"MS-EHVI"}
-        psutil.wait_procs(workers, timeout=10)
-        assert not any(each.is_running() for each in workers)
-        assert sorted(path.name for path in (data / "runs").iterdir()) == sorted(
-            path.name for task, path in study.files.items() if task in study.finished
-        )
-        assert [each.state for each in runner.progress(study).trials] == ["finished", "waiting"] * 2
+        assert (study.state, study.error, study.missing) == ("cancelled", None, (slow,))
+        assert_gone(workers)
+        assert [path.name for path in (data / "runs").iterdir()] == [study.files[random].name]
+        assert [each.state for each in runner.progress(study).trials] == ["finished", "waiting"]
         before = stamps(study)
-        again = runner.resume(study, processes=2)
-        assert again.running
-        until(lambda: any(each.state == "running" for each in runner.progress(now(again)).trials))
-        assert {task: stamp for task, stamp in stamps(again).items() if task in before} == before
 
-    def test_killed_goes_on_with_the_missing_trials_only(self, data: Path) -> None:
-        plan = Plan(LONG.setting, {"RS": 100, "MS-EHVI": 150}, (3,))  # the slow one goes on for a second or more
-        study = runner.start(plan, data, "killed", processes=2)
-        half_done(study)
+        told = told_at(study, slow)
+        study = runner.resume(study, processes=2)
+        assert study.running
+        until(lambda: told_at(study, slow) != told and under_way(study, slow))
         process = process_of(study)
         workers = process.children(recursive=True)
         process.send_signal(signal.SIGKILL)
         study = ended(study)
         assert study.state == "died"
         assert "resume it" in (study.error or "")
-        _, alive = psutil.wait_procs(workers, timeout=20)
-        assert not alive
-        before = stamps(study)
-        assert [task.algorithm for task in before] == ["RS"]
-        study = ended(runner.resume(study, processes=1))
+        assert_gone(workers)
+        assert stamps(study) == before
+
+        told = told_at(study, slow)
+        study = runner.resume(study, processes=1)
+        until(lambda: told_at(study, slow) != told and under_way(study, slow))
+        [searching] = workers_of(process_of(study))
+        searching.kill()
+        study = ended(study)
         assert (study.state, study.missing) == ("done", ())
         after = stamps(study)
         assert {task: after[task] for task in before} == before
         assert_as_alone(study)
 
-    def test_a_trial_whose_process_is_killed_is_run_again(self, data: Path) -> None:
-        plan = Plan.of(Setting(space="5V"), ("MS-EHVI",), 130, 2)
-        study = runner.start(plan, data, processes=2)
-        until(lambda: any(each.evaluations for each in runner.progress(study).trials))
-        searching = workers_of(process_of(study))
-        assert len(searching) == 2
-        searching[0].kill()
-        study = ended(study)
-        assert (study.state, study.missing) == ("done", ())
-        assert_as_alone(study)
-
-    def test_outlives_who_started_it(self, data: Path) -> None:
+    def test_outlives_who_started_it_and_tells_what_cannot_be_searched(self, data: Path) -> None:
         code = (
             "import sys\nfrom pathlib import Path\nfrom ecnas_core.search import Setting, runner\n"
             "from ecnas_core.search.study import Plan\n"
-            "runner.start(Plan.of(Setting(space='4V'), ('RS',), 20, 1), Path(sys.argv[1]), 'left alone', processes=1)"
+            "runner.start(Plan.of(Setting(space='4V'), ('RE',), 10, 1), Path(sys.argv[1]), 'left alone', processes=1)"
         )
         subprocess.run([sys.executable, "-c", code, str(data)], cwd=ROOT, check=True, timeout=60)
-        assert ended(runner.find("left alone", data)).state == "done"
-
-    def test_what_cannot_be_searched_is_told(self, data: Path) -> None:
-        study = ended(runner.start(Plan.of(Setting(space="4V"), ("RE",), 10, 1), data, processes=1))
+        study = ended(runner.find("left alone", data))
         assert study.state == "failed"
         assert "RE has one objective" in (study.error or "")
 
@@ -290,16 +288,6 @@ class TestBackground:
         (tmp_path / "user").write_text("")
         with pytest.raises(StudyError, match="cannot be written to"):
             runner.start(QUICK, tmp_path / "user")
-
-
-def test_workers_need_nothing_of_the_main_file(tmp_path, monkeypatch):
-    """A page's script or a notebook is main there, and must not run again in each of them."""
-    main = ModuleType("__main__")
-    main.__file__ = str(tmp_path / "gone.py")
-    monkeypatch.setitem(sys.modules, "__main__", main)
-    study = runner.run(Plan.of(FIVE, ("RS",), 50, 1), tmp_path / "data", processes=1)
-    assert study.state == "done"
-    assert sys.modules["__main__"] is main
 
 
 def test_a_trial_that_takes_every_process_down_is_given_up() -> None:

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.surrogates import graph_network
+from ecnas_core.surrogates import accuracy, graph_network
+from ecnas_core.surrogates.accuracy import Published
 
 
 @pytest.fixture(scope="session")
@@ -26,6 +27,12 @@ def energies(bench: Benchmark) -> dict[str, pd.Series]:
         ).set_index("hash")["energy_kwh"]
         for space in ("4V", "5V", "7V")
     }
+
+
+@pytest.fixture(scope="session")
+def published(bench: Benchmark) -> Published:
+    """The published accuracies and times."""
+    return accuracy.published(bench)
 
 
 @pytest.fixture(scope="module")

@@ -24,11 +24,6 @@ pytestmark = pytest.mark.usefixtures("small_networks")
 
 
 @pytest.fixture(scope="module")
-def found(bench):
-    return accuracy.published(bench)
-
-
-@pytest.fixture(scope="module")
 def made_up() -> Published:
     """Errors that hang on depth and convolutions and fall with the budget; time is 10 s and so much an epoch."""
     table = enumerate_cells("5V")
@@ -52,28 +47,28 @@ def halves(made_up):
 
 @pytest.fixture(scope="module")
 def fitted(small_networks, halves):
-    return accuracy.fit_to(halves[0], members=2, epochs=15)
+    return accuracy.fit_to(halves[0], members=2, epochs=10)
 
 
 class TestOneScale:
-    def test_the_mean_counts_and_the_sample_is_shifted(self, bench, found):
+    def test_the_mean_counts_and_the_sample_is_shifted(self, bench, published):
         raw = bench.frame(
             "select hash, epochs, source, validation_accuracy as value from results where source in (?, ?)",
             [MEANS, SAMPLE],
         ).pivot(index="hash", columns=["source", "epochs"], values="value")
-        assert found.hashes.tolist() == sorted(raw.index)
+        assert published.hashes.tolist() == sorted(raw.index)
         for place, epochs in enumerate(EPOCHS):
-            mean, sample = (raw.loc[found.hashes, (source, epochs)].to_numpy() for source in (MEANS, SAMPLE))
+            mean, sample = (raw.loc[published.hashes, (source, epochs)].to_numpy() for source in (MEANS, SAMPLE))
             both = ~np.isnan(mean) & ~np.isnan(sample)
-            assert found.offsets[place] == pytest.approx((sample - mean)[both].mean())
-            expected = np.where(np.isnan(mean), sample - found.offsets[place], mean)
-            assert np.allclose(found.accuracy[:, place], expected, equal_nan=True)
-        assert np.allclose(found.offsets, [0.0096, 0.0062, 0.0008, 0.0031], atol=5e-5)
+            assert published.offsets[place] == pytest.approx((sample - mean)[both].mean())
+            expected = np.where(np.isnan(mean), sample - published.offsets[place], mean)
+            assert np.allclose(published.accuracy[:, place], expected, equal_nan=True)
+        assert np.allclose(published.offsets, [0.0096, 0.0062, 0.0008, 0.0031], atol=5e-5)
 
-    def test_what_is_sampled(self, found):
-        assert len(found.hashes) == 25_959
-        assert found.sampled.sum() == 24_148
-        assert not np.isnan(found.accuracy[found.sampled]).any()
+    def test_what_is_sampled(self, published):
+        assert len(published.hashes) == 25_959
+        assert published.sampled.sum() == 24_148
+        assert not np.isnan(published.accuracy[published.sampled]).any()
 
     def test_without_cells_in_both_there_is_no_scale(self, bench, monkeypatch):
         frame = bench.frame(accuracy._PUBLISHED, [MEANS, SAMPLE])
@@ -180,11 +175,11 @@ class TestTraining:
         with pytest.raises(UnknownEpochs):
             fitted.predict(made_up.table, 5)
 
-    def test_only_the_cells_that_are_given(self, bench, found, monkeypatch):
+    def test_only_the_cells_that_are_given(self, bench, published, monkeypatch):
         given = []
         monkeypatch.setattr(accuracy, "fit_to", lambda chosen, *_, **__: given.append(chosen))
-        accuracy.fit(bench, cells=found.hashes[[9, 3]])
-        assert given[0].hashes.tolist() == found.hashes[[3, 9]].tolist()
+        accuracy.fit(bench, cells=published.hashes[[9, 3]])
+        assert given[0].hashes.tolist() == published.hashes[[3, 9]].tolist()
 
 
 class TestFiles:
@@ -208,15 +203,15 @@ class TestFiles:
 
 
 class TestPredictions:
-    def test_of_some_hashes(self, bench, found, fitted):
-        wanted = [*found.hashes[[100, 7]], found.hashes[100]]
+    def test_of_some_hashes(self, bench, published, fitted):
+        wanted = [*published.hashes[[100, 7]], published.hashes[100]]
         predicted = accuracy.predict(bench, fitted, wanted, 36)
         assert predicted["hash"].tolist() == wanted
         expected = fitted.predict(look_up(bench, wanted)[1], 36)
         pd.testing.assert_frame_equal(predicted.drop(columns="hash"), expected)
 
-    def test_rounded_outwards(self, bench, found, fitted, monkeypatch):
-        hashes, table = look_up(bench, found.hashes[:300])
+    def test_rounded_outwards(self, bench, published, fitted, monkeypatch):
+        hashes, table = look_up(bench, published.hashes[:300])
         monkeypatch.setattr(accuracy, "look_up", lambda _: (hashes, table))
         stored = accuracy.predictions(bench, fitted).to_pandas()
         assert stored["hash"].tolist() == hashes

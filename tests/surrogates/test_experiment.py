@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
-from ecnas_core.surrogates import accuracy, energy, experiment
+from ecnas_core.surrogates import accuracy, energy, experiment, importance
 from ecnas_core.surrogates.energy import UnknownModel
 from ecnas_core.surrogates.experiment import Experiment, InvalidExperiment, carry_out, figures
 from ecnas_core.surrogates.training import TrainingCancelled
@@ -20,7 +20,16 @@ def learned():
 
 
 @pytest.fixture(scope="module")
-def outcome(bench, learned):
+def few_permutations():
+    """Importances are told by two permutations instead of ten."""
+    with pytest.MonkeyPatch.context() as patch:
+        for tells in (importance.of_cells, importance.of_inputs):
+            patch.setattr(tells, "__defaults__", (0, 2))
+        yield
+
+
+@pytest.fixture(scope="module")
+def outcome(bench, learned, few_permutations):
     fit = energy.fit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(energy, "fit", lambda *given: learned.append(set(given[3])) or fit(*given))
@@ -51,7 +60,7 @@ class TestEnergy:
         assert by["cell", "wiring"] > by["cell", "operations"] > 0
         assert by["input", "branches"] > by["input", "forks"]
 
-    def test_the_same_seed_gives_the_same(self, bench, outcome):
+    def test_the_same_seed_gives_the_same(self, bench, outcome, few_permutations):
         again = carry_out(bench, Experiment(cells=300, seed=3))
         pd.testing.assert_frame_equal(outcome.held_out, again.held_out)
         pd.testing.assert_frame_equal(outcome.importance, again.importance)
@@ -62,8 +71,8 @@ class TestEnergy:
 
 
 @pytest.fixture(scope="module")
-def quick(bench):
-    """Accuracy networks that see each cell once."""
+def quick(bench, published, small_networks):
+    """Small accuracy networks that see each cell once."""
     fit_to = accuracy.fit_to
 
     def once(found, seed, members, progress=None, cancel=None):
@@ -71,14 +80,14 @@ def quick(bench):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(accuracy, "fit_to", once)
+        patch.setattr(accuracy, "published", lambda *_: published)
         patch.setattr(experiment, "_CELLS_ASKED", 50)
         return carry_out(bench, Experiment("accuracy", cells=8000, members=1))
 
 
 class TestAccuracy:
-    def test_accuracies_and_times_of_unseen_cells_at_all_budgets(self, bench, quick):
+    def test_accuracies_and_times_of_unseen_cells_at_all_budgets(self, published, quick):
         found = quick.held_out
-        published = accuracy.published(bench)
         assert found["hash"].nunique() == int(len(published.hashes) * 0.2)
         assert set(zip(found["quantity"], found["epochs"], strict=True)) >= {
             (name, epochs) for name in ("validation_accuracy", "training_time_s") for epochs in (4, 12, 36, 108)

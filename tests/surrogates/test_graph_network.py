@@ -31,7 +31,7 @@ def targets(table):
 
 @pytest.fixture(scope="module")
 def network(small_networks, table, targets):
-    return graph_network.train(graphs(table), targets, seed=0, part="law", epochs=15)
+    return graph_network.train(graphs(table), targets, seed=0, part="law", epochs=10)
 
 
 def test_a_cell_by_hand():

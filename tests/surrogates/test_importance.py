@@ -7,7 +7,7 @@ import pytest
 
 from ecnas_core.cells import CellTable, enumerate_cells
 from ecnas_core.cells.costs import graph_costs
-from ecnas_core.surrogates import energy, importance
+from ecnas_core.surrogates import energy, importance, multilayer_perceptron
 from ecnas_core.surrogates.features import composition, works
 from ecnas_core.surrogates.lookup import take
 
@@ -94,7 +94,8 @@ class TestOfInputs:
         assert found["n_conv3x3"] > 2
         assert found.drop("n_conv3x3").abs().max() < 0.2
 
-    def test_the_papers_inputs_are_three_kinds(self, table):
+    def test_the_papers_inputs_are_three_kinds(self, table, monkeypatch):
+        monkeypatch.setattr(multilayer_perceptron, "EPOCHS", 5)
         some = take(table, np.arange(100))
         model = energy.fit_to(some, works(some)["n_conv3x3"] / 1000 + 0.001, "paper")
         found = importance.of_inputs(model, some, works(some)["n_conv3x3"] / 1000 + 0.001, repeats=1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ecnas_core import Benchmark
 from ecnas_core.benchmark import background
-from ecnas_core.surrogates import energy, own_space, own_table, runs
+from ecnas_core.surrogates import energy, experiment, own_space, own_table, run_worker, runs
 from ecnas_core.surrogates.experiment import Experiment, carry_out
 from ecnas_core.surrogates.own_table import Spec
 from ecnas_core.surrogates.runs import Curve, OwnPrediction, OwnTraining, RunRunning, UnknownRun
-from ecnas_core.surrogates.training import Epoch
+from ecnas_core.surrogates.training import Epoch, TrainingCancelled
 from tests.waiting import until
 
 REQUESTS = [
@@ -51,11 +51,6 @@ def at_work(folder: Path) -> Iterator[None]:
     lock = background.take_lock(folder / "lock")
     with lock:
         yield
-
-
-def ended(run: runs.Run) -> runs.Run:
-    until(lambda: not runs.read(run.folder).running)
-    return runs.read(run.folder)
 
 
 class TestFiles:
@@ -157,45 +152,75 @@ class TestDeleting:
         assert [run.id for run in runs.runs(tmp_path)] == ["1-a", "2-b", "3-c"]
 
 
-class TestForReal:
-    def test_an_energy_model_is_trained_stored_and_says_what_it_says_here(self, bench, tmp_path):
-        wanted = Experiment(cells=120, seed=2)
-        run = ended(runs.start(wanted, tmp_path))
+@pytest.fixture
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a run's process does is done here, without the seconds in which another one loads torch."""
+
+    def launch(module: str, arguments: list[str], *_: object) -> None:
+        assert module == run_worker.__name__
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sys, "argv", [module, *arguments])
+            run_worker.main()
+
+    monkeypatch.setattr(background, "launch", launch)
+
+
+@pytest.mark.usefixtures("in_this_process")
+class TestCarriedOut:
+    def test_an_energy_model_is_trained_and_stored_with_what_it_says(self, bench, tmp_path, monkeypatch):
+        made = []
+
+        def recorded(bench, wanted, *more):
+            made.append((wanted, carry_out(bench, wanted, *more)))
+            return made[-1][1]
+
+        monkeypatch.setattr(experiment, "carry_out", recorded)
+        run = runs.start(Experiment(cells=120, seed=2), tmp_path)
         assert (run.state, run.error, run.learned) == ("done", None, 120)
         assert [each.number for each in run.epochs] == list(range(1, 41))
-        here = carry_out(bench, wanted)
+        [(wanted, here)] = made
+        assert wanted == Experiment(cells=120, seed=2)
         pd.testing.assert_frame_equal(run.frame(runs.HELD_OUT).drop(columns="model"), here.held_out, check_dtype=False)
+        pd.testing.assert_frame_equal(run.frame(runs.IMPORTANCE), here.importance, check_dtype=False)
         loaded = energy.load(run.model)
         assert loaded.cells == 120
         some = run.frame(runs.HELD_OUT).head(20)
         np.testing.assert_allclose(energy.predict(bench, loaded, some["hash"])["energy_kwh"], some["predicted"])
 
-    def test_a_table_is_learned_and_another_is_predicted_in_its_order(self, tmp_path):
-        table = own_table.example(Benchmark.open())
+    def test_a_table_is_learned_and_another_is_predicted_in_its_order(self, bench, tmp_path, monkeypatch):
+        monkeypatch.setattr(own_space, "DRAWS", 1)
+        table = own_table.example(bench)
         spec = Spec("energy_wh_titan_xp", ("energy_wh_quadro_rtx_6000", "n_conv3x3"), "Wh")
-        trained = ended(runs.start(OwnTraining("4V", spec, "paper"), tmp_path, table))
+        trained = runs.start(OwnTraining("4V", spec, "paper"), tmp_path, table)
         assert (trained.state, trained.learned) == ("done", 73)
         assert own_space.figures(trained.frame(runs.HELD_OUT))["tau"] > 0.8
         assert trained.frame(runs.CURVE)["cells"].unique().tolist() == [36, 73]
         backwards = table.take(list(range(90, -1, -1))).drop_columns(["energy_wh_titan_xp"])
-        predicted = ended(runs.start(OwnPrediction("backwards", trained.id), tmp_path, backwards))
+        predicted = runs.start(OwnPrediction("backwards", trained.id), tmp_path, backwards)
         assert (predicted.state, predicted.error) == ("done", None)
         found = predicted.frame(runs.PREDICTIONS)
         assert found["hash"].tolist() == backwards["hash"].to_pylist()
         here = own_space.load(trained.model).predict(backwards)
         np.testing.assert_allclose(found["energy_wh_titan_xp predicted"], here["predicted"])
 
-    def test_what_cannot_be_predicted_fails_with_its_reason(self, tmp_path):
-        run = ended(runs.start(OwnPrediction("x", "nowhere"), tmp_path, own_table.example(Benchmark.open())))
+    def test_what_cannot_be_predicted_fails_with_its_reason(self, bench, tmp_path):
+        run = runs.start(OwnPrediction("x", "nowhere"), tmp_path, own_table.example(bench))
         assert run.state == "failed"
         assert "no training 'nowhere'" in run.error
 
-    def test_a_cancelled_training_leaves_nothing_but_its_loss(self, tmp_path):
-        run = runs.start(Experiment("energy", "paper"), tmp_path)
-        until(lambda: runs.read(run.folder).epochs)
-        runs.cancel(run)
-        run = ended(run)
-        assert run.state == "cancelled"
-        assert 0 < len(run.epochs) < 200
-        assert run.model is None
-        assert not list(run.folder.glob("*.parquet"))
+
+def test_a_process_of_its_own_trains_as_here_and_when_cancelled_leaves_nothing_but_its_loss(bench, tmp_path):
+    wanted = Experiment("energy", "paper")
+    run = runs.start(wanted, tmp_path)
+    until(lambda: runs.read(run.folder).epochs)
+    runs.cancel(run)
+    until(lambda: not runs.read(run.folder).running)
+    run = runs.read(run.folder)
+    assert run.state == "cancelled"
+    assert 0 < len(run.epochs) < 200
+    assert run.model is None
+    assert not list(run.folder.glob("*.parquet"))
+    here: list[Epoch] = []
+    with pytest.raises(TrainingCancelled):
+        carry_out(bench, wanted, here.append, lambda: True)
+    assert run.epochs[0].loss == pytest.approx(here[0].loss, rel=1e-4)

@@ -92,10 +92,9 @@ class TestReference:
         before = reference(bench, "4V", [device]), learn(list(known_devices(bench, "4V", device).values()))
         with monkeypatch.context() as patch:
             patch.setattr(references, "_released", lambda *_: (hashes, devices, other, outliers))
-            references._reference.cache_clear()
+            patch.setattr(references, "_reference", references._reference.__wrapped__)
             after = reference(bench, "4V", [device]), learn(list(known_devices(bench, "4V", device).values()))
             assert (reference(bench, "4V").additive != before[0].additive).any()
-        references._reference.cache_clear()
         assert (before[0].cells.regressors == after[0].cells.regressors).all()
         assert (before[1].slopes == after[1].slopes).all()
         assert before[1].noise == after[1].noise
@@ -205,13 +204,18 @@ class TestErrors:
 
 
 class TestProposal:
-    @pytest.mark.parametrize("space", ["4V", "5V", "7V"])
-    def test_one_cell_from_each_part_of_the_energies(self, bench, space):
-        chosen = propose(bench, space, 10)
-        assert chosen == propose(bench, space, 10)
+    @pytest.mark.parametrize(("space", "k"), [("4V", 10), ("5V", 10), ("7V", 20)])
+    def test_one_cell_from_each_part_of_the_energies(self, bench, energies, space, k):
+        """None is an artefact of the surrogate."""
+        chosen = propose(bench, space, k)
         known = reference(bench, space)
         rank = pd.Series(known.cells.regressors[known.known, 0], known.hashes[known.known]).rank(method="first") - 1
-        assert sorted((rank[chosen] * 10 // len(rank)).astype(int)) == list(range(10))
+        assert sorted((rank[chosen] * k // len(rank)).astype(int)) == list(range(k))
+        assert set(chosen) <= set(energies[space].index)
+
+    @pytest.mark.parametrize("space", ["4V", "5V"])
+    def test_same_again(self, bench, space):
+        assert propose(bench, space, 10) == propose(bench, space, 10)
 
     def test_measured_cells_are_skipped_and_their_parts_too(self, bench):
         done = propose(bench, "4V", 6)
@@ -235,9 +239,6 @@ class TestProposal:
         chosen = propose(bench, "4V", 10, foreign)
         assert set(chosen) <= set(energies["4V"].index)
         assert chosen != propose(bench, "4V", 10)
-
-    def test_artefacts_are_not_proposed(self, bench, energies):
-        assert set(propose(bench, "7V", 40)) <= set(energies["7V"].index)
 
 
 class TestFigures:
@@ -282,7 +283,7 @@ class TestFigures:
         assert means.loc[RANDOM, "error"] < 0.75 * means.loc[RANDOM, "line_error"]
 
     def test_against_the_surrogate_of_7v(self, bench):
-        means = summary(evaluate(bench, [20], range(2), "7V")).set_index("choice")
+        means = summary(evaluate(bench, [20], range(1), "7V")).set_index("choice")
         for choice in (PROPOSED, RANDOM):
             row = means.loc[choice]
             assert row["error"] == pytest.approx(0.032, abs=0.004)

@@ -80,7 +80,7 @@ def test_nine_in_ten_are_in_the_interval(cells):
     """Of devices drawn from the prior, whose own noise scatters as the prior lets expect."""
     rng = np.random.default_rng(cells)
     inside = []
-    for _ in range(400):
+    for _ in range(200):
         noise = PRIOR.noise * np.sqrt(transfer_model.PRIOR_CELLS / rng.chisquare(transfer_model.PRIOR_CELLS))
         regressors, target = simulated(rng, cells + 30, noise)
         line = fit(PRIOR, regressors[:cells], target[:cells], np.ones(cells))
