@@ -192,7 +192,8 @@ def test_links(open_tab, truth, front_4v):
     first.until_params(cell=clicked)
     second = open_tab().follow(first.page.url)
     assert second.params == params | {"epochs": "36", "cell": clicked}
-    expect(second.sidebar).to_have_text(first.sidebar.inner_text(), use_inner_text=True)
+    of_first, of_second = (each.page.get_by_test_id("stSidebarUserContent") for each in (first, second))
+    expect(of_second).to_have_text(of_first.inner_text(), use_inner_text=True)
     assert _seen(second) == _seen(first)
     _show_filters(second)
     slider = second.page.get_by_role("slider", name="3×3 convolutions — end")

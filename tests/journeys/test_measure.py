@@ -73,7 +73,7 @@ def test_cells_are_measured_on_the_cpu_in_two_sessions(open_tab: Callable[..., T
     other = open_tab().open("/measure", draw=CHAIN, repeats="5", **CPU)
     for each in (tab, other):
         expect(each.page.get_by_text("Measuring cell 1 of 2")).to_be_visible()
-        expect(phase(each)).to_have_text("Repeats")
+        expect(phase(each)).to_be_visible()
     expect(other.button("Measure this cell")).to_be_disabled()
     tab.press("Cancel")
     for each in (tab, other):
