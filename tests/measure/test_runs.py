@@ -257,7 +257,7 @@ class TestForReal:
         assert (stored.hash, stored.effort) == (cell.hash, "quick")
         assert_measured_on_this_cpu(stored, [each for each in ended.events if each.get("cell") == 0])
         gone(processes_of(run.folder))
-        with locked("cpu"):
+        with locked("cpu"):  # which raises DeviceLocked as long as a process holds the device
             pass
 
     def test_a_device_that_is_not_there_fails_with_its_reason(self, tmp_path):
