@@ -295,11 +295,15 @@ class Benchmark:
 
     def _refresh(self) -> Layout:
         with self._lock:
-            signature = layout.signature(self.data)
-            if signature != self._signature:
+            while (signature := layout.signature(self.data)) != self._signature:
                 self._layout = layout.scan(self.data, self.bundled)
-                self._connection.cursor().execute(self._layout.statements())
-                self._signature = signature
+                try:
+                    self._connection.cursor().execute(self._layout.statements())
+                except duckdb.IOException:  # a file that another process has deleted meanwhile is no error
+                    if layout.signature(self.data) == signature:
+                        raise
+                else:
+                    self._signature = signature
             return self._layout
 
 

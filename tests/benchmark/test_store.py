@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core import Benchmark, Cell
-from ecnas_core.benchmark import EPOCHS, Entry, UnknownCell, UnknownEpochs, UnknownSpace, sandbox
+from ecnas_core.benchmark import EPOCHS, Entry, UnknownCell, UnknownEpochs, UnknownSpace, layout, sandbox
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.sandbox import Refused
 from ecnas_core.benchmark.schema import MEASUREMENTS, RESULTS
@@ -615,6 +615,22 @@ def test_next_call_sees_a_file_that_appeared_changed_or_went(tmp_path):
     assert mine(bench) == 3
     stamps.append(bench.stamp)
     assert len(set(stamps)) == 5
+
+
+def test_a_file_that_goes_while_the_views_are_made_is_no_error(tmp_path, monkeypatch):
+    bench = Benchmark(tmp_path, BUNDLED)
+    add(tmp_path, "stays.parquet", 2, source="mine")
+    path, listed, scan = add(tmp_path, "goes.parquet", 3, source="mine"), [], layout.scan
+
+    def scan_and_delete(*folders):
+        found = scan(*folders)
+        listed.append(path in found.files["results"])
+        path.unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(layout, "scan", scan_and_delete)
+    assert mine(bench) == 2
+    assert listed == [True, False]
 
 
 def test_next_call_sees_a_file_that_was_overwritten_in_place(tmp_path):

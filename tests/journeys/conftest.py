@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -49,14 +50,24 @@ class Visit:
         self.pages: list[tuple[Page, Server]] = []
         self.problems: list[str] = []
         self.console: list[str] = []
+        self._notes: dict[str, Callable[..., None]] = {
+            "console": self._said,
+            "pageerror": lambda error: self.problems.append(f"page error: {error}"),
+            "request": lambda request: self._asked(request.url),
+            "websocket": lambda socket: self._asked(socket.url),
+        }
 
     def watch(self, page: Page, server: Server) -> None:
         """Note every error, and every request to another machine."""
         self.pages.append((page, server))
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
-        page.on("request", lambda request: self._asked(request.url))
-        page.on("websocket", lambda socket: self._asked(socket.url))
+        for event, note in self._notes.items():
+            page.on(event, note)
+
+    def leave(self, page: Page) -> None:
+        """End what the page does, and note nothing more of it."""
+        for event, note in self._notes.items():
+            page.remove_listener(event, note)
+        page.goto("about:blank")
 
     def _said(self, message: ConsoleMessage) -> None:
         at = message.location["url"]
@@ -147,21 +158,50 @@ def browser(chromium: str) -> Iterator[Browser]:
         browser.close()
 
 
+@dataclass(frozen=True)
+class Visitor:
+    """Someone who comes back: what the browser has compiled once stays compiled in the tabs that are kept open.
+
+    Attributes:
+        context: keeps the cache.
+        kept: the tabs that no journey uses now.
+    """
+
+    context: BrowserContext
+    kept: list[Page] = field(default_factory=list)
+
+    def page(self) -> Page:
+        """A tab, new only where no kept one is free."""
+        return self.kept.pop(0) if self.kept else self.context.new_page()
+
+
 @pytest.fixture(scope="session")
-def visited(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser context that keeps its cache from journey to journey, as a returning visitor's does."""
-    context = browser.new_context(reduced_motion="reduce")
-    context.add_init_script(WATCH)
-    yield context
+def visitor(browser: Browser) -> Iterator[Visitor]:
+    """Who goes on one journey after the other."""
+    context = _watched(browser)
+    yield Visitor(context)
     context.close()
 
 
+def _watched(browser: Browser, **screen: bool) -> BrowserContext:
+    """A context in whose tabs the runs of the script are counted."""
+    context = browser.new_context(reduced_motion="reduce", **screen)
+    context.add_init_script(WATCH)
+    context.set_default_timeout(PATIENCE)
+    return context
+
+
 @pytest.fixture
-def open_tab(
-    request: pytest.FixtureRequest, browser: Browser, visited: BrowserContext, server: Server
-) -> Iterator[Callable[..., Tab]]:
-    """Open a tab of a screen and a theme; in none may anything go wrong."""
+def visit(request: pytest.FixtureRequest) -> Visit:
+    """What is noted of the journey."""
     visit = request.node.stash[VISIT] = Visit()
+    return visit
+
+
+@pytest.fixture
+def open_tab(visit: Visit, browser: Browser, visitor: Visitor, server: Server) -> Iterator[Callable[..., Tab]]:
+    """Open a tab of a screen and a theme; in none may anything go wrong."""
+    used: list[Page] = []
     touched: list[BrowserContext] = []
 
     def open_tab(
@@ -170,21 +210,22 @@ def open_tab(
         color_scheme: Literal["light", "dark"] = "light",
         touch: bool = False,
     ) -> Tab:
-        context = visited
         if touch:
-            context = browser.new_context(reduced_motion="reduce", has_touch=True, is_mobile=True)
-            context.add_init_script(WATCH)
-            touched.append(context)
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE)
+            touched.append(_watched(browser, has_touch=True, is_mobile=True))
+            page = touched[-1].new_page()
+        else:
+            page = visitor.page()
+            used.append(page)
         page.set_viewport_size(viewport)
         page.emulate_media(color_scheme=color_scheme)
         visit.watch(page, at)
         return Tab(page, at.address)
 
     yield open_tab
-    for page, _ in visit.pages:
-        page.close()
+    for page in used:
+        if not page.is_closed():
+            visit.leave(page)
+            visitor.kept.append(page)
     for context in touched:
         context.close()
 
@@ -196,12 +237,17 @@ def tab(open_tab: Callable[..., Tab]) -> Tab:
 
 
 @pytest.fixture
-def open_file(open_tab: Callable[..., Tab], tmp_path: Path) -> Callable[[Path], Page]:
-    """Open a downloaded file in the browser, with no server to ask."""
+def open_file(visit: Visit, visitor: Visitor, server: Server) -> Iterator[Callable[[Path], Page]]:
+    """Open a downloaded file in a tab of its own, with no server to ask."""
+    opened: list[Page] = []
 
     def open_file(file: Path) -> Page:
-        page = open_tab().page
+        page = visitor.context.new_page()
+        opened.append(page)
+        visit.watch(page, server)
         page.goto(file.as_uri())
         return page
 
-    return open_file
+    yield open_file
+    for page in opened:
+        page.close()

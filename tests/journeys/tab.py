@@ -306,6 +306,13 @@ class Tab:
 
     def accessible(self) -> Tab:
         """Let axe judge the page as it stands, in its theme, with nothing hovered; nothing may be found."""
+        return self._judged({})
+
+    def legible(self) -> Tab:
+        """Let axe judge the contrast, all that another theme can change of a page that it has judged in one."""
+        return self._judged({"runOnly": ["color-contrast"]})
+
+    def _judged(self, rules: dict[str, list[str]]) -> Tab:
         self.page.mouse.move(2, 2)
         self.rest()
         scheme = self.page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light'")
@@ -313,7 +320,7 @@ class Tab:
         still = self.page.add_style_tag(content=STILL)
         found = [
             (violation["id"], node["html"][:200], node["failureSummary"])
-            for violation in Axe().run(self.page, options=ONLY_VIOLATIONS).response["violations"]
+            for violation in Axe().run(self.page, options=ONLY_VIOLATIONS | rules).response["violations"]
             if violation["id"] not in STREAMLIT_S_OWN
             for node in violation["nodes"]
         ]

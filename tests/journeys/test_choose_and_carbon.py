@@ -53,7 +53,7 @@ def test_a_network_is_chosen_and_taken_along(tab, truth):
         chosen = json.loads(archive.read(names["spec.json"]))["hash"]
     assert chosen[:8] in tab.main.locator("strong").first.inner_text()
 
-    tab.look_in("dark").accessible().fits(NARROW)
+    tab.look_in("dark").legible().fits(NARROW)
 
 
 def test_a_footprint_is_seen_in_every_country(tab, open_file, truth):
@@ -83,7 +83,7 @@ def test_a_footprint_is_seen_in_every_country(tab, open_file, truth):
     assert figure.stat().st_size > 100_000
     expect(open_file(figure).locator(".choroplethlocation")).to_have_count(OUTLINES)
 
-    tab.look_in("dark").accessible().fits(NARROW)
+    tab.look_in("dark").legible().fits(NARROW)
     tab.choose("Section", "Table 3").until_params(section="table")
     tab.chart("carbon_table").shown()
     tab.fits(NARROW)

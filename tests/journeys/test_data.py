@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 
 from tests import stand_in
 from tests.journeys.server import Server, serving
-from tests.journeys.tab import NARROW, Tab, grouped
+from tests.journeys.tab import NARROW, WIDE, Tab, grouped
 from tests.stand_in import NAME, StandIn
 
 BENCHMARK = Path(__file__).resolve().parents[2] / "data" / "benchmark"
@@ -39,7 +39,7 @@ def open_own(open_tab: Callable[..., Tab], own_server: Server) -> Callable[..., 
     return lambda: open_tab(at=own_server)
 
 
-def test_files_are_brought_in_while_another_session_explores(open_own, released, tmp_path):
+def test_files_are_brought_in_while_another_session_explores_and_asks(open_own, released, tmp_path):
     """The first page that the server is asked for is not the home page."""
     other = open_own().open("/explore", space="5V", predicted="0")
     expect(other.page.get_by_role("radiogroup", name="Scope")).to_be_visible()
@@ -75,10 +75,11 @@ def test_files_are_brought_in_while_another_session_explores(open_own, released,
     released.let_go()
     tab.press("Resume")
     other.choose("Epochs", "12").until_params(space="5V", epochs="12")
+    ask_in_sql(other.go("Data"))
+    other.go("Explore").until_params(space="5V", epochs="12")
     expect(tab.fact("Official files")).to_have_text("8 of 10")
     other.choose("Epochs", "108").until_params(space="5V", epochs=None)
     expect(other.fact("With both values")).to_have_text(grouped(known + gained))
-    tab.look_in("dark").accessible()
     for each in (tab, other):
         expect(each.rest().page.get_by_test_id("stException")).to_have_count(0)
 
@@ -96,8 +97,9 @@ def accuracies() -> tuple[int, int]:
     return counts
 
 
-def test_the_benchmark_is_queried_in_sql(open_own):
-    tab = open_own().open("/data", section="sql")
+def ask_in_sql(tab: Tab) -> None:
+    """Query the benchmark and chart the answer, correct a query, and take others from the examples and the history."""
+    tab.choose("Section", "SQL")
     chart = tab.chart("data_sql_picture").shown()
     query = tab.page.get_by_role("textbox", name="Query")
     with tab.running():
@@ -123,4 +125,4 @@ def test_the_benchmark_is_queried_in_sql(open_own):
     tab.until_params(sql=VERTICES)
     expect(tab.page.get_by_text("6 rows, 2 columns")).to_be_visible()
 
-    tab.look_in("dark").accessible().fits(NARROW)
+    tab.look_in("dark").accessible().fits(NARROW).fits(WIDE)

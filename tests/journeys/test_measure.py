@@ -22,36 +22,6 @@ def phase(tab: Tab) -> Locator:
     return tab.page.locator(".timeline [aria-current=step] .label")
 
 
-def test_a_cell_is_drawn_and_cells_are_listed(tab):
-    tab.open("/measure", draw=CHAIN)
-    energy, start = tab.fact("Energy"), tab.button("Measure this cell")
-    expect(energy).to_have_text(re.compile("kWh"))
-    before = energy.inner_text()
-    tab.accessible()
-    with tab.running():
-        tab.page.locator(".edge[data-x='1'][data-y='2']").click()
-    expect(tab.page.get_by_text("Not a cell yet: nothing reaches the output")).to_be_visible()
-    expect(start).to_be_disabled()
-    tab.until_params(draw="1=maxpool3x3(0) 2=output()").press("Undo")
-    tab.page.locator("[data-vertex='0']").focus()
-    with tab.running():
-        for key in ("e", "End", "Enter"):
-            tab.page.keyboard.press(key)
-    tab.until_params(draw=FED_TWICE)
-    expect(tab.page.get_by_test_id("stCode").first).to_have_text(Cell.from_text(FED_TWICE).hash)
-    expect(energy).not_to_have_text(before)
-    expect(start).to_be_enabled()
-
-    tab.look_in("dark").accessible().fits(NARROW)
-    tab.choose("Section", "Results").until_params(section="results").fits(NARROW)
-    tab.choose("Section", "This device").until_params(section="device").fits(NARROW)
-    tab.press("Put 5 cells on the list")
-    expect(tab.button("Measure 5 cells")).to_be_visible()
-    tab.until_param("list", listed=5)
-    tab.reload()
-    expect(tab.button("Measure 5 cells")).to_be_visible()
-
-
 def test_what_a_link_says_is_shown_as_it_was_written(tab):
     """No image is fetched, no formula set, no icon drawn; by the parser of the browser itself."""
     asked: list[str] = []
@@ -67,7 +37,8 @@ def test_what_a_link_says_is_shown_as_it_was_written(tab):
 
 
 def test_cells_are_measured_on_the_cpu_in_two_sessions(open_tab: Callable[..., Tab]):
-    tab = open_tab().open("/measure", draw=CHAIN, list=POOLED, repeats="100", **CPU)
+    """While one session measures, the other draws, and goes through the page."""
+    tab = open_tab().open("/measure", draw=CHAIN, list=POOLED, repeats="100", **CPU).accessible()
     tab.press("Add to the list").press("Measure 2 cells")
     expect(tab.page.get_by_role("list", name="Phases")).to_contain_text("Warm up")
     other = open_tab().open("/measure", draw=CHAIN, repeats="5", **CPU)
@@ -83,7 +54,8 @@ def test_cells_are_measured_on_the_cpu_in_two_sessions(open_tab: Callable[..., T
     expect(tab.button("Measure 2 cells")).to_be_enabled()
 
     other.rest().press("Measure this cell")
-    tab.choose("Epochs", "36")
+    draw_another(tab)
+    list_cells(tab)
     for each in (tab, other):
         done = each.page.get_by_text("Done: measured and stored.")
         expect(phase(each).filter(has_text="Repeats").or_(done)).to_be_visible()
@@ -107,6 +79,37 @@ def test_cells_are_measured_on_the_cpu_in_two_sessions(open_tab: Callable[..., T
     assert measurements(other) == count - 1
     other.press("Undo: bring back 1 measurement", by_keyboard=True)
     assert measurements(other) == count
+
+
+def draw_another(tab: Tab) -> None:
+    """Break the chain, mend it, and feed the output from the input as well."""
+    energy = tab.fact("Energy")
+    expect(energy).to_have_text(re.compile("kWh"))
+    before = energy.inner_text()
+    with tab.running():
+        tab.page.locator(".edge[data-x='1'][data-y='2']").click()
+    expect(tab.page.get_by_text("Not a cell yet: nothing reaches the output")).to_be_visible()
+    expect(tab.button("Add to the list")).to_be_disabled()
+    tab.until_params(draw="1=maxpool3x3(0) 2=output()").press("Undo")
+    tab.page.locator("[data-vertex='0']").focus()
+    with tab.running():
+        for key in ("e", "End", "Enter"):
+            tab.page.keyboard.press(key)
+    tab.until_params(draw=FED_TWICE)
+    expect(tab.page.get_by_test_id("stCode").first).to_have_text(Cell.from_text(FED_TWICE).hash)
+    expect(energy).not_to_have_text(before)
+
+
+def list_cells(tab: Tab) -> None:
+    """Put cells on the list of a section, in the dark and on a phone; the list outlives a reload."""
+    tab.look_in("dark").legible().fits(NARROW)
+    tab.choose("Section", "Results").until_params(section="results").fits(NARROW)
+    tab.choose("Section", "This device").until_params(section="device").fits(NARROW)
+    tab.press("Put 5 cells on the list")
+    expect(tab.button("Measure 5 cells")).to_be_visible()
+    tab.until_param("list", listed=5)
+    tab.reload()
+    expect(tab.button("Measure 5 cells")).to_be_visible()
 
 
 def measurements(tab: Tab) -> int:

@@ -15,7 +15,7 @@ BURNT = START = "256affa4b0191e323796f138db7b1164"
 LEANEST = "043721b9c7fe8c5fad811d47d83132ec"
 
 
-def test_scaling_opens_cells_and_its_correction_reaches_explore(tab, truth):
+def test_scaling_opens_cells(tab, truth):
     measured = {epochs: truth.cells("4V", epochs).set_index("hash").sort_index() for epochs in (4, 108)}
     ratio = measured[108]["energy"] / measured[4]["energy"]
     lowest = ratio.idxmin()
@@ -26,19 +26,7 @@ def test_scaling_opens_cells_and_its_correction_reaches_explore(tab, truth):
     tab.until_params(cell=lowest)
     expect(tab.card(lowest)).to_be_visible()
     tab.press("Close").choose("Quantity", "Training time").until_params(quantity="time")
-    tab.look_in("dark").accessible().fits(NARROW).fits(WIDE)
-
-    per_second = (measured[108]["energy"] / (27 * measured[4]["training_time"])).mean()
-    cells = truth.cells("5V")
-    corrected = truth.front(cells.assign(energy=per_second * cells["training_time"]))["energy"]
-    tab.open(space="5V")
-    tab.picture.until_values("front", truth.front(cells)["energy"])
-    with tab.running():
-        tab.page.get_by_text("Correct linear scaling").click()
-    tab.until_params(corrected="1")
-    expect(tab.page.get_by_text("linear scaling corrected")).to_be_visible()
-    expect(tab.picture.points("front")).to_have_count(len(corrected))
-    tab.picture.until_values("front", corrected)
+    tab.look_in("dark").legible().fits(NARROW).fits(WIDE)
 
 
 def test_swaps_walks_and_shows_every_section(tab):
@@ -56,20 +44,23 @@ def test_swaps_walks_and_shows_every_section(tab):
 
     tab.choose("Section", "All of a kind").until_params(section=None)
     tab.chart("swaps_figure_2").shown()
-    tab.accessible().look_in("dark").accessible()
+    tab.accessible().look_in("dark").legible()
     _fits_a_phone(tab)
     for section, label in (("one", "One vertex"), ("trade", "Energy for accuracy")):
         tab.choose("Section", label).until_params(section=section)
         tab.chart(f"swaps_{section}").shown()
         _fits_a_phone(tab)
-    tab.go("Learn").until_params(section=None)
-    tab.go("Swaps").until_params(section="trade")
 
 
 def test_hardware_opens_cells_ranks_and_tells_regret(tab):
     file = RESULTS / "energy_4V9E_rtx3090.parquet"
     by_energy = duckdb.sql(f"select hash from '{file}' where epochs = 4 order by energy_kwh").df()["hash"]
-    tab.open("/hardware", sort="RTX 3090").accessible().look_in("dark").accessible()
+    tab.open("/hardware", sort="RTX 3090", outliers="0").accessible().look_in("dark").legible()
+    expect(tab.note("RTX 3090")).to_have_text("mean of 70 cells, 21 outliers")
+    with tab.running():
+        tab.page.locator(".st-key-hardware_outliers label").click()
+    tab.until_params(outliers=None)
+    expect(tab.note("RTX 3090")).to_have_text("mean of 91 cells, 21 outliers")
     energies = tab.chart("hardware_energies")
     energies.until_drawn_in("dark")
     energies.click("RTX 3090", 40)
@@ -78,14 +69,9 @@ def test_hardware_opens_cells_ranks_and_tells_regret(tab):
     tab.press("Close").until_params(cell=None)
     energies.click("outlier", 23)
     tab.until_params(cell=BURNT)
-    for outliers, told in ((None, "mean of 91 cells, 21 outliers"), ("0", "mean of 70 cells, 21 outliers")):
-        tab.until_params(outliers=outliers, cell=BURNT)
-        expect(tab.note("RTX 3090")).to_have_text(told)
-        with tab.running():
-            tab.page.locator(".st-key-hardware_outliers label").click()
     tab.fits(NARROW).fits(WIDE)
 
-    tab.choose("Section", "Ranking").until_params(section="ranking", outliers=None)
+    tab.choose("Section", "Ranking").until_params(section="ranking")
     expect(tab.fact("Kendall's τ of the pair")).to_have_text("0.718")
     tab.pick(re.compile("and$"), "Titan Xp").until_params(section="ranking", b="Titan Xp")
     expect(tab.fact("Kendall's τ of the pair")).to_have_text("0.893")

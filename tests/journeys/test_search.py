@@ -7,7 +7,7 @@ import re
 import duckdb
 from playwright.sync_api import expect
 
-from tests.journeys.tab import NARROW, Tab, number
+from tests.journeys.tab import NARROW, WIDE, Tab, number
 
 SHORT = {"algorithms": "RS~SEMOA-L", "space": "4V", "evaluations": "20", "trials": "2"}
 LONG = {"algorithms": "MS-EHVI", "space": "5V", "evaluations": "1000", "trials": "4"}
@@ -99,13 +99,14 @@ def until_more_than(tab: Tab, count: int) -> None:
     )
 
 
-def test_two_searches_at_once_are_compared_and_taken_along(open_tab):
+def test_two_searches_at_once_are_looked_into_deleted_and_compared(open_tab):
     tab, other = open_tab(), open_tab()
     start(tab, "Ours", SHORT)
     theirs = start(other, "Theirs", SHORT | {"seed": "7"})
     other.page.close()
     until_finished(tab)
-    tab.choose("Section", "Set up").choose("Section", "Study")
+    manage(tab)
+    look_through(tab)
     tab.pick("Study", "Theirs").until_params(study=theirs)
     until_finished(tab)
 
@@ -119,7 +120,7 @@ def test_two_searches_at_once_are_compared_and_taken_along(open_tab):
     tab.until_param("study", listed=2)
     tab.press("Compare 2")
     until_finished(tab)
-    expect(tab.page.get_by_test_id("stMultiSelect").first).to_contain_text("Ours")
+    expect(tab.page.get_by_test_id("stMultiSelect").first).to_contain_text("Renamed")
     tab.accessible()
     rows = duckdb.sql(
         "select algorithm, seed, count(*) filter (charged) "
@@ -130,23 +131,6 @@ def test_two_searches_at_once_are_compared_and_taken_along(open_tab):
     report = tab.save("Report, HTML").read_text(encoding="utf-8")
     assert "<html" in report.lower()
     assert "of the true front" in report
-
-
-def test_a_study_is_looked_into_renamed_and_deleted(tab):
-    start(tab, "To be renamed", SHORT)
-    until_finished(tab)
-    tab.chart("search_front").click("marks", 0)
-    expect(tab.page.get_by_role("heading", name=re.compile(r"^Cell [0-9a-f]{8}$"))).to_be_visible()
-    manage(tab)
-
-    tab.look_in("dark")
-    for section in SECTIONS:
-        look_into(tab, section)
-    look_into(tab, "Replay")
-    play(tab)
-    look_into(tab, "Find the knee")
-    guess(tab)
-    look_into(tab, "Energy")
 
 
 def manage(tab: Tab) -> None:
@@ -161,6 +145,21 @@ def manage(tab: Tab) -> None:
     tab.press("Open the study")
     until_finished(tab)
     expect(study).to_have_value("Renamed")
+
+
+def look_through(tab: Tab) -> None:
+    """Open a cell of the front, and go through what came of the study, in the dark and on a phone."""
+    tab.chart("search_front").click("marks", 0)
+    expect(tab.page.get_by_role("heading", name=re.compile(r"^Cell [0-9a-f]{8}$"))).to_be_visible()
+    tab.look_in("dark")
+    for section in SECTIONS:
+        look_into(tab, section)
+    look_into(tab, "Replay")
+    play(tab)
+    look_into(tab, "Find the knee")
+    guess(tab)
+    look_into(tab, "Energy")
+    tab.fits(WIDE).choose("What came of it", "Front")
 
 
 def look_into(tab: Tab, section: str) -> None:
