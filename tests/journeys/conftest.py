@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
@@ -200,16 +199,11 @@ def visit(request: pytest.FixtureRequest) -> Visit:
 
 @pytest.fixture
 def open_tab(visit: Visit, browser: Browser, visitor: Visitor, server: Server) -> Iterator[Callable[..., Tab]]:
-    """Open a tab of a screen and a theme; in none may anything go wrong."""
+    """Open a tab of a screen in the light theme; in none may anything go wrong."""
     used: list[Page] = []
     touched: list[BrowserContext] = []
 
-    def open_tab(
-        at: Server = server,
-        viewport: ViewportSize = WIDE,
-        color_scheme: Literal["light", "dark"] = "light",
-        touch: bool = False,
-    ) -> Tab:
+    def open_tab(at: Server = server, viewport: ViewportSize = WIDE, touch: bool = False) -> Tab:
         if touch:
             touched.append(_watched(browser, has_touch=True, is_mobile=True))
             page = touched[-1].new_page()
@@ -217,7 +211,7 @@ def open_tab(visit: Visit, browser: Browser, visitor: Visitor, server: Server) -
             page = visitor.page()
             used.append(page)
         page.set_viewport_size(viewport)
-        page.emulate_media(color_scheme=color_scheme)
+        page.emulate_media(color_scheme="light")
         visit.watch(page, at)
         return Tab(page, at.address)
 
