@@ -116,7 +116,6 @@ class Benchmark:
         self._signature: Stamp | None = None
         self._indexes: dict[tuple[str, int], tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]] = {}
         self._indexed: Stamp | None = None
-        self._devices: tuple[Stamp, tuple[str, ...]] | None = None
         self._layout = self._refresh()
 
     @staticmethod
@@ -234,11 +233,7 @@ class Benchmark:
 
     def devices(self) -> list[str]:
         """Names of the calibrated devices (``surrogates.devices``)."""
-        stamp = self.stamp
-        if self._devices is None or self._devices[0] != stamp:
-            rows = self.rows("select distinct device from _devices order by device")
-            self._devices = stamp, tuple(row["device"] for row in rows)
-        return list(self._devices[1])
+        return [row["device"] for row in self.rows("select distinct device from _devices order by device")]
 
     def sources(self) -> list[dict[str, Any]]:
         """Where the figures come from: one row a source with its records, cells, devices and provenances."""
