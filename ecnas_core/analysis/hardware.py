@@ -256,10 +256,10 @@ def compare(bench: Benchmark, view: HardwareView | None = None) -> Comparison:
     view = view or HardwareView()
     frame = bench.frame(
         f"{_KNOWN} select known.* exclude (energy_correction, gpu_energy_correction), "
-        "vertices, edge_bits, ops, published.validation_accuracy, "
+        "vertices, edge_bits, ops, validation_accuracy, "
         f"{', '.join(f'{hardware_metric(name, view.lens).sql} as {name}' for name in METRICS)}, "
         f"{_scope_kwh(view.lens)} as scope_kwh "
-        "from known join cells using (hash) left join published using (hash) order by own, device, hash",
+        "from known join cells using (hash) order by own, device, hash",
         {"sources": list(_SOURCES), "epochs": view.accuracy_epochs},
     )
     counted = bench.rows("select count(*) as n from measurements")[0]["n"]
@@ -553,7 +553,13 @@ def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any
 
 _SOURCES = tuple(file.file_name for name, file in OFFICIAL.items() if name.startswith("hardware/"))
 _KNOWN = f"""
-with steps as (
+with cells as materialized (
+    select
+        hash, vertices, edge_bits, ops,
+        case when accuracy_provenance = 'published' then validation_accuracy end as validation_accuracy
+    from benchmark where space = '{SPACE}' and epochs = $epochs
+),
+steps as (
     select
         hash, {IMAGES} / batch_size as steps, seconds_per_step as seconds,
         device || ' (own' || if(coalesce(precision, 'fp32') = 'fp32', '', ', ' || precision)
@@ -562,7 +568,7 @@ with steps as (
         if(isfinite(cpu_energy_j_per_step) and cpu_energy_j_per_step > 0, cpu_energy_j_per_step, null) as cpu_j
     from measurements
     where starts_with(lower(mode), 'train') and batch_size > 0 and isfinite(seconds_per_step) and seconds_per_step > 0
-        and hash in (select hash from cells where space = '{SPACE}') and device is not null
+        and hash in (select hash from cells) and device is not null
     qualify coalesce(effort = 'quick', false) = bool_and(coalesce(effort = 'quick', false))
         over (partition by hash, measurements.device, precision, batch_size)
 ),
@@ -586,10 +592,6 @@ unscaled as (
 ),
 known as (
     select *, 1::double as energy_correction, 1::double as gpu_energy_correction from unscaled
-),
-published as (
-    select hash, validation_accuracy from benchmark
-    where space = '{SPACE}' and epochs = $epochs and accuracy_provenance = 'published'
 )"""
 
 
@@ -642,7 +644,11 @@ def _polish(values: Floats, devices: tuple[str, ...]) -> tuple[Floats, Floats]:
 
 def _medians(values: Floats, axis: int) -> Floats:
     """Medians of what is known; 0 where nothing is."""
-    return np.ma.filled(np.ma.median(np.ma.masked_invalid(values), axis=axis), 0.0)  # type: ignore[no-untyped-call]
+    ordered = np.sort(values.T if axis == 0 else values, axis=1)  # NaN comes last
+    known = (~np.isnan(ordered)).sum(axis=1)
+    each = np.arange(len(ordered))
+    middle = (ordered[each, (known - 1) // 2] + ordered[each, known // 2]) / 2
+    return np.where(known > 0, middle, 0.0)
 
 
 def _scores(residuals: Floats) -> Floats:
