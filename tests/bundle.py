@@ -21,8 +21,9 @@ def few_cells(folder: Path, every: int | None = None) -> Path:
     """
     others = f"or (file_row_number + 1) % {every} = 0 or surrogate_energy_wh_4_epochs < 3.15" if every else ""
     (folder / "benchmark").mkdir(parents=True)
-    for name in ("results", "runs", "benchmark/4V.parquet", "benchmark/5V.parquet"):
-        (folder / name).symlink_to(BUNDLED / name)
+    for path in (*BUNDLED.iterdir(), *(BUNDLED / "benchmark" / f"{space}.parquet" for space in ("4V", "5V"))):
+        if path.name not in ("benchmark", "user"):
+            (folder / path.relative_to(BUNDLED)).symlink_to(path)
     duckdb.sql(
         f"copy (select * exclude file_row_number from read_parquet('{BUNDLED}/benchmark/7V.parquet', "
         f"file_row_number = true) where space <> '7V' {others} order by hash) to '{folder}/benchmark/7V.parquet'"

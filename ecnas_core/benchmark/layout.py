@@ -57,8 +57,8 @@ class Layout:
         """Every file that the views read."""
         return tuple(path for paths in self.files.values() for path in paths)
 
-    def statements(self) -> str:
-        """The SQL that creates the views over these files."""
+    def statements(self) -> tuple[str, ...]:
+        """The SQL that creates the views over these files, each of which selects from files and earlier ones alone."""
         spaces = {path.stem: sql_list([path]) for path in self.files["benchmark"]}
         selections = {
             folder: _selection(FOLDERS[folder], self.files[folder])
@@ -67,7 +67,8 @@ class Layout:
         unfolded = "\n".join(
             _UNFOLDED_7V.format(e=epochs, file=spaces["7V"], predictions=PREDICTIONS) for epochs in EPOCHS
         )
-        return VIEWS_SQL.read_text(encoding="utf-8").format_map(spaces | selections | {"unfolded_7V": unfolded})
+        filled = spaces | selections | {"unfolded_7V": unfolded}
+        return tuple(each.format_map(filled) for each in VIEWS_SQL.read_text(encoding="utf-8").split(";\n\n"))
 
 
 def default_data_folder() -> Path:

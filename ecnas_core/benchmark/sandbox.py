@@ -101,7 +101,7 @@ def run(
     """
     request = {
         "text": text,
-        "views": layout.statements(),
+        "views": ";\n".join(layout.statements()),
         "paths": [str(path) for path in layout.paths],
         "seconds": seconds,
         "memory_bytes": memory_bytes,

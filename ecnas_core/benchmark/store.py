@@ -116,6 +116,7 @@ class Benchmark:
         self._signature: Stamp | None = None
         self._indexes: dict[tuple[str, int], tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]] = {}
         self._indexed: Stamp | None = None
+        self._made: tuple[str, ...] = ()
         self._layout = self._refresh()
 
     @staticmethod
@@ -298,13 +299,27 @@ class Benchmark:
             while (signature := layout.signature(self.data)) != self._signature:
                 self._layout = layout.scan(self.data, self.bundled)
                 try:
-                    self._connection.cursor().execute(self._layout.statements())
+                    self._make_views(signature)
                 except duckdb.IOException:  # a file that another process has deleted meanwhile is no error
                     if layout.signature(self.data) == signature:
                         raise
                 else:
                     self._signature = signature
             return self._layout
+
+    def _make_views(self, signature: Stamp) -> None:
+        """Make the views that the files changed since the last signature are behind, and those after them."""
+        statements = self._layout.statements()
+        known = self._made if _of_cells(signature) == _of_cells(self._signature or ()) else ()
+        kept = next((place for place, each in enumerate(known) if each != statements[place]), len(known))
+        self._made = ()
+        self._connection.cursor().execute(";\n".join(statements[kept:]))
+        self._made = statements
+
+
+def _of_cells(signature: Stamp) -> Stamp:
+    """The part of the files that hold the cells themselves: one of them is read when the views are made."""
+    return tuple(each for each in signature if each[0].startswith("benchmark/"))
 
 
 @cache

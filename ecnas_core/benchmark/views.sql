@@ -77,21 +77,6 @@ select
 from _stored
 where space = '7V' and energy_source = 'ec-nas-surrogate';
 
--- What users made, and the published searches.
-create or replace view evaluations as
-{runs};
-
-create or replace view runs as
-select
-    study, space, algorithm, trial, source,
-    count(distinct evaluation) as evaluations, -- a query that is not charged has the number of the last one that is
-    count(*) filter (where not valid) as invalid,
-    count(distinct hash) as cells,
-    min(energy_kwh) as least_energy_kwh,
-    max(validation_accuracy) as best_validation_accuracy
-from evaluations
-group by study, space, algorithm, trial, source;
-
 create or replace view measurements as
 {measurements};
 
@@ -121,3 +106,18 @@ from query_table(base) as rows
 join _devices as predicted on predicted.space = rows.space and predicted.row = rows.row
 left join _scaling on _scaling.epochs = rows.epochs
 where predicted.device = name;
+
+-- The published searches and the users', last: files are added to them most often, and only what follows is made anew.
+create or replace view evaluations as
+{runs};
+
+create or replace view runs as
+select
+    study, space, algorithm, trial, source,
+    count(distinct evaluation) as evaluations, -- a query that is not charged has the number of the last one that is
+    count(*) filter (where not valid) as invalid,
+    count(distinct hash) as cells,
+    min(energy_kwh) as least_energy_kwh,
+    max(validation_accuracy) as best_validation_accuracy
+from evaluations
+group by study, space, algorithm, trial, source;

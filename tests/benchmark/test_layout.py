@@ -40,7 +40,7 @@ def write(path: Path, schema: pa.Schema, count: int = 1, **values: object) -> Pa
 
 def opened(layout: Layout) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
-    connection.execute(layout.statements())
+    connection.execute(";\n".join(layout.statements()))
     return connection
 
 

@@ -38,7 +38,7 @@ def layout(tmp_path_factory: pytest.TempPathFactory) -> layouts.Layout:
 def opened(layout: layouts.Layout) -> duckdb.DuckDBPyConnection:
     """The connection of the process, in this one: what it forbids holds without the check."""
     paths = [str(path) for path in layout.paths]
-    return sandbox._open({"views": layout.statements(), "paths": paths, "memory_bytes": 1 << 30})
+    return sandbox._open({"views": ";\n".join(layout.statements()), "paths": paths, "memory_bytes": 1 << 30})
 
 
 class Here:

@@ -45,7 +45,7 @@ def bench(tmp_path_factory):
 def views(bench):
     """The views that an example is asked of, in this process."""
     with duckdb.connect() as connection:
-        connection.execute(bench.layout.statements())
+        connection.execute(";\n".join(bench.layout.statements()))
         yield connection
 
 

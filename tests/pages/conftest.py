@@ -191,11 +191,7 @@ def user_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundled figures with few cells of 7V."""
-    folder = few_cells(tmp_path_factory.mktemp("bundled") / "data", EVERY)
-    for path in WHOLE.iterdir():
-        if not (folder / path.name).exists():
-            (folder / path.name).symlink_to(path)
-    return folder
+    return few_cells(tmp_path_factory.mktemp("bundled") / "data", EVERY)
 
 
 @pytest.fixture(scope="module", autouse=True)

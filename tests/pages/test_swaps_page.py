@@ -59,8 +59,6 @@ class TestAllOfAKind:
     def test_gpu_energy_of_7v_is_unknown(self, open_page):
         page = open_page("swaps", scope="GPU", split="none").works()
         assert "choose the scope Facility or IT" in page.headline
-        page.set("swaps_section", "one").works()
-        assert any("Choose the scope Facility or IT in the lens" in text for text in page.texts("info"))
         page.set("swaps_section", "trade").works()
         assert any("Choose the scope Facility or IT in the lens" in text for text in page.texts("info"))
 
