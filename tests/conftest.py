@@ -10,6 +10,10 @@ import moocore
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
+
+# The examples are the same in every run.
+settings.register_profile("ci", settings.get_profile("ci"), max_examples=50)
 
 BENCHMARK = Path(__file__).resolve().parents[1] / "data" / "benchmark"
 COMMON = "hash, vertices, n_conv3x3, n_conv1x1, n_maxpool3x3"
