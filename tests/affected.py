@@ -46,7 +46,7 @@ def files_of(name: str) -> list[Path]:
 
 def named(text: str, path: Path) -> Iterable[Path]:
     """The files that a text in a file can mean: a module, or a file from the root or beside it."""
-    if "." not in text or len(text) > 100 or any(each.isspace() or each == "\0" for each in text):
+    if not text or len(text) > 100 or any(each.isspace() or each == "\0" for each in text):
         return
     yield from files_of(text)
     for place in (ROOT / text, path.parent / text, path.parent / f"{path.stem}{text}"):
