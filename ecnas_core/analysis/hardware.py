@@ -556,8 +556,9 @@ _KNOWN = f"""
 with cells as materialized (
     select
         hash, vertices, edge_bits, ops,
-        case when accuracy_provenance = 'published' then validation_accuracy end as validation_accuracy
-    from benchmark where space = '{SPACE}' and epochs = $epochs
+        max(validation_accuracy) filter (where epochs = $epochs and accuracy_provenance = 'published')
+            as validation_accuracy
+    from benchmark where space = '{SPACE}' group by all
 ),
 steps as (
     select

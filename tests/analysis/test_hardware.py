@@ -168,6 +168,15 @@ class TestEnergies:
         assert dict(means) == {"Quadro RTX 6000": 0.98, "Titan Xp": 1.10, "RTX 3060": 1.22, "RTX 3090": 1.28}
 
 
+def test_a_4v_without_the_budget_of_the_accuracies_is_compared_all_the_same(tmp_path, few):
+    bundled, own = (folder / "benchmark" / "4V.parquet" for folder in (few, tmp_path))
+    own.parent.mkdir()
+    duckdb.sql(f"copy (select * from '{bundled}' where epochs <= 12) to '{own}'")
+    compared = hardware.compare(Benchmark(tmp_path, few))
+    assert compared.values.shape == (91, len(FILES))
+    assert compared.cells["validation_accuracy"].isna().all()
+
+
 class TestOrder:
     def test_by_one_device_cells_without_a_figure_last(self, compare, energies):
         compared = compare(sort="RTX 3060")
