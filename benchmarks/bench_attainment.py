@@ -74,7 +74,7 @@ def run() -> list[dict[str, Any]]:
             _seconds(lambda: moocore.hypervolume(cells[:1_000], ref=(1, 1, 1))),
         ),
         _row("search, Table 1 from the published searches", _seconds(lambda: table_1(bench)), 1.0),
-    ]  # fmt: skip
+    ]
 
 
 def _from_scratch(found: list[Trial]) -> None:

@@ -55,11 +55,17 @@ def run() -> list[dict[str, Any]]:
         _row("open to first answer (peer: dictionary)", seconds, "s", 0.15, dict_seconds),
         _row("resident then (peer: pandas frame)", megabytes, "MB", 300, pandas_megabytes),
         _row("resident then (peer: dictionary)", megabytes, "MB", 300, dict_megabytes),
-        _row(f"lookup of {HASHES:,} hashes (peer: pandas frame)", looked_up, "s", 0.1,
-             _median(lambda: frame.loc[hashes])),
-        _row(f"lookup of {HASHES:,} hashes (peer: dictionary)", looked_up, "s", 0.1,
-             _median(lambda: [entries[each] for each in hashes])),
-    ]  # fmt: skip
+        _row(
+            f"lookup of {HASHES:,} hashes (peer: pandas frame)", looked_up, "s", 0.1, _median(lambda: frame.loc[hashes])
+        ),
+        _row(
+            f"lookup of {HASHES:,} hashes (peer: dictionary)",
+            looked_up,
+            "s",
+            0.1,
+            _median(lambda: [entries[each] for each in hashes]),
+        ),
+    ]
 
 
 def _child(source: str) -> tuple[float, float]:

@@ -47,8 +47,15 @@ def main() -> None:
                 writer = csv.DictWriter(file, list(rows[0]))
                 writer.writeheader()
                 writer.writerows(rows)
-            shown = ("gpu_energy_j_per_step", "gpu_energy_cv", "gpu_idle_power_w", "seconds_per_step", "seconds_cv",
-                     "tracker_deviation", "flags")  # fmt: skip
+            shown = (
+                "gpu_energy_j_per_step",
+                "gpu_energy_cv",
+                "gpu_idle_power_w",
+                "seconds_per_step",
+                "seconds_cv",
+                "tracker_deviation",
+                "flags",
+            )
             print(number, text, {name: rows[-1][name] for name in shown}, flush=True)
 
 

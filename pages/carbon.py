@@ -76,25 +76,56 @@ def controls(view: CarbonView) -> CarbonView:
         view = replace(view, section=state.carbon_section, lens=state.lens)
         if view.section == "table":
             return view
-        st.segmented_control("Space", list(SPACES), key="carbon_space", required=True, help=(
-            "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, "
-            "7V is the published surrogate."
-        ))  # fmt: skip
-        st.segmented_control("Epochs", EPOCHS, key="carbon_epochs", required=True,
-                             help=glossary.help("training budget"))  # fmt: skip
+        st.segmented_control(
+            "Space",
+            list(SPACES),
+            key="carbon_space",
+            required=True,
+            help=(
+                "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were "
+                "measured, 7V is the published surrogate."
+            ),
+        )
+        st.segmented_control(
+            "Epochs", EPOCHS, key="carbon_epochs", required=True, help=glossary.help("training budget")
+        )
         view = replace(view, space=state.carbon_space, epochs=state.carbon_epochs)
         offered = cells_offered(view)
         if state.carbon_cell not in offered:
             state.carbon_cell = next(iter(offered))
-        st.selectbox("Cell", offered, format_func=offered.get, key="carbon_cell", width=160, help=(
-            "r0, rk and r1 of the front of energy and validation error, pinned cells, or the cell whose card is open."
-        ))  # fmt: skip
-        st.number_input("Trainings", 1, TRAININGS_AT_MOST, step=1, key="carbon_trainings", width=92,
-                        help="How many times it is trained, for example in a search.")  # fmt: skip
-        st.number_input("Images", 1, IMAGES_AT_MOST, step=10_000, key="carbon_images", width=104, help=(
-            "Training images in an epoch. The benchmark's are 40 000 (CIFAR-10); other numbers are an extrapolation, "
-            "linear in the images."
-        ))  # fmt: skip
+        st.selectbox(
+            "Cell",
+            offered,
+            format_func=offered.get,
+            key="carbon_cell",
+            width=160,
+            help=(
+                "r0, rk and r1 of the front of energy and validation error, pinned cells, "
+                "or the cell whose card is open."
+            ),
+        )
+        st.number_input(
+            "Trainings",
+            1,
+            TRAININGS_AT_MOST,
+            step=1,
+            key="carbon_trainings",
+            width=92,
+            help="How many times it is trained, for example in a search.",
+        )
+        st.number_input(
+            "Images",
+            1,
+            IMAGES_AT_MOST,
+            step=10_000,
+            key="carbon_images",
+            width=104,
+            help=(
+                "Training images in an epoch. The benchmark's are 40 000 (CIFAR-10); "
+                "other numbers are an extrapolation, "
+                "linear in the images."
+            ),
+        )
     return replace(view, cell=state.carbon_cell, trainings=state.carbon_trainings, images=state.carbon_images)
 
 
@@ -190,10 +221,13 @@ def numbers(view: CarbonView, own: pd.Series, by_grid: pd.DataFrame) -> None:
             ("Energy", format_quantity(own["energy_kwh"], "kWh"), f"{own['energy_provenance']}; {often}, {images}"),
             ("Cleanest grid", figures.kilograms(cleanest["kgco2eq"]), grid_told(cleanest)),
             ("Dirtiest grid", figures.kilograms(dirtiest["kgco2eq"]), grid_told(dirtiest)),
-            ("PUE", f"{lens.pue:g}" if counted else UNKNOWN,
-             "set in the lens, in the sidebar" if counted else f"not counted in the scope {lens.scope}"),
+            (
+                "PUE",
+                f"{lens.pue:g}" if counted else UNKNOWN,
+                "set in the lens, in the sidebar" if counted else f"not counted in the scope {lens.scope}",
+            ),
         ]
-    )  # fmt: skip
+    )
     if view.workload.is_extrapolated:
         st.caption(
             f"An extrapolation: the energy of an epoch is taken to be linear in its images, the benchmark's being "
@@ -255,9 +289,15 @@ def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
     html.quantities(["", "Energy", "Footprint", "Saved against this cell", "Validation accuracy", ""], rows, notes=True)
     with st.container(horizontal=True, gap="small"):
         for row in beside.iloc[1:].itertuples():
-            st.button(f"Pin {row.role}", icon=":material/keep:", type="tertiary", key=f"carbon_pin_{row.role}",
-                      on_click=tray.toggle, args=(row.hash,),
-                      disabled=row.hash in state.tray or tray.is_full())  # fmt: skip
+            st.button(
+                f"Pin {row.role}",
+                icon=":material/keep:",
+                type="tertiary",
+                key=f"carbon_pin_{row.role}",
+                on_click=tray.toggle,
+                args=(row.hash,),
+                disabled=row.hash in state.tray or tray.is_full(),
+            )
 
 
 def table(view: CarbonView) -> None:
@@ -267,8 +307,13 @@ def table(view: CarbonView) -> None:
     st.markdown(f"**{headline}**")
     drawn = figures.differences(frame, session.dark())
     st.plotly_chart(drawn, theme=None, config=theme.config("ec-nas-table-3"), key="carbon_table", alt=headline)
-    downloads.row("ec-nas-table-3", lambda: frame, drawn, view.to_python(),
-                  "One row a space and quantity: recomputed, printed, difference, verdict")  # fmt: skip
+    downloads.row(
+        "ec-nas-table-3",
+        lambda: frame,
+        drawn,
+        view.to_python(),
+        "One row a space and quantity: recomputed, printed, difference, verdict",
+    )
     rows = []
     for row in frame.itertuples():
         verdict = VERDICT_LABELS[row.verdict] or missing(row)
@@ -300,15 +345,21 @@ def reading(view: CarbonView, frame: pd.DataFrame) -> None:
     tonnes = spared["7V", "kwh"] * view.lens.intensity / 1e6
     html.facts(
         [
-            ("Spared in 5V", format_quantity(spared["5V", "kwh"], "kWh"),
-             f"{format_quantity(spared['5V', 'gpu_days'])} GPU days, by scaling 4 epochs"),
+            (
+                "Spared in 5V",
+                format_quantity(spared["5V", "kwh"], "kWh"),
+                f"{format_quantity(spared['5V', 'gpu_days'])} GPU days, by scaling 4 epochs",
+            ),
             ("Spared in 7V", format_quantity(spared["7V", "kwh"] / 1000, "MWh"), "by the surrogate"),
-            ("7V in the lens's grid", UNKNOWN if in_gap(view.lens) else format_quantity(tonnes, "tCO2eq"),
-             f"{view.lens.intensity:.0f} gCO2eq/kWh, facility energy"),
+            (
+                "7V in the lens's grid",
+                UNKNOWN if in_gap(view.lens) else format_quantity(tonnes, "tCO2eq"),
+                f"{view.lens.intensity:.0f} gCO2eq/kWh, facility energy",
+            ),
             ("4V, scaled", format_quantity(spared["4V", "kwh"], "kWh"), "39 × its 4-epoch figures"),
             ("4V, measured after all", format_quantity(measured["kwh"], "kWh"), "12, 36 and 108 epochs, mean of 3"),
         ]
-    )  # fmt: skip
+    )
     likened(spared["5V", "kgco2eq"], "The footprint that 5V spared, as recorded, is the same as")
     trained = format_quantity(reduction.MEASURED_IN_7V, digits=None)
     st.markdown(

@@ -91,8 +91,13 @@ def picture(choice: Choice, front: pd.DataFrame) -> None:
     st.markdown(f"**{html.plain(headline)}**")
     drawn = figures.plane(choice, front, session.dark(), state.cell)
     chart.cells("choose_plane", drawn, headline)
-    downloads.row(f"ec-nas-choose-{view.task.space}", lambda: front, drawn.figure, view.to_python(),
-                  "One row a cell of the front of those that qualify")  # fmt: skip
+    downloads.row(
+        f"ec-nas-choose-{view.task.space}",
+        lambda: front,
+        drawn.figure,
+        view.to_python(),
+        "One row a cell of the front of those that qualify",
+    )
     for told in assumptions(view.task):
         st.caption(f":material/info: {told}")
 
@@ -111,8 +116,9 @@ def change(choice: Choice, view: ChooseView) -> ChooseView:
     )
     labels = {WEIGHTS: "Weights", **figures.LABELS}
     state.setdefault("choose_varied", view.varied or WEIGHTS)
-    picked = st.segmented_control("Move", [WEIGHTS, *QUANTITIES], format_func=labels.get, key="choose_varied",
-                                  required=True)  # fmt: skip
+    picked = st.segmented_control(
+        "Move", [WEIGHTS, *QUANTITIES], format_func=labels.get, key="choose_varied", required=True
+    )
     varied = None if picked == WEIGHTS else picked
     sweep = swept(replace(view, varied=None), varied, stamp)
     headline = figures.moved_headline(sweep)
@@ -120,8 +126,13 @@ def change(choice: Choice, view: ChooseView) -> ChooseView:
     if not sweep.steps.empty:
         drawn = figures.moved(sweep, choice, session.dark())
         st.plotly_chart(drawn, theme=None, config=config("ec-nas-choose-moved"), key="choose_moved", alt=headline)
-        downloads.row("ec-nas-choose-moved", lambda: sweep.steps, drawn, replace(view, varied=varied).to_python(),
-                      "One row a stretch in which the choice stays")  # fmt: skip
+        downloads.row(
+            "ec-nas-choose-moved",
+            lambda: sweep.steps,
+            drawn,
+            replace(view, varied=varied).to_python(),
+            "One row a stretch in which the choice stays",
+        )
     return replace(view, varied=varied)
 
 

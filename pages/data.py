@@ -94,12 +94,18 @@ def summary(sources: list[Source], official: list[Official]) -> None:
     html.facts(
         [
             ("Sources", count(len(sources)), f"{count(sum(source.records for source in sources))} training results"),
-            ("Official files", f"{len(official) - len(missing)} of {len(official)}",
-             f"{len(missing)} can be downloaded" if missing else "all of them are here"),
-            ("Ingested", count(len(ingested)),
-             size(sum(source.bytes or 0 for source in ingested)) if ingested else "bundled figures alone"),
+            (
+                "Official files",
+                f"{len(official) - len(missing)} of {len(official)}",
+                f"{len(missing)} can be downloaded" if missing else "all of them are here",
+            ),
+            (
+                "Ingested",
+                count(len(ingested)),
+                size(sum(source.bytes or 0 for source in ingested)) if ingested else "bundled figures alone",
+            ),
         ]
-    )  # fmt: skip
+    )
 
 
 def watch() -> None:
@@ -134,8 +140,13 @@ def offer(each: Official, job: Job | None) -> None:
         st.markdown(f"`{name}` {size(each.file.bytes)}{fetched}  \n{each.adds}.", width="stretch")
         if job is None or job.state == "done":
             label = "Resume" if each.fetched else "Download"
-            st.button(label, key=f"data_get_{name}", icon=":material/download:", on_click=start,
-                      args=(jobs.start_download, name))  # fmt: skip
+            st.button(
+                label,
+                key=f"data_get_{name}",
+                icon=":material/download:",
+                on_click=start,
+                args=(jobs.start_download, name),
+            )
         else:
             actions(job)
     if job is not None:
@@ -145,28 +156,44 @@ def offer(each: Official, job: Job | None) -> None:
 def actions(job: Job) -> None:
     """What can be done with a job."""
     if job.running:
-        st.button("Cancel", key=f"data_cancel_{job.id}", icon=":material/close:", disabled=job.cancelling,
-                  on_click=jobs.cancel, args=(job,))  # fmt: skip
+        st.button(
+            "Cancel",
+            key=f"data_cancel_{job.id}",
+            icon=":material/close:",
+            disabled=job.cancelling,
+            on_click=jobs.cancel,
+            args=(job,),
+        )
         return
     again = {"download": jobs.start_download, "ingest": jobs.start_ingest}.get(job.kind)
     if again is not None and job.state != "done":
         label = "Resume" if job.state == "cancelled" and job.kind == "download" else "Try again"
         subject = job.subject if job.kind == "download" else Path(job.subject)
         st.button(label, key=f"data_again_{job.id}", icon=":material/refresh:", on_click=start, args=(again, subject))
-    st.button("Dismiss", key=f"data_dismiss_{job.id}", icon=":material/close:", type="tertiary", on_click=attempt,
-              args=(jobs.dismiss, job))  # fmt: skip
+    st.button(
+        "Dismiss",
+        key=f"data_dismiss_{job.id}",
+        icon=":material/close:",
+        type="tertiary",
+        on_click=attempt,
+        args=(jobs.dismiss, job),
+    )
 
 
 def progress(job: Job) -> None:
     """How far a job is, or how it ended."""
     if job.state == "done":
         report = job.report
-        text = "Done." if report is None else (
-            f"{format_quantity(report['records'], digits=None)} training results of "
-            f"{format_quantity(report['cells'], digits=None)} cells, "
-            f"{'official: the benchmark counts it' if report['official'] else 'your own: in the view results'}, "
-            f"read in {format_quantity(report['seconds'], 's', 2)}."
-        )  # fmt: skip
+        text = (
+            "Done."
+            if report is None
+            else (
+                f"{format_quantity(report['records'], digits=None)} training results of "
+                f"{format_quantity(report['cells'], digits=None)} cells, "
+                f"{'official: the benchmark counts it' if report['official'] else 'your own: in the view results'}, "
+                f"read in {format_quantity(report['seconds'], 's', 2)}."
+            )
+        )
         st.caption(f":material/check_circle: {text}")
     elif job.state == "cancelled":
         kept = " What was fetched is kept." if job.kind == "download" else " Nothing has changed."
@@ -247,18 +274,35 @@ def yours(sources: list[Source]) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             results = f"{format_quantity(source.records, digits=None)} results"
             st.markdown(f"{html.code(source.name)} {results}", width="stretch")
-            st.button("Set aside", key=f"data_remove_{source.file}", type="tertiary", icon=":material/inventory_2:",
-                      on_click=start, args=(jobs.start_remove, source.file))  # fmt: skip
+            st.button(
+                "Set aside",
+                key=f"data_remove_{source.file}",
+                type="tertiary",
+                icon=":material/inventory_2:",
+                on_click=start,
+                args=(jobs.start_remove, source.file),
+            )
     if ingested:
-        st.button("Go back to bundled", key="data_bundled", icon=":material/undo:",
-                  help="Sets everything ingested aside; nothing is deleted, and it can come back.",
-                  on_click=attempt, args=(catalogue.go_back_to_bundled, data))  # fmt: skip
+        st.button(
+            "Go back to bundled",
+            key="data_bundled",
+            icon=":material/undo:",
+            help="Sets everything ingested aside; nothing is deleted, and it can come back.",
+            on_click=attempt,
+            args=(catalogue.go_back_to_bundled, data),
+        )
     for each in aside:
         with st.container(horizontal=True, vertical_alignment="center"):
             names = ", ".join(html.code(name.removesuffix(".parquet")) for name in each.files)
             st.markdown(f"Set aside {each.since:%Y-%m-%d %H:%M}: {names}", width="stretch")
-            st.button("Bring back", key=f"data_restore_{each.name}", type="tertiary", icon=":material/redo:",
-                      on_click=start, args=(jobs.start_restore, each.name))  # fmt: skip
+            st.button(
+                "Bring back",
+                key=f"data_restore_{each.name}",
+                type="tertiary",
+                icon=":material/redo:",
+                on_click=start,
+                args=(jobs.start_restore, each.name),
+            )
 
 
 def take_upload() -> None:
@@ -307,8 +351,10 @@ def sources_section() -> None:
     sources, gone = listed(bench.data, bench.stamp)
     summary(sources, catalogue.official(bench))
     if gone:
-        st.warning(f"The benchmark still counts {', '.join(gone)}, whose results are no longer there.",
-                   icon=":material/warning:")  # fmt: skip
+        st.warning(
+            f"The benchmark still counts {', '.join(gone)}, whose results are no longer there.",
+            icon=":material/warning:",
+        )
         st.button("Derive it anew", key="data_derive", on_click=start, args=(jobs.start_derive,))
     alive = any(job.running for job in jobs.jobs(bench.data))
     st.fragment(watch, run_every=POLL_S if alive else None)()
@@ -351,8 +397,9 @@ def main() -> None:
         ),
     )
     state.setdefault("data_section", view.section)
-    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True,
-                                   label_visibility="collapsed")  # fmt: skip
+    section = st.segmented_control(
+        "Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True, label_visibility="collapsed"
+    )
     if "data_problem" in state:
         st.error(html.sentence(state.pop("data_problem")), icon=":material/error:")
     question = view.question

@@ -89,16 +89,31 @@ def fit_vertices() -> None:
 def controls() -> None:
     """The row above the picture."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="controls"):
-        st.segmented_control("Space", list(SPACES), key="explore_space", on_change=fit_vertices, required=True, help=(
-            "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, "
-            "7V is the published surrogate. Never compare energies across spaces."
-        ))  # fmt: skip
+        st.segmented_control(
+            "Space",
+            list(SPACES),
+            key="explore_space",
+            on_change=fit_vertices,
+            required=True,
+            help=(
+                "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were "
+                "measured, 7V is the published surrogate. Never compare energies across spaces."
+            ),
+        )
         st.segmented_control(
             "Epochs", EPOCHS, key="explore_epochs", required=True, help=glossary.help("training budget")
         )
         for axis, label in (("x", "Across"), ("y", "Up")):
-            st.selectbox(label, METRICS, format_func=LABELS.get, key=f"explore_{axis}", on_change=natural_scale,
-                         args=(axis,), width=172, help=html.meanings(LABELS.values()))  # fmt: skip
+            st.selectbox(
+                label,
+                METRICS,
+                format_func=LABELS.get,
+                key=f"explore_{axis}",
+                on_change=natural_scale,
+                args=(axis,),
+                width=172,
+                help=html.meanings(LABELS.values()),
+            )
         with st.popover("Scales"):
             st.checkbox("Logarithmic across", key="explore_x_log")
             st.checkbox("Logarithmic up", key="explore_y_log")
@@ -108,11 +123,22 @@ def controls() -> None:
 
 def filters() -> None:
     """The column that folds away."""
-    st.slider("Vertices", 2, SPACES[state.explore_space], key="explore_vertices", persist_state="session",
-              help=glossary.help("vertex"))  # fmt: skip
+    st.slider(
+        "Vertices",
+        2,
+        SPACES[state.explore_space],
+        key="explore_vertices",
+        persist_state="session",
+        help=glossary.help("vertex"),
+    )
     for name in COUNTED[1:]:
-        st.slider(COUNT_LABELS[name], *COUNT_BOUNDS[name], key=f"explore_{name}", persist_state="session",
-                  help=glossary.help(name.removeprefix("n_")))  # fmt: skip
+        st.slider(
+            COUNT_LABELS[name],
+            *COUNT_BOUNDS[name],
+            key=f"explore_{name}",
+            persist_state="session",
+            help=glossary.help(name.removeprefix("n_")),
+        )
     st.multiselect(
         "Ranges of",
         METRICS,
@@ -125,15 +151,40 @@ def filters() -> None:
     for name in state.explore_ranged:
         shown = metric(name, state.lens)
         least, most = st.columns(2)
-        least.number_input(f"{shown.label} from", value=None, format="%g", step=None, key=f"explore_least_{name}",
-                           placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
-        most.number_input("to", value=None, format="%g", step=None, key=f"explore_most_{name}",
-                          placeholder=shown.unit or "0 to 1", persist_state="session")  # fmt: skip
-    st.multiselect("Energy is", PROVENANCES[:3], key="explore_energy_provenance", placeholder="any provenance",
-                   persist_state="session", help=html.meanings(PROVENANCES[:3]))  # fmt: skip
-    st.multiselect("Accuracy is", ("published", "measured", "predicted"), key="explore_accuracy_provenance",
-                   placeholder="any, or unknown", persist_state="session",
-                   help=glossary.help("provenance"))  # fmt: skip
+        least.number_input(
+            f"{shown.label} from",
+            value=None,
+            format="%g",
+            step=None,
+            key=f"explore_least_{name}",
+            placeholder=shown.unit or "0 to 1",
+            persist_state="session",
+        )
+        most.number_input(
+            "to",
+            value=None,
+            format="%g",
+            step=None,
+            key=f"explore_most_{name}",
+            placeholder=shown.unit or "0 to 1",
+            persist_state="session",
+        )
+    st.multiselect(
+        "Energy is",
+        PROVENANCES[:3],
+        key="explore_energy_provenance",
+        placeholder="any provenance",
+        persist_state="session",
+        help=html.meanings(PROVENANCES[:3]),
+    )
+    st.multiselect(
+        "Accuracy is",
+        ("published", "measured", "predicted"),
+        key="explore_accuracy_provenance",
+        placeholder="any, or unknown",
+        persist_state="session",
+        help=glossary.help("provenance"),
+    )
     st.toggle(
         "With artefacts",
         key="explore_artefacts",
@@ -151,9 +202,11 @@ def chosen_filters() -> Filters:
     counts = tuple(
         (name, *state[f"explore_{name}"])
         for name in COUNTED
-        if not (state[f"explore_{name}"][0] <= COUNT_BOUNDS[name][0]
-                and state[f"explore_{name}"][1] >= min(COUNT_BOUNDS[name][1], SPACES[state.explore_space]))
-    )  # fmt: skip
+        if not (
+            state[f"explore_{name}"][0] <= COUNT_BOUNDS[name][0]
+            and state[f"explore_{name}"][1] >= min(COUNT_BOUNDS[name][1], SPACES[state.explore_space])
+        )
+    )
     ranges = []
     for name in state.explore_ranged:
         least, most = state.get(f"explore_least_{name}"), state.get(f"explore_most_{name}")
@@ -233,14 +286,20 @@ def summary(shown: explore.Picture) -> None:
     items = [
         ("Matching cells", count(shown.matching), f"of {count(shown.in_space)} in {view.space}"),
         ("With both values", count(shown.both), both),
-        ("On the front", count(len(shown.front)), "non-dominated" if shown.both == shown.matching else
-         "of the cells with both values"),
-    ]  # fmt: skip
+        (
+            "On the front",
+            count(len(shown.front)),
+            "non-dominated" if shown.both == shown.matching else "of the cells with both values",
+        ),
+    ]
     for cell in shown.front[shown.front["role"] != ""].itertuples():
         items.append(
-            (f"{cell.role} {figures.role_name(cell.role, view)}", figures.value(x, cell.x),
-             f"{y.label.lower()} {figures.value(y, cell.y)}")
-        )  # fmt: skip
+            (
+                f"{cell.role} {figures.role_name(cell.role, view)}",
+                figures.value(x, cell.x),
+                f"{y.label.lower()} {figures.value(y, cell.y)}",
+            )
+        )
     html.facts(items)
     resting = figures.predicted(shown)
     if resting:
@@ -265,9 +324,15 @@ def table(shown: explore.Picture) -> None:
         st.header(name, anchor=False)
         if state.box:
             st.button("Clear selection", icon=":material/close:", type="tertiary", on_click=clear_box)
-        form = st.segmented_control("Form", ["Table", "Parallel coordinates"], default="Table", required=True,
-                                    label_visibility="collapsed", key="explore_form",
-                                    persist_state="session")  # fmt: skip
+        form = st.segmented_control(
+            "Form",
+            ["Table", "Parallel coordinates"],
+            default="Table",
+            required=True,
+            label_visibility="collapsed",
+            key="explore_form",
+            persist_state="session",
+        )
     if frame.empty:
         st.info("No cell in this area. Drag a box over points, or clear the selection.", icon=":material/select:")
         return
@@ -350,8 +415,14 @@ def compare(view: View) -> None:
         with column:
             st.markdown(f"**{letters[digest]}** `{digest[:8]}`")
             html.drawing(cell_svg(cell, session.dark(), width=260))
-            st.button("Open card", key=f"open_{digest}", type="tertiary", icon=":material/open_in_full:",
-                      on_click=card.open_cell, args=(digest,))  # fmt: skip
+            st.button(
+                "Open card",
+                key=f"open_{digest}",
+                type="tertiary",
+                icon=":material/open_in_full:",
+                on_click=card.open_cell,
+                args=(digest,),
+            )
     rows, best = [], []
     for name in METRICS:
         shown = metric(name, view.lens)

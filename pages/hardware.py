@@ -110,24 +110,52 @@ def controls(shown: Comparison) -> None:
         st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key=seeded("section"), required=True)
         if section != "regret":
             labels = {name: hardware_metric(name, state.lens).label for name in hardware.METRICS}
-            st.selectbox("Metric", hardware.METRICS, format_func=labels.get, key=seeded("metric"), width=172,
-                         help=html.meanings(("Energy", "Training time", "Power")))  # fmt: skip
+            st.selectbox(
+                "Metric",
+                hardware.METRICS,
+                format_func=labels.get,
+                key=seeded("metric"),
+                width=172,
+                help=html.meanings(("Energy", "Training time", "Power")),
+            )
         if section == "energy":
-            st.selectbox("Sort by", [hardware.MEAN, *devices], key=seeded("sort"), width=180,
-                         format_func=lambda name: "Mean of the devices" if name == hardware.MEAN else name)  # fmt: skip
+            st.selectbox(
+                "Sort by",
+                [hardware.MEAN, *devices],
+                key=seeded("sort"),
+                width=180,
+                format_func=lambda name: "Mean of the devices" if name == hardware.MEAN else name,
+            )
         else:
             labels = ("Device", "and") if section == "ranking" else ("Front found on", "paid on")
             told = "device" if section == "ranking" else "regret"
             for (name, other), label in zip((("a", "b"), ("b", "a")), labels, strict=True):
-                st.selectbox(label, devices, key=seeded(name), on_change=keep_apart, args=(name, other),
-                             width=180, help=glossary.help(told))  # fmt: skip
+                st.selectbox(
+                    label,
+                    devices,
+                    key=seeded(name),
+                    on_change=keep_apart,
+                    args=(name, other),
+                    width=180,
+                    help=glossary.help(told),
+                )
         if section == "regret":
-            st.segmented_control("Accuracy at", EPOCHS, key=seeded("accuracy_epochs"), required=True,
-                                 help="The training budget, in epochs, of the published accuracies.")  # fmt: skip
-        st.toggle(f"With outliers ({shown.outliers.sum()})", key=seeded("outliers"), help=(
-            "Records that neither their cell nor their device explains: the residual of a median polish of log energy "
-            "has a modified z-score beyond 3.5. Off leaves them out of everything on this page."
-        ))  # fmt: skip
+            st.segmented_control(
+                "Accuracy at",
+                EPOCHS,
+                key=seeded("accuracy_epochs"),
+                required=True,
+                help="The training budget, in epochs, of the published accuracies.",
+            )
+        st.toggle(
+            f"With outliers ({shown.outliers.sum()})",
+            key=seeded("outliers"),
+            help=(
+                "Records that neither their cell nor their device explains: "
+                "the residual of a median polish of log energy "
+                "has a modified z-score beyond 3.5. Off leaves them out of everything on this page."
+            ),
+        )
 
 
 def energy(shown: Comparison) -> None:
@@ -194,11 +222,18 @@ def outliers(shown: Comparison) -> None:
         html.quantities(
             ["Cell", "Device", metric.axis, "Energy to expected", "Time to expected", "Modified z-score"],
             [
-                [row["hash"][:8], row["device"], value(metric, row[metric.key]),
-                 *(format_quantity(row[name], digits=3) for name in ("energy_factor", "time_factor", "outlier_score"))]
+                [
+                    row["hash"][:8],
+                    row["device"],
+                    value(metric, row[metric.key]),
+                    *(
+                        format_quantity(row[name], digits=3)
+                        for name in ("energy_factor", "time_factor", "outlier_score")
+                    ),
+                ]
                 for _, row in found.iterrows()
             ],
-        )  # fmt: skip
+        )
 
 
 def ranking(shown: Comparison) -> None:
@@ -214,10 +249,16 @@ def ranking(shown: Comparison) -> None:
     left, right = st.columns([6, 7], gap="medium")
     with left:
         figure = figures.agreement(shown, pairs, session.dark())
-        st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-ranking"), key="hardware_agreement",
-                        alt=headline)  # fmt: skip
-        downloads.row("ec-nas-hardware-ranking", lambda: pairs, figure, view.to_python(),
-                      "One row a pair of devices: Kendall's tau, its interval, common cells")  # fmt: skip
+        st.plotly_chart(
+            figure, theme=None, config=config("ec-nas-hardware-ranking"), key="hardware_agreement", alt=headline
+        )
+        downloads.row(
+            "ec-nas-hardware-ranking",
+            lambda: pairs,
+            figure,
+            view.to_python(),
+            "One row a pair of devices: Kendall's tau, its interval, common cells",
+        )
     with right:
         drawn = figures.pair(shown, session.dark(), state.cell)
         chart.cells("hardware_pair", drawn, figures.pair_told(shown), dragging=True)
@@ -241,19 +282,27 @@ def ranking(shown: Comparison) -> None:
     closest, farthest = (pairs.loc[at] for at in (pairs["kendall_tau"].idxmax(), pairs["kendall_tau"].idxmin()))
     html.facts(
         [
-            ("Kendall's τ of the pair", f"{chosen['kendall_tau']:.3f}",
-             f"95 %: {chosen['low']:.3f} to {chosen['high']:.3f}"),
+            (
+                "Kendall's τ of the pair",
+                f"{chosen['kendall_tau']:.3f}",
+                f"95 %: {chosen['low']:.3f} to {chosen['high']:.3f}",
+            ),
             ("Common cells", format_quantity(chosen["cells"], digits=None), f"of {len(shown.cells)} in 4V"),
             *together,
             ("Most alike", f"{closest['kendall_tau']:.3f}", f"{closest['a']}, {closest['b']}"),
             ("Least alike", f"{farthest['kendall_tau']:.3f}", f"{farthest['a']}, {farthest['b']}"),
         ]
-    )  # fmt: skip
+    )
     st.header("Do the leanest cells stay the leanest?", anchor=False)
     st.slider("k leanest cells", 1, hardware.K_AT_MOST, key=seeded("k"), width=420)
     figure = figures.leaders(shown, shares, session.dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-hardware-leaders"), key="hardware_leaders",
-                    alt=figures.leaders_told(shown, shares))  # fmt: skip
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=config("ec-nas-hardware-leaders"),
+        key="hardware_leaders",
+        alt=figures.leaders_told(shown, shares),
+    )
     downloads.row(
         "ec-nas-hardware-leaders", lambda: shares, figure, view.to_python(), "One row a pair of devices and k"
     )
@@ -275,24 +324,37 @@ def regret(shown: Comparison) -> None:
         st.plotly_chart(
             figure, theme=None, config=config("ec-nas-hardware-regret"), key="hardware_regrets", alt=headline
         )
-        downloads.row("ec-nas-hardware-regret", lambda: matrix, figure, view.to_python(),
-                      "One row an ordered pair of devices: extra energy, hypervolume lost")  # fmt: skip
+        downloads.row(
+            "ec-nas-hardware-regret",
+            lambda: matrix,
+            figure,
+            view.to_python(),
+            "One row an ordered pair of devices: extra energy, hypervolume lost",
+        )
     both = hardware.fronts(shown)
     with right:
         drawn = figures.fronts(shown, both, session.dark(), state.cell)
         chart.cells("hardware_fronts", drawn, figures.fronts_told(shown, both), dragging=True)
-        downloads.row("ec-nas-hardware-fronts", lambda: both, drawn.figure, view.to_python(),
-                      "One row a cell of a front: error, energies, the least energy that would do")  # fmt: skip
+        downloads.row(
+            "ec-nas-hardware-fronts",
+            lambda: both,
+            drawn.figure,
+            view.to_python(),
+            "One row a cell of a front: error, energies, the least energy that would do",
+        )
     found = both[both["front"] == view.a]
     html.facts(
         [
             ("Mean extra energy", figures.percent(chosen["mean_regret"]), f"over {len(found)} cells of the front"),
-            ("Largest extra energy", figures.percent(chosen["max_regret"]),
-             f"{(found['regret'] > 0).sum()} cells cost more than need be"),
+            (
+                "Largest extra energy",
+                figures.percent(chosen["max_regret"]),
+                f"{(found['regret'] > 0).sum()} cells cost more than need be",
+            ),
             ("Hypervolume lost", figures.percent(chosen["hypervolume_lost"]), f"of that of {view.b}'s own front"),
             ("Common cells", format_quantity(chosen["cells"], digits=None), f"of {len(shown.cells)} in 4V"),
         ]
-    )  # fmt: skip
+    )
 
 
 def notes(shown: Comparison) -> None:

@@ -14,13 +14,25 @@ from pages.widgets import html, report, session
 
 EXPLORE = "pages/explore.py"
 WAYS = (
-    (EXPLORE, "Explore", ":material/scatter_plot:",
-     "Every network of the benchmark by what it costs and what it gives. See the front, open a cell, compare."),
-    ("pages/learn.py", "Teach", ":material/school:",
-     "Six lessons of ten minutes for a class: predict, see the answer from the data, solve an exercise."),
-    ("pages/choose.py", "Choose", ":material/checklist:",
-     "Say what you have and what you need: a short list of lean networks, with code and a model card to take along."),
-)  # fmt: skip
+    (
+        EXPLORE,
+        "Explore",
+        ":material/scatter_plot:",
+        "Every network of the benchmark by what it costs and what it gives. See the front, open a cell, compare.",
+    ),
+    (
+        "pages/learn.py",
+        "Teach",
+        ":material/school:",
+        "Six lessons of ten minutes for a class: predict, see the answer from the data, solve an exercise.",
+    ),
+    (
+        "pages/choose.py",
+        "Choose",
+        ":material/checklist:",
+        "Say what you have and what you need: a short list of lean networks, with code and a model card to take along.",
+    ),
+)
 state = st.session_state
 
 
@@ -50,21 +62,36 @@ def opened() -> None:
 
 def live() -> None:
     """The picture."""
-    st.segmented_control("Training budget (epochs)", EPOCHS, key="home_epochs", default=View.epochs, required=True,
-                         help=glossary.help("training budget"))  # fmt: skip
+    st.segmented_control(
+        "Training budget (epochs)",
+        EPOCHS,
+        key="home_epochs",
+        default=View.epochs,
+        required=True,
+        help=glossary.help("training budget"),
+    )
     view = View(epochs=state.home_epochs, lens=state.lens)
     with st.spinner("Looking at every cell", show_time=False):
         shown = picture(view, session.bench().stamp)
     told = figures.headline(shown)
     st.markdown(f"**{html.plain(told)}**")
     if not shown.both:
-        st.info("Under this lens no energy is known: choose the scope Facility or IT, or another device.",
-                icon=":material/info:")  # fmt: skip
+        st.info(
+            "Under this lens no energy is known: choose the scope Facility or IT, or another device.",
+            icon=":material/info:",
+        )
         return
     drawn = figures.picture(shown, session.dark())
     state.home_hashes = drawn.hashes
-    st.plotly_chart(drawn.figure, theme=None, config=config("ec-nas"), key="home_picture", on_select=opened,
-                    selection_mode="points", alt=told)  # fmt: skip
+    st.plotly_chart(
+        drawn.figure,
+        theme=None,
+        config=config("ec-nas"),
+        key="home_picture",
+        on_select=opened,
+        selection_mode="points",
+        alt=told,
+    )
     st.caption(html.plain(f"{figures.provenance(shown)} Click a cell to look at it in Explore."))
 
 

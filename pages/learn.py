@@ -24,14 +24,27 @@ def controls(view: LearnView) -> LearnView:
     state.setdefault("learn_section", view.section)
     state.setdefault("learn_number", view.number)
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="learn_controls"):
-        st.segmented_control("Section", SECTIONS, format_func=SECTION_LABELS.get, key="learn_section", required=True,
-                             label_visibility="collapsed")  # fmt: skip
+        st.segmented_control(
+            "Section",
+            SECTIONS,
+            format_func=SECTION_LABELS.get,
+            key="learn_section",
+            required=True,
+            label_visibility="collapsed",
+        )
         if state.learn_section == "lessons":
             progress()
     if state.learn_section != "glossary":
         labels = {number: numbered(number) for number in LESSONS}
-        st.segmented_control("Lesson", list(LESSONS), format_func=labels.get, key="learn_number", required=True,
-                             label_visibility="collapsed", wrap=True)  # fmt: skip
+        st.segmented_control(
+            "Lesson",
+            list(LESSONS),
+            format_func=labels.get,
+            key="learn_number",
+            required=True,
+            label_visibility="collapsed",
+            wrap=True,
+        )
     number = state.get("learn_number", view.number)
     deals = state.setdefault("learn_deals", {view.number: view.deal})
     settings = state.setdefault("learn_settings", {view.number: view.settings})
@@ -43,11 +56,22 @@ def progress() -> None:
     finished = sum(map(lesson_tasks.done, LESSONS))
     st.caption(f"{finished} of {len(LESSONS)} lessons done in this session", width="content")
     if state.learn_guesses or state.learn_answers:
-        st.button("Reset", key="learn_reset", icon=":material/restart_alt:", type="tertiary",
-                  on_click=lesson_tasks.reset, help="Forget all predictions and answers.")  # fmt: skip
+        st.button(
+            "Reset",
+            key="learn_reset",
+            icon=":material/restart_alt:",
+            type="tertiary",
+            on_click=lesson_tasks.reset,
+            help="Forget all predictions and answers.",
+        )
     elif "learn_before" in state:
-        st.button("Undo: bring them back", key="learn_restore", icon=":material/undo:", type="tertiary",
-                  on_click=lesson_tasks.restore)  # fmt: skip
+        st.button(
+            "Undo: bring them back",
+            key="learn_restore",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=lesson_tasks.restore,
+        )
 
 
 def opened(view: LearnView) -> None:

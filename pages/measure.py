@@ -33,8 +33,12 @@ ANSWERED = ("energy", "validation_accuracy", "test_accuracy", "training_time")
 FRONTS = ("4V", "7V")
 ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
 LABELS = {"train": "Train", "inference": "Inference", "quick": "Quick", "thorough": "Thorough"}
-NUMBERS = {"batch_size": ("batch", int), "repeats": ("repeats", int), "images_per_epoch": ("images", int),
-           "time_limit_s": ("limit", float)}  # fmt: skip
+NUMBERS = {
+    "batch_size": ("batch", int),
+    "repeats": ("repeats", int),
+    "images_per_epoch": ("images", int),
+    "time_limit_s": ("limit", float),
+}
 AT_LEAST = (
     " ".join(
         f"{LABELS[effort]}: at least {figures.wait(Settings(effort=effort).seconds + runs.START_S)} a cell."
@@ -70,14 +74,20 @@ class MeasureView:
     def to_params(self) -> dict[str, str]:
         """The view as URL parameters; defaults are left out, and so is a folder of images."""
         default = MeasureView()
-        params = {name: str(getattr(self, name)) for name in ("section", "epochs", "beside")
-                  if getattr(self, name) != getattr(default, name)}  # fmt: skip
+        params = {
+            name: str(getattr(self, name))
+            for name in ("section", "epochs", "beside")
+            if getattr(self, name) != getattr(default, name)
+        }
         for each in fields(Settings):
             given = getattr(self.settings, each.name)
             if each.name != "images" and given != getattr(default.settings, each.name):
                 params[NUMBERS.get(each.name, (each.name,))[0]] = str(given)
-        lists = {"draw": self.draft and self.draft.to_text(), "list": "~".join(self.cells),
-                 "results": "~".join(self.chosen)}  # fmt: skip
+        lists = {
+            "draw": self.draft and self.draft.to_text(),
+            "list": "~".join(self.cells),
+            "results": "~".join(self.chosen),
+        }
         return params | {name: text for name, text in lists.items() if text}
 
     @classmethod
@@ -95,8 +105,10 @@ class MeasureView:
         check_epochs(epochs)
         check_epochs(beside)
         named = {name: params[name] for name in ("mode", "precision", "effort", "device") if name in params}
-        numbers = {name: _number(params, short, kind, getattr(default.settings, name))
-                   for name, (short, kind) in NUMBERS.items()}  # fmt: skip
+        numbers = {
+            name: _number(params, short, kind, getattr(default.settings, name))
+            for name, (short, kind) in NUMBERS.items()
+        }
         listed = tuple(dict.fromkeys(filter(None, params.get("list", "").split("~"))))
         return cls(
             section=section,
@@ -177,14 +189,20 @@ def answer(cell: Cell | None) -> int:
     """What the benchmark knows of the drawn cell, and the budget at which it is asked."""
     budget, known = st.columns([2, 7], gap="medium", vertical_alignment="bottom")
     with budget:
-        epochs = st.segmented_control("Epochs", EPOCHS, key=seeded("epochs", state.measure.epochs), required=True,
-                                      help="The training budget at which the benchmark is asked.")  # fmt: skip
+        epochs = st.segmented_control(
+            "Epochs",
+            EPOCHS,
+            key=seeded("epochs", state.measure.epochs),
+            required=True,
+            help="The training budget at which the benchmark is asked.",
+        )
     with known:
         if cell is None:
             st.caption("What the benchmark knows of the cell stands here as soon as it is one.")
         else:
-            row = explore.cells(session.bench(), View(space=cell.space, epochs=epochs, lens=state.lens),
-                                hashes=[cell.hash]).iloc[0]  # fmt: skip
+            row = explore.cells(
+                session.bench(), View(space=cell.space, epochs=epochs, lens=state.lens), hashes=[cell.hash]
+            ).iloc[0]
             html.facts([_fact(metric(name, state.lens), row, cell) for name in ANSWERED])
     return epochs
 
@@ -204,37 +222,79 @@ def controls(devices: list[Device]) -> Settings:
     given, by_key = state.measure.settings, {device.key: device for device in devices}
     if state.setdefault("measure_device_key", given.device) not in by_key:
         if given.device != Settings().device:
-            st.warning(f"The link's device {html.plain(given.device)} is not here; chosen is {devices[0].key}.",
-                       icon=":material/link_off:")  # fmt: skip
+            st.warning(
+                f"The link's device {html.plain(given.device)} is not here; chosen is {devices[0].key}.",
+                icon=":material/link_off:",
+            )
         state.measure_device_key = devices[0].key
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="measure_controls"):
-        key = st.selectbox("Device", list(by_key), key="measure_device_key", width=176, help=glossary.help("device"),
-                           format_func=lambda key: f"{key}, {by_key[key].name}")  # fmt: skip
-        mode = st.segmented_control("Mode", MODES, format_func=LABELS.get, key=seeded("mode", given.mode),
-                                    required=True, help=html.meanings(("step", "inference")))  # fmt: skip
+        key = st.selectbox(
+            "Device",
+            list(by_key),
+            key="measure_device_key",
+            width=176,
+            help=glossary.help("device"),
+            format_func=lambda key: f"{key}, {by_key[key].name}",
+        )
+        mode = st.segmented_control(
+            "Mode",
+            MODES,
+            format_func=LABELS.get,
+            key=seeded("mode", given.mode),
+            required=True,
+            help=html.meanings(("step", "inference")),
+        )
         own = Settings().images_per_step(on_gpu=key != "cpu")
-        batch = st.number_input("Batch size", value=None, step=1, key=seeded("batch", given.batch_size), width=92,
-                                placeholder=f"{own}", help=glossary.help("batch size"))  # fmt: skip
+        batch = st.number_input(
+            "Batch size",
+            value=None,
+            step=1,
+            key=seeded("batch", given.batch_size),
+            width=92,
+            placeholder=f"{own}",
+            help=glossary.help("batch size"),
+        )
         offered = [each for each in PRECISIONS if key != "cpu" or each != "tf32"]
         if state.get("measure_precision", given.precision) not in offered:
             state.measure_precision = offered[0]
-        precision = st.segmented_control("Precision", offered, key=seeded("precision", given.precision),
-                                         required=True, help=glossary.help("precision"))  # fmt: skip
-        effort = st.segmented_control("Effort", EFFORTS, format_func=LABELS.get, key=seeded("effort", given.effort),
-                                      required=True, help=AT_LEAST)  # fmt: skip
+        precision = st.segmented_control(
+            "Precision",
+            offered,
+            key=seeded("precision", given.precision),
+            required=True,
+            help=glossary.help("precision"),
+        )
+        effort = st.segmented_control(
+            "Effort", EFFORTS, format_func=LABELS.get, key=seeded("effort", given.effort), required=True, help=AT_LEAST
+        )
         with st.popover("More", icon=":material/tune:"):
-            repeats = st.number_input("Repeats", step=1, key=seeded("repeats", given.repeats),
-                                      help=glossary.help("repeat"))  # fmt: skip
-            images = st.number_input("Images in an epoch", step=10_000, key=seeded("images", given.images_per_epoch),
-                                     help="What a step is brought to; 40 000 in NAS-Bench-101.")  # fmt: skip
+            repeats = st.number_input(
+                "Repeats", step=1, key=seeded("repeats", given.repeats), help=glossary.help("repeat")
+            )
+            images = st.number_input(
+                "Images in an epoch",
+                step=10_000,
+                key=seeded("images", given.images_per_epoch),
+                help="What a step is brought to; 40 000 in NAS-Bench-101.",
+            )
             limit = st.number_input("Time limit (s)", step=60.0, format="%g", key=seeded("limit", given.time_limit_s))
-            folder = st.text_input("Folder of CIFAR-10", key=seeded("folder", str(given.images or "")),
-                                   placeholder="synthetic images",
-                                   help="Its binary version, on this machine. What a step takes does not depend on "
-                                   "the images.")  # fmt: skip
-    return Settings(mode=mode, batch_size=batch, precision=precision, effort=effort, repeats=repeats,
-                    images_per_epoch=images, device=key, images=Path(folder) if folder.strip() else None,
-                    time_limit_s=limit)  # fmt: skip
+            folder = st.text_input(
+                "Folder of CIFAR-10",
+                key=seeded("folder", str(given.images or "")),
+                placeholder="synthetic images",
+                help="Its binary version, on this machine. What a step takes does not depend on the images.",
+            )
+    return Settings(
+        mode=mode,
+        batch_size=batch,
+        precision=precision,
+        effort=effort,
+        repeats=repeats,
+        images_per_epoch=images,
+        device=key,
+        images=Path(folder) if folder.strip() else None,
+        time_limit_s=limit,
+    )
 
 
 def add(digest: str) -> None:
@@ -247,27 +307,53 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
     listed = state.setdefault("measure_cells", list(state.measure.cells))
     cells = [session.bench().query(digest, space="7V").cell for digest in listed] or [cell] * (cell is not None)
     hindrance = (
-        "A measurement is running: wait for it, or cancel it." if run is not None and run.running
-        else "The settings cannot be measured." if settings is None
-        else "" if cells else "Draw a cell first."
-    )  # fmt: skip
+        "A measurement is running: wait for it, or cancel it."
+        if run is not None and run.running
+        else "The settings cannot be measured."
+        if settings is None
+        else ""
+        if cells
+        else "Draw a cell first."
+    )
     what = f"Measure {len(listed)} cell{'s' * (len(listed) > 1)}" if listed else "Measure this cell"
     row = st.container(horizontal=True, vertical_alignment="center", gap="small")
     if listed:  # sent before the button is, so that no press of it can carry what the list was before
-        st.multiselect("On the list, measured in this order", listed, format_func=lambda digest: digest[:8],
-                       key="measure_cells")  # fmt: skip
+        st.multiselect(
+            "On the list, measured in this order", listed, format_func=lambda digest: digest[:8], key="measure_cells"
+        )
     with row:
-        st.button(what, key="measure_start", type="primary", icon=":material/play_arrow:", disabled=bool(hindrance),
-                  on_click=measured.attempt, args=(measuring.start, cells, settings))  # fmt: skip
+        st.button(
+            what,
+            key="measure_start",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=bool(hindrance),
+            on_click=measured.attempt,
+            args=(measuring.start, cells, settings),
+        )
         full = len(listed) >= LISTED_AT_MOST
-        st.button("Add to the list", key="measure_add", icon=":material/playlist_add:",
-                  disabled=cell is None or full or cell.hash in listed, on_click=add, args=(cell and cell.hash,),
-                  help=f"{LISTED_AT_MOST} cells are on it, which is all it takes." if full else
-                  "Several cells are measured one after the other.")  # fmt: skip
+        st.button(
+            "Add to the list",
+            key="measure_add",
+            icon=":material/playlist_add:",
+            disabled=cell is None or full or cell.hash in listed,
+            on_click=add,
+            args=(cell and cell.hash,),
+            help=f"{LISTED_AT_MOST} cells are on it, which is all it takes."
+            if full
+            else "Several cells are measured one after the other.",
+        )
         if cell is not None:
             pinned = cell.hash in state.tray
-            st.button("Unpin" if pinned else "Pin", key="measure_pin", icon=":material/keep:", type="tertiary",
-                      disabled=not pinned and tray.is_full(), on_click=tray.toggle, args=(cell.hash,))  # fmt: skip
+            st.button(
+                "Unpin" if pinned else "Pin",
+                key="measure_pin",
+                icon=":material/keep:",
+                type="tertiary",
+                disabled=not pinned and tray.is_full(),
+                on_click=tray.toggle,
+                args=(cell.hash,),
+            )
         if hindrance:
             st.caption(hindrance)
         elif settings is not None:
@@ -337,8 +423,14 @@ def main() -> None:
         ),
     )
     devices, findings = machine()
-    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key=seeded("section", view.section),
-                                   required=True, label_visibility="collapsed")  # fmt: skip
+    section = st.segmented_control(
+        "Section",
+        SECTIONS,
+        format_func=SECTIONS.get,
+        key=seeded("section", view.section),
+        required=True,
+        label_visibility="collapsed",
+    )
     if section == "measure":
         head(findings)
     if "measure_problem" in state:

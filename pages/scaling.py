@@ -45,13 +45,25 @@ def by_budget(view: ScalingView, frame: pd.DataFrame, summary: pd.DataFrame) -> 
     st.markdown(f"**{headline}**")
     drawn = figures.ratios(frame, summary, view.quantity, session.dark(), state.cell)
     chart.cells("scaling_ratios", drawn, headline)
-    downloads.row(f"ec-nas-scaling-{view.quantity}", lambda: frame, drawn.figure, view.to_python(),
-                  "One row a cell and budget: measured, scaled, ratio, noise of the repeats")  # fmt: skip
+    downloads.row(
+        f"ec-nas-scaling-{view.quantity}",
+        lambda: frame,
+        drawn.figure,
+        view.to_python(),
+        "One row a cell and budget: measured, scaled, ratio, noise of the repeats",
+    )
     rows = [
-        [f"{row.epochs:.0f} epochs", f"{row.ratio:.3f}", f"± {row.deviation:.3f}", f"± {row.noise:.3f}",
-         f"± {row.of_cell:.3f}", f"{row.least:.3f} to {row.most:.3f}", f"{row.cells}"]
+        [
+            f"{row.epochs:.0f} epochs",
+            f"{row.ratio:.3f}",
+            f"± {row.deviation:.3f}",
+            f"± {row.noise:.3f}",
+            f"± {row.of_cell:.3f}",
+            f"{row.least:.3f} to {row.most:.3f}",
+            f"{row.cells}",
+        ]
         for row in summary.itertuples()
-    ]  # fmt: skip
+    ]
     html.quantities(
         ["Measured by scaled", "Mean", "Over cells", "of it the repeats", "and the rest", "Range", "Cells"], rows
     )
@@ -63,10 +75,13 @@ def errors(view: ScalingView, left_out: pd.DataFrame, apart: pd.DataFrame) -> No
     st.header("Which way of scaling to trust", anchor=False)
     st.markdown(figures.verdict(left_out, apart, view.quantity))
     html.quantities(
-        ["Error on a cell left out: mean, rms", *(f"{epochs} epochs" for epochs in scaling.SCALED_TO),
-         f"{scaling.SCALED_TO[-1]} epochs, from 5V"],
+        [
+            "Error on a cell left out: mean, rms",
+            *(f"{epochs} epochs" for epochs in scaling.SCALED_TO),
+            f"{scaling.SCALED_TO[-1]} epochs, from 5V",
+        ],
         figures.error_rows(left_out, apart),
-    )  # fmt: skip
+    )
 
 
 def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
@@ -76,8 +91,13 @@ def power(frame: pd.DataFrame, components: pd.DataFrame) -> None:
     st.markdown(f"**{headline}**")
     drawn = figures.by_power(frame, session.dark(), state.cell)
     chart.cells("scaling_power", drawn, headline)
-    downloads.row("ec-nas-scaling-power", lambda: frame, drawn.figure, python("ratios(bench)"),
-                  "One row a cell and budget: ratio, time and power of the 4-epoch training")  # fmt: skip
+    downloads.row(
+        "ec-nas-scaling-power",
+        lambda: frame,
+        drawn.figure,
+        python("ratios(bench)"),
+        "One row a cell and budget: ratio, time and power of the 4-epoch training",
+    )
 
 
 def shares(components: pd.DataFrame) -> None:
@@ -88,14 +108,22 @@ def shares(components: pd.DataFrame) -> None:
     st.markdown(f"**{headline}**")
     drawn = figures.components(components, session.dark())
     chart.cells("scaling_components", drawn, headline)
-    downloads.row("ec-nas-scaling-components", lambda: components, drawn.figure, python("components(bench)"),
-                  "One row a cell and budget: the GPU's share, mean powers")  # fmt: skip
+    downloads.row(
+        "ec-nas-scaling-components",
+        lambda: components,
+        drawn.figure,
+        python("components(bench)"),
+        "One row a cell and budget: the GPU's share, mean powers",
+    )
     ends = (EPOCHS[0], EPOCHS[-1])
     html.quantities(
-        ["Mean ± deviation over the cells", *(f"{epochs} epochs" for epochs in EPOCHS),
-         *(f"with size, {epochs} epochs" for epochs in ends)],
+        [
+            "Mean ± deviation over the cells",
+            *(f"{epochs} epochs" for epochs in EPOCHS),
+            *(f"with size, {epochs} epochs" for epochs in ends),
+        ],
         figures.component_rows(summary),
-    )  # fmt: skip
+    )
     st.caption("With size: the correlation with the logarithm of the cell's multiply-adds.")
 
 
@@ -142,8 +170,14 @@ def main() -> None:
     )
     if "scaling_quantity" not in state:
         state.scaling_quantity = state.scaling_view.quantity
-    st.segmented_control("Quantity", QUANTITIES, format_func=figures.QUANTITY_LABELS.get, key="scaling_quantity",
-                         required=True, help=glossary.help("linear scaling"))  # fmt: skip
+    st.segmented_control(
+        "Quantity",
+        QUANTITIES,
+        format_func=figures.QUANTITY_LABELS.get,
+        key="scaling_quantity",
+        required=True,
+        help=glossary.help("linear scaling"),
+    )
     view = state.scaling_view = replace(state.scaling_view, quantity=state.scaling_quantity, lens=state.lens)
     stamp = session.bench().stamp
     frame, summary, left_out, apart = computed(replace(view, lens=ScalingView().lens), stamp)

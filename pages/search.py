@@ -63,8 +63,13 @@ def others_running() -> None:
     for study in running:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f":material/progress_activity: **{html.plain(study.name)}** is running.", width="content")
-            st.button("Watch it", key=f"search_watch_{study.id}", type="tertiary", on_click=study_list.turn_to,
-                      args=([study.id],))  # fmt: skip
+            st.button(
+                "Watch it",
+                key=f"search_watch_{study.id}",
+                type="tertiary",
+                on_click=study_list.turn_to,
+                args=([study.id],),
+            )
 
 
 def study_section() -> dict[str, str]:
@@ -84,14 +89,17 @@ def study_section() -> dict[str, str]:
     study = own.get(first)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_bar"):
         state.search_first = first
-        st.selectbox("Study", list(names), format_func=names.__getitem__, key="search_first", width=320,
-                     on_change=open_first)  # fmt: skip
+        st.selectbox(
+            "Study", list(names), format_func=names.__getitem__, key="search_first", width=320, on_change=open_first
+        )
         if study is not None:
             others = [] if study.running else beside(study, own)
             study_list.menu(study)
     if not own:
-        st.info("No study of your own yet: start one under Set up. Shown are the authors' published searches.",
-                icon=":material/info:")  # fmt: skip
+        st.info(
+            "No study of your own yet: start one under Set up. Shown are the authors' published searches.",
+            icon=":material/info:",
+        )
     if study is None:
         study_live.published(PUBLISHED[first])
     elif study.running:
@@ -115,18 +123,28 @@ def beside(study: Study, own: Mapping[str, Study]) -> list[Study]:
     fitting = {
         other.id: other
         for other in own.values()
-        if other.id != study.id and other.finished and not other.running
+        if other.id != study.id
+        and other.finished
+        and not other.running
         and (other.plan.setting.space, other.plan.setting.objectives) == (setting.space, setting.objectives)
-    }  # fmt: skip
+    }
     state.search_beside = [each for each in state.search_shown[1:] if each in fitting][:COMPARED_WITH_AT_MOST]
 
     def chosen() -> None:
         state.search_shown = [study.id, *state.search_beside]
 
-    st.multiselect("Compared with", list(fitting), format_func=lambda key: fitting[key].name, key="search_beside",
-                   max_selections=COMPARED_WITH_AT_MOST, on_change=chosen, width=300, disabled=not fitting,
-                   placeholder="up to three others" if fitting else "no other like it",
-                   help="Finished studies of the same space and objectives.")  # fmt: skip
+    st.multiselect(
+        "Compared with",
+        list(fitting),
+        format_func=lambda key: fitting[key].name,
+        key="search_beside",
+        max_selections=COMPARED_WITH_AT_MOST,
+        on_change=chosen,
+        width=300,
+        disabled=not fitting,
+        placeholder="up to three others" if fitting else "no other like it",
+        help="Finished studies of the same space and objectives.",
+    )
     return [fitting[each] for each in state.search_beside]
 
 
@@ -139,8 +157,13 @@ def unknown(study_id: str) -> None:
         broken = {folder.name: reason for folder, reason in runner.problems(data).items()}
         st.error(html.sentence(broken.get(study_id, str(error))), icon=":material/error:")
     if study_id in lab.removed(data):
-        st.button("It was deleted: bring it back", key="search_restore", icon=":material/undo:",
-                  on_click=study_setup.attempt, args=(study_list.restore, [study_id]))  # fmt: skip
+        st.button(
+            "It was deleted: bring it back",
+            key="search_restore",
+            icon=":material/undo:",
+            on_click=study_setup.attempt,
+            args=(study_list.restore, [study_id]),
+        )
     st.button("See all studies", key="search_all", icon=":material/list:", on_click=to_list)
 
 
@@ -189,8 +212,9 @@ def main() -> None:
         ),
     )
     state.setdefault("search_section", view.section)
-    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True,
-                                   label_visibility="collapsed")  # fmt: skip
+    section = st.segmented_control(
+        "Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True, label_visibility="collapsed"
+    )
     if "search_problem" in state:
         st.error(html.sentence(state.pop("search_problem")), icon=":material/error:")
     view, results = replace(view, section=section), {}

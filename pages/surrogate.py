@@ -92,8 +92,13 @@ def templates(stamp: object) -> dict[str, Cell]:
 
 def seed(view: SurrogateView) -> None:
     """Give the widgets that have no value yet the values of a view."""
-    for name, given in (("section", view.section), ("quantity", view.quantity), ("shown", view.model),
-                        ("epochs", view.epochs), ("own", view.own)):  # fmt: skip
+    for name, given in (
+        ("section", view.section),
+        ("quantity", view.quantity),
+        ("shown", view.model),
+        ("epochs", view.epochs),
+        ("own", view.own),
+    ):
         state.setdefault(f"surrogate_{name}", given)
     if EDITOR not in state and view.draft is not None:
         state[EDITOR] = History(view.draft)
@@ -157,14 +162,19 @@ def main() -> None:
             "Can the same models learn my own search space?",
         ),
     )
-    section = st.segmented_control("Section", SECTIONS, format_func=SECTIONS.get, required=True,
-                                   key="surrogate_section", label_visibility="collapsed")  # fmt: skip
+    section = st.segmented_control(
+        "Section",
+        SECTIONS,
+        format_func=SECTIONS.get,
+        required=True,
+        key="surrogate_section",
+        label_visibility="collapsed",
+    )
     surrogate_runs.problem()
     view = replace(view, section=section)
     if section == "quality":
         quantity, model, epochs = surrogate_quality.show()
-        view = replace(view, quantity=quantity, model=model,
-                       epochs=view.epochs if quantity == "energy_kwh" else epochs)  # fmt: skip
+        view = replace(view, quantity=quantity, model=model, epochs=view.epochs if quantity == "energy_kwh" else epochs)
     elif section == "cell":
         view = replace(view, epochs=surrogate_cell.show(EDITOR, templates(session.bench().stamp), view.epochs))
     elif section == "train":

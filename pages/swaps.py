@@ -68,25 +68,42 @@ def seed(view: SwapsView) -> None:
 def controls() -> SwapsView:
     """The row above the picture, and the view that it describes."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="swaps_controls"):
-        st.segmented_control("Section", SECTION_LABELS, format_func=SECTION_LABELS.get, key="swaps_section", wrap=True,
-                             required=True)  # fmt: skip
-        st.segmented_control("Space", list(SPACES), key="swaps_space", required=True,
-                             help=glossary.help("space"))  # fmt: skip
-        st.segmented_control("Epochs", EPOCHS, key="swaps_epochs", required=True,
-                             help=glossary.help("training budget"))  # fmt: skip
+        st.segmented_control(
+            "Section", SECTION_LABELS, format_func=SECTION_LABELS.get, key="swaps_section", wrap=True, required=True
+        )
+        st.segmented_control("Space", list(SPACES), key="swaps_space", required=True, help=glossary.help("space"))
+        st.segmented_control("Epochs", EPOCHS, key="swaps_epochs", required=True, help=glossary.help("training budget"))
         if state.swaps_section == "one":
-            st.selectbox("Change of", SWAP_METRICS, format_func=figures.LABELS.get, key="swaps_metric", width=168,
-                         persist_state="session",
-                         help=html.meanings(figures.LABELS[name] for name in SWAP_METRICS))  # fmt: skip
-            st.segmented_control("Swap", SWAP_LABELS, format_func=SWAP_LABELS.get, key="swaps_swap", required=True,
-                                 wrap=True, persist_state="session", help=glossary.help("swap"))  # fmt: skip
+            st.selectbox(
+                "Change of",
+                SWAP_METRICS,
+                format_func=figures.LABELS.get,
+                key="swaps_metric",
+                width=168,
+                persist_state="session",
+                help=html.meanings(figures.LABELS[name] for name in SWAP_METRICS),
+            )
+            st.segmented_control(
+                "Swap",
+                SWAP_LABELS,
+                format_func=SWAP_LABELS.get,
+                key="swaps_swap",
+                required=True,
+                wrap=True,
+                persist_state="session",
+                help=glossary.help("swap"),
+            )
         if state.swaps_section in ("one", "trade"):
-            st.selectbox("Split by", SPLITS, format_func=SPLIT_LABELS.get, key="swaps_split", width=176,
-                         persist_state="session")  # fmt: skip
+            st.selectbox(
+                "Split by", SPLITS, format_func=SPLIT_LABELS.get, key="swaps_split", width=176, persist_state="session"
+            )
         if state.swaps_section == "one":
-            st.toggle("In units", key="swaps_absolute", persist_state="session", help=(
-                "Off: per cent of the value before. On: the difference in the metric's own unit."
-            ))  # fmt: skip
+            st.toggle(
+                "In units",
+                key="swaps_absolute",
+                persist_state="session",
+                help=("Off: per cent of the value before. On: the difference in the metric's own unit."),
+            )
     return SwapsView(
         section=state.swaps_section,
         space=state.swaps_space,
@@ -107,8 +124,9 @@ def picture(figure: object, name: str, alt: str) -> None:
 
 def offer(view: SwapsView, frame: pd.DataFrame, figure: object, what: str) -> None:
     """The downloads under a figure."""
-    downloads.row(f"ec-nas-swaps-{view.section}-{view.space}-{view.epochs}", lambda: frame, figure, view.to_python(),
-                  what)  # fmt: skip
+    downloads.row(
+        f"ec-nas-swaps-{view.section}-{view.space}-{view.epochs}", lambda: frame, figure, view.to_python(), what
+    )
 
 
 def all_of_a_kind(view: SwapsView) -> None:
@@ -140,8 +158,15 @@ def all_of_a_kind(view: SwapsView) -> None:
                 f"{format_quantity(row.changing, digits=None)}",
             ]
         )
-    head = ["Effect", "Here", "Paper, 7V" if paper else "", "Difference" if paper else "", "There", "Back",
-            "Pairs known"]  # fmt: skip
+    head = [
+        "Effect",
+        "Here",
+        "Paper, 7V" if paper else "",
+        "Difference" if paper else "",
+        "There",
+        "Back",
+        "Pairs known",
+    ]
     html.quantities(head, rows)
     if (frame["n_there"] < frame["changing"]).any():
         st.caption(
@@ -164,15 +189,21 @@ def one_vertex(view: SwapsView) -> None:
     offer(view, frame, drawn, "One row a directed swap and group: pairs, mean and quantiles of the change")
     warn_of_few(shown)
     st.markdown("**Means of all six swaps**")
-    means = frame.assign(told=[figures.effect(view.metric, mean) if not view.absolute else
-                               value(metric(view.metric, view.lens), mean) for mean in frame["mean"]])  # fmt: skip
+    means = frame.assign(
+        told=[
+            figures.effect(view.metric, mean) if not view.absolute else value(metric(view.metric, view.lens), mean)
+            for mean in frame["mean"]
+        ]
+    )
     groups = list(dict.fromkeys(frame["group"]))
     rows = [
-        [f"{part['old'].iloc[0]} becomes {part['new'].iloc[0]}",
-         *(part.set_index("group")["told"].get(group, "") for group in groups),
-         format_quantity(int(part["n"].sum()), digits=None)]
+        [
+            f"{part['old'].iloc[0]} becomes {part['new'].iloc[0]}",
+            *(part.set_index("group")["told"].get(group, "") for group in groups),
+            format_quantity(int(part["n"].sum()), digits=None),
+        ]
         for _, part in means.groupby("swap", sort=False)
-    ]  # fmt: skip
+    ]
     html.quantities([figures.SPLIT_LABELS[view.split].capitalize(), *groups, "Pairs"], rows)
 
 
@@ -245,12 +276,29 @@ def walking(view: SwapsView) -> SwapsView:
     with right:
         begin(view)
         with st.container(horizontal=True, gap="small"):
-            st.button("Undo", icon=":material/undo:", disabled=len(start) < 2, on_click=set_walk,
-                      args=(view, start[:-1]), key="swaps_undo")  # fmt: skip
-            st.button("To the start", icon=":material/first_page:", disabled=len(start) < 2, on_click=set_walk,
-                      args=(view, start[:1]), key="swaps_restart")  # fmt: skip
-            st.button("Open card", icon=":material/open_in_full:", on_click=card.open_cell, args=(here["hash"],),
-                      key="swaps_card")  # fmt: skip
+            st.button(
+                "Undo",
+                icon=":material/undo:",
+                disabled=len(start) < 2,
+                on_click=set_walk,
+                args=(view, start[:-1]),
+                key="swaps_undo",
+            )
+            st.button(
+                "To the start",
+                icon=":material/first_page:",
+                disabled=len(start) < 2,
+                on_click=set_walk,
+                args=(view, start[:1]),
+                key="swaps_restart",
+            )
+            st.button(
+                "Open card",
+                icon=":material/open_in_full:",
+                on_click=card.open_cell,
+                args=(here["hash"],),
+                key="swaps_card",
+            )
         html.drawing(cell_svg(entry.cell, session.dark(), width=360))
         html.drawing(operations_legend(session.dark()))
         html.facts(
@@ -260,7 +308,7 @@ def walking(view: SwapsView) -> SwapsView:
                 ("Energy since the start", figures.change(here["sum_energy"]), f"steps taken: {len(path) - 1}"),
                 ("Accuracy since the start", figures.points(here["sum_accuracy"]), f"{view.epochs} epochs"),
             ]
-        )  # fmt: skip
+        )
     if len(path) > 1:
         st.markdown("**The path so far**")
         if len(path.dropna(subset=["energy", "validation_error"])) > 1:
@@ -336,8 +384,10 @@ def unknown(view: SwapsView) -> None:
             icon=":material/info:",
         )
     else:
-        st.info("No pair of cells has this metric known on both sides: choose another space or budget.",
-                icon=":material/info:")  # fmt: skip
+        st.info(
+            "No pair of cells has this metric known on both sides: choose another space or budget.",
+            icon=":material/info:",
+        )
 
 
 def explained() -> None:

@@ -91,12 +91,34 @@ def with_cpu(name: str = "b" * 12, **changes: Any) -> Measurement:
 def on_cpu(name: str = "c" * 12, **changes: Any) -> Measurement:
     """A quick training step of 8 images on a CPU that no counter counts: 0.5 s."""
     unknown = dict.fromkeys(
-        ("device_uuid", "driver", "gpu_energy_j_per_step_low", "gpu_energy_j_per_step_high", "gpu_energy_cv",
-         "gpu_net_energy_j_per_step", "gpu_power_w", "gpu_idle_power_w", "carbontracker_j_per_step", "gpu_counter",
-         "gpu_tick_s", "temperature_c", "temperature_max_c", "sm_clock_mhz", "power_limit_w")
-    )  # fmt: skip
-    here = {"device": CPU, "gpu_energy_j_per_step": 0.0, "batch_size": 8, "effort": "quick", "flags": "quick",
-            "seconds_per_step": 0.5, "seconds_per_step_low": 0.49, "seconds_per_step_high": 0.51}  # fmt: skip
+        (
+            "device_uuid",
+            "driver",
+            "gpu_energy_j_per_step_low",
+            "gpu_energy_j_per_step_high",
+            "gpu_energy_cv",
+            "gpu_net_energy_j_per_step",
+            "gpu_power_w",
+            "gpu_idle_power_w",
+            "carbontracker_j_per_step",
+            "gpu_counter",
+            "gpu_tick_s",
+            "temperature_c",
+            "temperature_max_c",
+            "sm_clock_mhz",
+            "power_limit_w",
+        )
+    )
+    here = {
+        "device": CPU,
+        "gpu_energy_j_per_step": 0.0,
+        "batch_size": 8,
+        "effort": "quick",
+        "flags": "quick",
+        "seconds_per_step": 0.5,
+        "seconds_per_step_low": 0.49,
+        "seconds_per_step_high": 0.51,
+    }
     return measured(name, **{**unknown, **here, **changes})
 
 
@@ -144,8 +166,15 @@ class MadeUpRun:
     def repeat(self, number: int, t: float, seconds: float, **joules: float) -> MadeUpRun:
         return self.tell("repeat", t, repeat=number, of=8, seconds_per_step=seconds, joules_per_step=joules)
 
-    def outcome(self, state: str, measurement: Measurement | None = None, *, cell: int = 0, reason: str | None = None,
-                estimate: dict[str, Any] | None = None) -> MadeUpRun:  # fmt: skip
+    def outcome(
+        self,
+        state: str,
+        measurement: Measurement | None = None,
+        *,
+        cell: int = 0,
+        reason: str | None = None,
+        estimate: dict[str, Any] | None = None,
+    ) -> MadeUpRun:
         """The end of a cell."""
         document = None if measurement is None else measurement.to_document()
         if document is not None:

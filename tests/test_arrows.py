@@ -56,9 +56,15 @@ def test_imports_are_read_in_all_their_forms(tmp_path, monkeypatch):
     )
     try:
         assert imported(path) == (
-            (1, "numpy.typing"), (2, "ecnas_core.cells.cell"), (3, "ecnas_core.cells.cell"), (4, "ecnas_core.cells.cell"),
-            (5, "ecnas_core.cells.cell"), (6, "ecnas_core"), (9, "torch"), (10, "pymoo.core"),
-        )  # fmt: skip
+            (1, "numpy.typing"),
+            (2, "ecnas_core.cells.cell"),
+            (3, "ecnas_core.cells.cell"),
+            (4, "ecnas_core.cells.cell"),
+            (5, "ecnas_core.cells.cell"),
+            (6, "ecnas_core"),
+            (9, "torch"),
+            (10, "pymoo.core"),
+        )
         assert (room_of("ecnas_core.cells.cell"), room_of("ecnas_core.errors"), room_of("pages.widgets.card")) == (
             "cells",
             None,

@@ -124,8 +124,21 @@ def test_measure_many_cells_and_go_on(
     monkeypatch.setitem(batch.measure_all.__kwdefaults__, "measure", partial(runner.measure, command=worker))
     cells = tmp_path / "cells.txt"
     cells.write_text(f"# the smallest\n{SMALLEST}\n")
-    call = ["measure", "--cells", str(cells), "--device", "cpu", "--quick", "--batch-size", "1", "--repeats", "5",
-            "--data", str(tmp_path / "data"), "--json"]  # fmt: skip
+    call = [
+        "measure",
+        "--cells",
+        str(cells),
+        "--device",
+        "cpu",
+        "--quick",
+        "--batch-size",
+        "1",
+        "--repeats",
+        "5",
+        "--data",
+        str(tmp_path / "data"),
+        "--json",
+    ]
     assert main(call) == 0
     told = capsys.readouterr()
     (cell,) = json.loads(told.out)["cells"]
@@ -133,8 +146,11 @@ def test_measure_many_cells_and_go_on(
     assert (cell["measurement"], cell["estimate"]) == (found.to_document(), {"cpu_power_w": 60.0})
     where = f"[1/1] {SMALLEST[:8]}"
     assert told.err.splitlines() == [
-        f"{where} cpu: there is none", f"{where} warm-up, 2 s", f"{where} repeat 5/5: 0.5 s", f"{where} measured",
-    ]  # fmt: skip
+        f"{where} cpu: there is none",
+        f"{where} warm-up, 2 s",
+        f"{where} repeat 5/5: 0.5 s",
+        f"{where} measured",
+    ]
     assert main(call) == 0
     (again,) = json.loads(capsys.readouterr().out)["cells"]
     assert again == cell | {"state": "skipped", "estimate": None}
@@ -221,13 +237,34 @@ def test_search_tells_the_trials_and_goes_on_under_a_name(
 ) -> None:
     """Fronts against the benchmark and a quadratic check; the second call adds nothing, another plan is refused."""
     monkeypatch.setattr("ecnas_core.search.runner.Pool", Here)
-    plan = ["--algorithm", "SEMOA-L", "--algorithm", "RS", "--space", "4V", "--evaluations", "30", "--trials", "2",
-            "--seed", "5", "--epochs", "all", "--name", "mine", "--data", str(tmp_path)]  # fmt: skip
+    plan = [
+        "--algorithm",
+        "SEMOA-L",
+        "--algorithm",
+        "RS",
+        "--space",
+        "4V",
+        "--evaluations",
+        "30",
+        "--trials",
+        "2",
+        "--seed",
+        "5",
+        "--epochs",
+        "all",
+        "--name",
+        "mine",
+        "--data",
+        str(tmp_path),
+    ]
     answer = search(*plan, capsys=capsys)
     trials = answer["trials"]
     assert [(each["algorithm"], each["seed"]) for each in trials] == [
-        ("SEMOA-L", 5), ("RS", 5), ("SEMOA-L", 6), ("RS", 6),
-    ]  # fmt: skip
+        ("SEMOA-L", 5),
+        ("RS", 5),
+        ("SEMOA-L", 6),
+        ("RS", 6),
+    ]
     bench = Benchmark.open()
     for trial in trials:
         assert trial["evaluations"] == 30

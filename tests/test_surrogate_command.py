@@ -55,8 +55,15 @@ class TestPredict:
     def test_the_bundled_energy_model_predicts_any_cell(self, run, tmp_path):
         hashes = Benchmark.open().frame("select hash from cells using sample 50 rows (reservoir, 3)")["hash"]
         cells = pd.DataFrame({"note": range(51), "hash": [*hashes, hashes[0]]})
-        told = run("predict", "--kind", "energy", "--input", parquet(cells, tmp_path / "x.parquet"),
-                   "--output", tmp_path / "y.parquet")  # fmt: skip
+        told = run(
+            "predict",
+            "--kind",
+            "energy",
+            "--input",
+            parquet(cells, tmp_path / "x.parquet"),
+            "--output",
+            tmp_path / "y.parquet",
+        )
         found = pd.read_parquet(tmp_path / "y.parquet")
         assert (told["n"], told["column"], told["by"]) == (51, "energy_kwh", "the bundled model")
         assert found.columns.tolist() == ["note", "hash", "energy_kwh", "low", "high"]
@@ -85,8 +92,17 @@ class TestPredict:
         told = run("predict", "--kind", "energy", "--input", cells, "--output", tmp_path / "y.parquet")
         assert told["by"] == fitted["output"]
         assert pd.read_parquet(tmp_path / "y.parquet")["energy_kwh"].between(0.9, 1.3).all()
-        told = run("predict", "--kind", "energy", "--input", cells, "--output", tmp_path / "y.parquet",
-                   "--weights", Benchmark.open().bundled / evaluation.MODEL)  # fmt: skip
+        told = run(
+            "predict",
+            "--kind",
+            "energy",
+            "--input",
+            cells,
+            "--output",
+            tmp_path / "y.parquet",
+            "--weights",
+            Benchmark.open().bundled / evaluation.MODEL,
+        )
         assert told["by"].endswith("models/energy.safetensors")
         assert pd.read_parquet(tmp_path / "y.parquet")["energy_kwh"].between(0.001, 0.2).all()
 
@@ -100,8 +116,15 @@ class TestPredict:
 class TestEvaluate:
     def test_a_model_of_given_cells_is_judged_by_others(self, run, tmp_path, measured):
         train, judged = measured.head(300), measured.tail(100)
-        told = run("evaluate", "--kind", "energy", "--train", parquet(train, tmp_path / "t.parquet"),
-                   "--input", parquet(judged, tmp_path / "x.parquet"))  # fmt: skip
+        told = run(
+            "evaluate",
+            "--kind",
+            "energy",
+            "--train",
+            parquet(train, tmp_path / "t.parquet"),
+            "--input",
+            parquet(judged, tmp_path / "x.parquet"),
+        )
         bench = Benchmark.open()
         fitted = given.fit(bench, Experiment(), train)
         predicted = given.predict(bench, fitted, judged[["hash"]])["energy_kwh"]
@@ -140,14 +163,30 @@ class TestEvaluate:
         found = accuracy.published(Benchmark.open())
         monkeypatch.setattr(accuracy, "published", lambda *_: found)
         some = found.take(np.flatnonzero(found.sampled)[:1500])
-        told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
-                   parquet(pd.DataFrame({"hash": some.hashes[:1000]}), tmp_path / "t.parquet"),
-                   "--input", parquet(pd.DataFrame({"hash": some.hashes[1000:]}), tmp_path / "x.parquet"))  # fmt: skip
+        told = run(
+            "evaluate",
+            "--kind",
+            "accuracy",
+            "--networks",
+            1,
+            "--train",
+            parquet(pd.DataFrame({"hash": some.hashes[:1000]}), tmp_path / "t.parquet"),
+            "--input",
+            parquet(pd.DataFrame({"hash": some.hashes[1000:]}), tmp_path / "x.parquet"),
+        )
         assert "all budgets together" in told["judged"]
         frame = pd.DataFrame({"hash": some.hashes, "epochs": 108, "validation_accuracy": some.accuracy[:, 3]})
-        told = run("evaluate", "--kind", "accuracy", "--networks", 1, "--train",
-                   parquet(frame.head(1000), tmp_path / "t.parquet"),
-                   "--input", parquet(frame.tail(500), tmp_path / "x.parquet"))  # fmt: skip
+        told = run(
+            "evaluate",
+            "--kind",
+            "accuracy",
+            "--networks",
+            1,
+            "--train",
+            parquet(frame.head(1000), tmp_path / "t.parquet"),
+            "--input",
+            parquet(frame.tail(500), tmp_path / "x.parquet"),
+        )
         assert told["n"] == frame.tail(500)["validation_accuracy"].notna().sum()
         assert told["quantity"] == "validation_accuracy"
         assert told["kendall_tau"] > 0.2, "one look at a thousand cells tells something already"
@@ -187,13 +226,33 @@ class TestWrong:
             (["predict", "--kind", "energy", "--input", "{stranger}", "--output", "{out}"], "none of NAS-Bench-101's"),
             (["predict", "--kind", "accuracy", "--input", "{budget}", "--output", "{out}"], "no budget of 5 epochs"),
             (["predict", "--kind", "accuracy", "--input", "{list}", "--output", "{out}"], "'epochs' must hold numbers"),
-            (["predict", "--kind", "accuracy", "--input", "{words}", "--output", "{out}"], "'epochs' must hold numbers"),
-            (["predict", "--kind", "energy", "--input", "{t}", "--output", "{out}", "--weights", "{t}"], "no readable model"),
-            (["predict", "--kind", "energy", "--input", "{t}", "--output", "{out}", "--weights", "{t}", "--train", "{t}"],
-             "give one of both"),
+            (
+                ["predict", "--kind", "accuracy", "--input", "{words}", "--output", "{out}"],
+                "'epochs' must hold numbers",
+            ),
+            (
+                ["predict", "--kind", "energy", "--input", "{t}", "--output", "{out}", "--weights", "{t}"],
+                "no readable model",
+            ),
+            (
+                [
+                    "predict",
+                    "--kind",
+                    "energy",
+                    "--input",
+                    "{t}",
+                    "--output",
+                    "{out}",
+                    "--weights",
+                    "{t}",
+                    "--train",
+                    "{t}",
+                ],
+                "give one of both",
+            ),
             (["fit", "--kind", "energy", "--seed", "-1"], "0 or more"),
         ],
-    )  # fmt: skip
+    )
     def test_each_is_one_line_that_says_what_would_be_right(self, run, paths, arguments, said):
         line = run(*(each.format(**paths) for each in arguments), status=2)
         assert said in line

@@ -129,8 +129,20 @@ def compare(samples: Mapping[str, Sequence[float] | Floats]) -> pd.DataFrame:
                 "effect": effect(probability),
             }
         )
-    names = ["a", "b", "trials_a", "trials_b", "median_a", "median_b", "u", "p_value", "p_holm", "a12",
-             "cliffs_delta", "effect"]  # fmt: skip
+    names = [
+        "a",
+        "b",
+        "trials_a",
+        "trials_b",
+        "median_a",
+        "median_b",
+        "u",
+        "p_value",
+        "p_holm",
+        "a12",
+        "cliffs_delta",
+        "effect",
+    ]
     frame = pd.DataFrame(rows, columns=names)
     frame["p_holm"] = holm(frame["p_value"].tolist())
     return frame

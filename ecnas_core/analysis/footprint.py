@@ -70,8 +70,14 @@ class CarbonView:
 
     def to_params(self) -> dict[str, str]:
         """The view as URL parameters, the lens included; defaults are left out."""
-        names = {"section": "section", "space": "space", "epochs": "epochs", "cell": "of", "trainings": "trainings",
-                 "images": "images"}  # fmt: skip
+        names = {
+            "section": "section",
+            "space": "space",
+            "epochs": "epochs",
+            "cell": "of",
+            "trainings": "trainings",
+            "images": "images",
+        }
         return {
             parameter: str(getattr(self, name))
             for name, parameter in names.items()
@@ -136,9 +142,17 @@ def trainings(bench: Benchmark, view: CarbonView, hashes: Sequence[str]) -> pd.D
     factor = view.workload.factor
     ends = {"y_low": "validation_accuracy_low", "y_high": "validation_accuracy_high"}
     return found.rename(columns=ends).assign(energy_kwh=found["energy"] * factor, kgco2eq=found["footprint"] * factor)[
-        ["hash", "energy_kwh", "kgco2eq", "validation_accuracy", *ends.values(), "energy_provenance",
-         "accuracy_provenance", "energy_artefact"]
-    ]  # fmt: skip
+        [
+            "hash",
+            "energy_kwh",
+            "kgco2eq",
+            "validation_accuracy",
+            *ends.values(),
+            "energy_provenance",
+            "accuracy_provenance",
+            "energy_artefact",
+        ]
+    ]
 
 
 def countries(bench: Benchmark, view: CarbonView) -> pd.DataFrame:

@@ -165,9 +165,12 @@ TERMS: Mapping[str, Term] = MappingProxyType(
 )
 """The terms that pages write, by name."""
 COLUMNS: Mapping[str, Term] = MappingProxyType(
-    {name: Term(name, f"{meaning[0].upper()}{meaning[1:]}.", TOPICS[-1]) for name, meaning in sorted(MEANINGS.items())
-     if name not in TERMS}
-)  # fmt: skip
+    {
+        name: Term(name, f"{meaning[0].upper()}{meaning[1:]}.", TOPICS[-1])
+        for name, meaning in sorted(MEANINGS.items())
+        if name not in TERMS
+    }
+)
 """The columns of the public views that are not terms themselves, by name."""
 
 

@@ -325,9 +325,12 @@ def measured_on(bench: Benchmark, device: str) -> pd.DataFrame:
     if stored.empty and gpu.empty:
         raise UnknownDevice(f"there are no figures for the device {device[:60]!r}; measure some cells on it")
     return (
-        stored.rename("energy_kwh").to_frame().join((gpu * JOULES_PER_KWH).rename("gpu_energy_j"), how="outer")
-        .rename_axis("hash").reset_index()
-    )  # fmt: skip
+        stored.rename("energy_kwh")
+        .to_frame()
+        .join((gpu * JOULES_PER_KWH).rename("gpu_energy_j"), how="outer")
+        .rename_axis("hash")
+        .reset_index()
+    )
 
 
 def _energies(frame: pd.DataFrame, device: str) -> pd.Series[float]:
@@ -485,9 +488,16 @@ def regret(compared: Comparison) -> pd.DataFrame:
             best = pareto.hypervolume(points[b], reference)
             lost = 100 * (1 - pareto.hypervolume(points[a], reference) / best) if best > 0 else np.nan
         rows.append(
-            {"a": a, "b": b, "cells": len(common), "front": len(own), "mean_regret": own.mean(),
-             "max_regret": own.max(), "hypervolume_lost": lost}
-        )  # fmt: skip
+            {
+                "a": a,
+                "b": b,
+                "cells": len(common),
+                "front": len(own),
+                "mean_regret": own.mean(),
+                "max_regret": own.max(),
+                "hypervolume_lost": lost,
+            }
+        )
     return pd.DataFrame(rows, columns=["a", "b", "cells", "front", "mean_regret", "max_regret", "hypervolume_lost"])
 
 
@@ -542,13 +552,12 @@ def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any
                 "cell": Cell.from_bits(cell.vertices, cell.edge_bits, cell.ops or "").to_text(),
                 "validation_accuracy": _number(cell.validation_accuracy),
                 metric.key: {
-                    device: _number(value)
-                    for device, value in zip(compared.devices, values.tolist(), strict=True)
+                    device: _number(value) for device, value in zip(compared.devices, values.tolist(), strict=True)
                 },
             }
             for cell, values in zip(compared.cells.itertuples(), compared.values, strict=True)
         ],
-    }  # fmt: skip
+    }
 
 
 _SOURCES = tuple(file.file_name for name, file in OFFICIAL.items() if name.startswith("hardware/"))

@@ -51,14 +51,32 @@ _FIXED = {
     for metric in (
         Metric("parameters", "Parameters", "M", "less", True, "trainable_parameters / 1e6", None, 3),
         Metric("multiply_adds", "Multiply-adds", "G", "less", True, "multiply_adds / 1e9", None, 3),
-        Metric("validation_accuracy", "Validation accuracy", "", "more", False, "validation_accuracy",
-               "accuracy_provenance", 4, ("validation_accuracy_low", "validation_accuracy_high")),
-        Metric("validation_error", "Validation error", "", "less", True, "(1 - validation_accuracy)",
-               "accuracy_provenance", 4, ("(1 - validation_accuracy_high)", "(1 - validation_accuracy_low)")),
+        Metric(
+            "validation_accuracy",
+            "Validation accuracy",
+            "",
+            "more",
+            False,
+            "validation_accuracy",
+            "accuracy_provenance",
+            4,
+            ("validation_accuracy_low", "validation_accuracy_high"),
+        ),
+        Metric(
+            "validation_error",
+            "Validation error",
+            "",
+            "less",
+            True,
+            "(1 - validation_accuracy)",
+            "accuracy_provenance",
+            4,
+            ("(1 - validation_accuracy_high)", "(1 - validation_accuracy_low)"),
+        ),
         Metric("test_accuracy", "Test accuracy", "", "more", False, "test_accuracy", "accuracy_provenance", 4),
         Metric("test_error", "Test error", "", "less", True, "(1 - test_accuracy)", "accuracy_provenance", 4),
     )
-}  # fmt: skip
+}
 
 METRICS = ("energy", "footprint", "training_time", *_FIXED)
 
@@ -75,14 +93,28 @@ def metric(key: str, lens: Lens) -> Metric:
     """
     if key == "energy":
         return Metric(
-            "energy", lens.quantity, lens.unit, "less", True, lens.energy_sql(), "energy_provenance", 3,
+            "energy",
+            lens.quantity,
+            lens.unit,
+            "less",
+            True,
+            lens.energy_sql(),
+            "energy_provenance",
+            3,
             lens.energy_interval_sql(),
-        )  # fmt: skip
+        )
     if key == "footprint":
         return Metric(
-            "footprint", "Footprint", "kgCO2eq", "less", True, lens.footprint_sql(), "energy_provenance", 3,
+            "footprint",
+            "Footprint",
+            "kgCO2eq",
+            "less",
+            True,
+            lens.footprint_sql(),
+            "energy_provenance",
+            3,
             lens.footprint_interval_sql(),
-        )  # fmt: skip
+        )
     if key == "training_time":
         interval = "training_time_s_low", "training_time_s_high"
         return Metric(

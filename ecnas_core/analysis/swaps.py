@@ -253,9 +253,14 @@ def _mean_effect(table: SwapTable, known: Values, name: str, swap: Swap) -> _Mea
 
 
 def _change(
-    known: Values, name: str, before: npt.NDArray[Any], after: npt.NDArray[Any], *, difference: bool,
+    known: Values,
+    name: str,
+    before: npt.NDArray[Any],
+    after: npt.NDArray[Any],
+    *,
+    difference: bool,
     artefacts: bool = False,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """The change of a metric over pairs of rows; NaN where it is unknown, or the accuracies are not comparable."""
     numbers = known.by_metric[name]
     old, new = numbers[before], numbers[after]

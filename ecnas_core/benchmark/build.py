@@ -80,8 +80,9 @@ def build_data(
     write("results/ec-nas-measured-7v.parquet", _measured_7v(published / "measured_energy_7v.parquet"), RESULTS)
     progress("benchmark/")
     cells = _cells(published / "cells.parquet")
-    nothing = pa.table([cells["hash"], *(pa.nulls(len(cells), field.type) for field in PREDICTED)],
-                       ["hash", *PREDICTED.names])  # fmt: skip
+    nothing = pa.table(
+        [cells["hash"], *(pa.nulls(len(cells), field.type) for field in PREDICTED)], ["hash", *PREDICTED.names]
+    )
     _derive(cells, nothing, out)
     written += _derive(cells, predict(out), out)
     write("runs/ec-nas-published-searches.parquet", _searches(published / "search_runs.parquet"), EVALUATIONS)

@@ -139,15 +139,33 @@ def sources(bench: Benchmark) -> list[Source]:
         "where space = '7V' and energy_source = 'ec-nas-surrogate'"
     )
     if surrogate["records"]:
-        listed.append(_computed("ec-nas-surrogate", surrogate, True, "surrogate", None, _SURROGATE,
-                                "scaled from the bundled values at 4 epochs"))  # fmt: skip
+        listed.append(
+            _computed(
+                "ec-nas-surrogate",
+                surrogate,
+                True,
+                "surrogate",
+                None,
+                _SURROGATE,
+                "scaled from the bundled values at 4 epochs",
+            )
+        )
     [predicted] = bench.rows(
         "select count(*) as records, count(distinct hash) as cells from benchmark "
         "where space = '7V' and (accuracy_provenance = 'predicted' or time_provenance = 'predicted')"
     )
     if predicted["records"]:
-        listed.append(_computed(PREDICTIONS, predicted, False, None, "predicted", _OWN_PREDICTIONS,
-                                "predicted by the bundled surrogate, where nothing is published"))  # fmt: skip
+        listed.append(
+            _computed(
+                PREDICTIONS,
+                predicted,
+                False,
+                None,
+                "predicted",
+                _OWN_PREDICTIONS,
+                "predicted by the bundled surrogate, where nothing is published",
+            )
+        )
     return sorted(listed, key=lambda source: (source.name, source.file or ""))
 
 

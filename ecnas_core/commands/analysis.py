@@ -18,32 +18,40 @@ def register(command: Command) -> None:
         command: adds one.
     """
     swaps = command(
-        "swaps", _swaps, "What one operation in the place of another changes (paper Figure 2)",
+        "swaps",
+        _swaps,
+        "What one operation in the place of another changes (paper Figure 2)",
         "  python -m ecnas_core swaps --space 7V --epochs 108\n"
         "  python -m ecnas_core swaps --space 4V --epochs 4 --json",
-    )  # fmt: skip
+    )
     swaps.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V, as in the paper")
     swaps.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="training budget (default: 108)")
     with_data(swaps)
 
     hardware = command(
-        "hardware", _hardware, "The energy of the 4V cells on several GPUs, and how far their rankings agree",
+        "hardware",
+        _hardware,
+        "The energy of the 4V cells on several GPUs, and how far their rankings agree",
         "  python -m ecnas_core hardware --space 4V\n  python -m ecnas_core hardware --space 4V --json",
-    )  # fmt: skip
+    )
     hardware.add_argument("--space", choices=["4V"], default="4V", help="the space measured on several GPUs")
     with_data(hardware)
 
     scaling = command(
-        "scaling", _scaling, "How good 4 epochs times 3, 9 and 27 is, from 4V's measurements",
+        "scaling",
+        _scaling,
+        "How good 4 epochs times 3, 9 and 27 is, from 4V's measurements",
         "  python -m ecnas_core scaling\n  python -m ecnas_core scaling --json",
-    )  # fmt: skip
+    )
     with_data(scaling)
 
     footprint = command(
-        "footprint", _footprint, "What training a cell emits in every country of carbontracker's table",
+        "footprint",
+        _footprint,
+        "What training a cell emits in every country of carbontracker's table",
         "  python -m ecnas_core footprint rk --space 7V --epochs 108\n"
         "  python -m ecnas_core footprint 043721b9c7fe8c5fad811d47d83132ec --space 4V --trainings 50 --json",
-    )  # fmt: skip
+    )
     footprint.add_argument("cell", metavar="CELL", help="r0, rk or r1 of the front; or a hash, a JSON file, JSON text")
     footprint.add_argument("--space", choices=list(SPACES), default="7V", help="energy scale (default: 7V)")
     footprint.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="budget (default: 108)")
@@ -54,16 +62,20 @@ def register(command: Command) -> None:
     with_data(footprint)
 
     table1 = command(
-        "table1", _table1, "The paper's Table 1 from the authors' published searches, with the difference",
+        "table1",
+        _table1,
+        "The paper's Table 1 from the authors' published searches, with the difference",
         "  python -m ecnas_core table1\n  python -m ecnas_core table1 --space 5V --json",
-    )  # fmt: skip
+    )
     table1.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V, as in the paper")
     with_data(table1)
 
     table3 = command(
-        "table3", _table3, "The paper's Table 3 recomputed, with the difference",
+        "table3",
+        _table3,
+        "The paper's Table 3 recomputed, with the difference",
         "  python -m ecnas_core table3\n  python -m ecnas_core table3 --json",
-    )  # fmt: skip
+    )
     with_data(table3)
 
 
@@ -98,8 +110,13 @@ def _hardware(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         for names in [list(document["kendall_tau"])]
         for device, row in document["kendall_tau"].items()
     ]
-    lines = [f"{document['space']}, {document['epochs']} epochs, {document['scope']}", "", table(document["devices"]),
-             "", table(taus)]  # fmt: skip
+    lines = [
+        f"{document['space']}, {document['epochs']} epochs, {document['scope']}",
+        "",
+        table(document["devices"]),
+        "",
+        table(taus),
+    ]
     lines += [f"left out: {device}: {reason}" for device, reason in document["left_out"].items()]
     return document, "\n".join(lines)
 

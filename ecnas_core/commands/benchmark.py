@@ -24,43 +24,53 @@ def register(command: Command) -> None:
         command: adds one.
     """
     info = command(
-        "info", _info, "Spaces, counts, sources, versions",
+        "info",
+        _info,
+        "Spaces, counts, sources, versions",
         "  python -m ecnas_core info\n  python -m ecnas_core info --json",
-    )  # fmt: skip
+    )
     with_data(info)
 
     query = command(
-        "query", _query, "What the benchmark knows of one cell",
+        "query",
+        _query,
+        "What the benchmark knows of one cell",
         "  python -m ecnas_core query 043721b9c7fe8c5fad811d47d83132ec --epochs 108 --space 7V\n"
         "  python -m ecnas_core query cell.json --epochs 4 --json\n"
-        "  python -m ecnas_core query '{\"matrix\": [[0, 1], [0, 0]], \"ops\": [\"input\", \"output\"]}'",
-    )  # fmt: skip
+        '  python -m ecnas_core query \'{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}\'',
+    )
     query.add_argument("cell", metavar="CELL", help="a hash, a JSON file, or JSON text")
     query.add_argument("--epochs", type=int, choices=EPOCHS, default=EPOCHS[-1], help="training budget (default: 108)")
     query.add_argument("--space", choices=list(SPACES), help="energy scale (default: the cell's smallest space)")
     with_data(query)
 
     sql = command(
-        "sql", _sql, "A read-only query over cells, results, benchmark, runs, evaluations, measurements",
-        "  python -m ecnas_core sql \"select space, count(*) from cells group by space\"\n"
+        "sql",
+        _sql,
+        "A read-only query over cells, results, benchmark, runs, evaluations, measurements",
+        '  python -m ecnas_core sql "select space, count(*) from cells group by space"\n'
         "  python -m ecnas_core sql --json \"select * from benchmark where space = '4V' and epochs = 108\"",
-    )  # fmt: skip
+    )
     sql.add_argument("query", metavar="SQL", help="one SELECT; 5 s and 1 GiB at most")
     with_data(sql)
 
     ingest = command(
-        "ingest", _ingest, "TFRecord files of EC-NAS-Bench or NAS-Bench-101 to Parquet",
+        "ingest",
+        _ingest,
+        "TFRecord files of EC-NAS-Bench or NAS-Bench-101 to Parquet",
         "  python -m ecnas_core ingest energy_7V9E_surrogate.tfrecord\n"
         "  python -m ecnas_core ingest *.tfrecord --data ~/ecnas --json",
-    )  # fmt: skip
+    )
     ingest.add_argument("files", metavar="FILE", nargs="+", type=Path)
     with_data(ingest)
 
     download = command(
-        "download", _download, "Fetch official files (resuming), verify, ingest",
+        "download",
+        _download,
+        "Fetch official files (resuming), verify, ingest",
         "  python -m ecnas_core download energy_7V9E_surrogate.tfrecord\n"
         "  python -m ecnas_core download hardware/energy_4V9E_rtx3060.tfrecord --data ~/ecnas",
-    )  # fmt: skip
+    )
     download.add_argument("names", metavar="NAME", nargs="+", help="a file of the release, as its README names it")
     download.add_argument(
         "--base-url",
@@ -70,9 +80,11 @@ def register(command: Command) -> None:
     with_data(download)
 
     build = command(
-        "build-data", _build_data, "Rebuild the bundled figures from the released files and recovered tables",
+        "build-data",
+        _build_data,
+        "Rebuild the bundled figures from the released files and recovered tables",
         "  python -m ecnas_core build-data ~/ec-nas\n  python -m ecnas_core build-data ~/ec-nas --out /tmp/data",
-    )  # fmt: skip
+    )
     build.add_argument("shared", metavar="SHARED", type=Path, help="folder that holds official/ and published/")
     build.add_argument("--out", type=Path, default=Path(__file__).parents[2] / "data", help="default: data/")
 
@@ -102,9 +114,13 @@ def _info(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         "versions": {"ecnas_explorer": __version__, "python": platform.python_version(), "duckdb": duckdb.__version__},
         "data": str(bench.data),
     }
-    lines = [f"EC-NAS Explorer {__version__}, user's folder {bench.data}", "", table(
-        [{"space": space, **row} for space, row in spaces.items()]
-    ), "", table(sources)]  # fmt: skip
+    lines = [
+        f"EC-NAS Explorer {__version__}, user's folder {bench.data}",
+        "",
+        table([{"space": space, **row} for space, row in spaces.items()]),
+        "",
+        table(sources),
+    ]
     lines += [f"left out: {path}: {reason}" for path, reason in problems.items()]
     return document, "\n".join(lines)
 
@@ -124,12 +140,26 @@ def _query(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     time = entry.training_time_s_low, entry.training_time_s_high
     for label, value, deviation, ends, unit, provenance, source in (
         ("energy", entry.energy_kwh, entry.energy_kwh_std, None, "kWh", entry.energy_provenance, entry.energy_source),
-        ("validation accuracy", entry.validation_accuracy, entry.validation_accuracy_std, accuracy, "",
-         entry.accuracy_provenance, entry.accuracy_source),
+        (
+            "validation accuracy",
+            entry.validation_accuracy,
+            entry.validation_accuracy_std,
+            accuracy,
+            "",
+            entry.accuracy_provenance,
+            entry.accuracy_source,
+        ),
         ("test accuracy", entry.test_accuracy, None, None, "", entry.accuracy_provenance, entry.accuracy_source),
-        ("training time", entry.training_time_s, entry.training_time_s_std, time, "s", entry.time_provenance,
-         entry.time_source),
-    ):  # fmt: skip
+        (
+            "training time",
+            entry.training_time_s,
+            entry.training_time_s_std,
+            time,
+            "s",
+            entry.time_provenance,
+            entry.time_source,
+        ),
+    ):
         spread = f" ± {deviation:.3g}" if deviation is not None else ""
         if provenance == "predicted" and ends is not None:
             spread = f" ({ends[0]:.6g} to {ends[1]:.6g})"

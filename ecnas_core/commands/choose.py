@@ -28,11 +28,13 @@ def register(command: Command) -> None:
         command: adds one.
     """
     choose = command(
-        "choose", _choose, "A short list of cells for what you have, need and care for",
+        "choose",
+        _choose,
+        "A short list of cells for what you have, need and care for",
         "  python -m ecnas_core choose --space 7V --max-energy-kwh 0.3 --min-accuracy 0.93\n"
         "  python -m ecnas_core choose --images 5000 --size 64 --trainings 12 --country FR --max-time-h 1 --json\n"
-        "  python -m ecnas_core choose --device \"RTX 3090\" --weights 2 1 0.5 --epochs any",
-    )  # fmt: skip
+        '  python -m ecnas_core choose --device "RTX 3090" --weights 2 1 0.5 --epochs any',
+    )
     _with_task(choose, budgets=[ANY, *map(str, EPOCHS)])
     choose.add_argument("--max-energy-kwh", type=float, metavar="E", help="of one training")
     choose.add_argument("--max-footprint-kgco2eq", type=float, metavar="F", help="of a year's trainings")
@@ -40,17 +42,23 @@ def register(command: Command) -> None:
     choose.add_argument("--max-parameters", type=float, metavar="P", help="trainable parameters")
     choose.add_argument("--min-accuracy", type=float, metavar="A", help="validation accuracy on CIFAR-10, 0 to 1")
     choose.add_argument(
-        "--weights", type=float, nargs=3, metavar=("ACCURACY", "ENERGY", "SIZE"), default=(1.0, 1.0, 0.0),
+        "--weights",
+        type=float,
+        nargs=3,
+        metavar=("ACCURACY", "ENERGY", "SIZE"),
+        default=(1.0, 1.0, 0.0),
         help="what matters how much (default: 1 1 0)",
-    )  # fmt: skip
+    )
     choose.add_argument("--top", type=int, default=_TOP, metavar="K", help=f"at most so many (default: {_TOP})")
     with_data(choose)
 
     export = command(
-        "export", _export, "A cell to take along: PyTorch source, training script, specification, model card",
+        "export",
+        _export,
+        "A cell to take along: PyTorch source, training script, specification, model card",
         "  python -m ecnas_core export 00de8414aa3cc7731dae2342197c33f2 --out my-network\n"
         "  python -m ecnas_core export cell.json --out my-network.zip --classes 5 --size 64 --epochs 36 --json",
-    )  # fmt: skip
+    )
     export.add_argument("cell", metavar="CELL", help="a hash, a JSON file, or JSON text")
     export.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder, or a name ending in .zip")
     export.add_argument(
@@ -120,11 +128,14 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     view = ChooseView(
         task=_task(options, bench),
         needs=Needs(
-            options.max_energy_kwh, options.max_footprint_kgco2eq, options.max_time_h, options.max_parameters,
+            options.max_energy_kwh,
+            options.max_footprint_kgco2eq,
+            options.max_time_h,
+            options.max_parameters,
             options.min_accuracy,
         ),
         weights=Weights(accuracy, energy, size),
-    )  # fmt: skip
+    )
     found = choose(bench, view, options.top)
     rows = [row for _, row in found.shortlist.iterrows()]
     document: dict[str, Any] = {
@@ -153,12 +164,24 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     }
     lines = [document["headline"], f"Counted: {document['scope']}.", ""]
     if found.conflict is None:
-        shown = ("hash", "epochs", "validation_accuracy", "energy_kwh", "footprint_kgco2eq_year", "time_h",
-                 "trainable_parameters")  # fmt: skip
+        shown = (
+            "hash",
+            "epochs",
+            "validation_accuracy",
+            "energy_kwh",
+            "footprint_kgco2eq_year",
+            "time_h",
+            "trainable_parameters",
+        )
         lines.append(table([{name: each[name] for name in shown} for each in document["candidates"]]))
         for each in document["candidates"]:
-            lines += ["", f"{each['hash'][:8]}  {', '.join(each['roles'])}", f"  {each['why']}",
-                      f"  Gives up: {each['gives_up']}", f"  {each['how_sure']}"]  # fmt: skip
+            lines += [
+                "",
+                f"{each['hash'][:8]}  {', '.join(each['roles'])}",
+                f"  {each['why']}",
+                f"  Gives up: {each['gives_up']}",
+                f"  {each['how_sure']}",
+            ]
     else:
         nearest = found.conflict.nearest
         document["conflict"] = {

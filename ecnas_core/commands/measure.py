@@ -25,16 +25,20 @@ def register(command: Command) -> None:
         command: adds one.
     """
     measure = command(
-        "measure", _measure, "What a cell takes on this machine: energy and time of a step",
+        "measure",
+        _measure,
+        "What a cell takes on this machine: energy and time of a step",
         "  python -m ecnas_core measure 043721b9c7fe8c5fad811d47d83132ec --quick\n"
         "  python -m ecnas_core measure cell.json --device cpu --batch-size 8 --json\n"
         "  python -m ecnas_core measure --cells cells.txt --precision bf16 --json",
-    )  # fmt: skip
+    )
     measure.add_argument("cell", metavar="CELL", nargs="?", help="a hash, a JSON file, or JSON text")
     measure.add_argument(
-        "--cells", type=Path, metavar="FILE",
+        "--cells",
+        type=Path,
+        metavar="FILE",
         help="many cells, a hash or JSON text a line; those stored already with these settings are left out",
-    )  # fmt: skip
+    )
     measure.add_argument("--again", action="store_true", help="with --cells: measure what is stored already too")
     measure.add_argument("--device", default="auto", help="auto (the first GPU, else the CPU), cpu, cuda:0, cuda:1 ...")
     measure.add_argument(
@@ -50,9 +54,11 @@ def register(command: Command) -> None:
     with_data(measure)
 
     command(
-        "doctor", _doctor, "What this machine can measure, and why not",
+        "doctor",
+        _doctor,
+        "What this machine can measure, and why not",
         "  python -m ecnas_core doctor\n  python -m ecnas_core doctor --json",
-    )  # fmt: skip
+    )
 
 
 def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -18,15 +18,19 @@ def register(command: Command) -> None:
         command: adds one.
     """
     search = command(
-        "search", _search, "A study: trials of search algorithms, stored with all evaluations; the same name goes on",
+        "search",
+        _search,
+        "A study: trials of search algorithms, stored with all evaluations; the same name goes on",
         "  python -m ecnas_core search --space 5V --evaluations 1000 --trials 10\n"
         "  python -m ecnas_core search --algorithm SEMOA-L --algorithm RS --space 7V --epochs all --name mine --json\n"
         "  python -m ecnas_core search --algorithm SEMOA --charge all --sampling matrix --scheduler tcp://host:8786",
-    )  # fmt: skip
+    )
     search.add_argument(
-        "--algorithm", action="append", metavar="A", help="SEMOA-L (default), SEMOA, SH-EMOA, MS-EHVI, RS, NSGA-II, "
-        "SMS-EMOA; again for several",
-    )  # fmt: skip
+        "--algorithm",
+        action="append",
+        metavar="A",
+        help="SEMOA-L (default), SEMOA, SH-EMOA, MS-EHVI, RS, NSGA-II, SMS-EMOA; again for several",
+    )
     search.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V")
     search.add_argument("--evaluations", type=int, default=1000, metavar="N", help="of each trial (default: 1000)")
     search.add_argument("--trials", type=int, default=10, metavar="T", help="of each algorithm (default: 10)")

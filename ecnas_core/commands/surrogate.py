@@ -33,34 +33,44 @@ def register(command: Command) -> None:
         command: adds one.
     """
     surrogate = command(
-        "surrogate", _surrogate, "Energy or accuracy of any cell, learned from the known ones: train, predict, judge",
+        "surrogate",
+        _surrogate,
+        "Energy or accuracy of any cell, learned from the known ones: train, predict, judge",
         "  python -m ecnas_core surrogate fit --kind energy\n"
         "  python -m ecnas_core surrogate predict --kind energy --input cells.parquet --output predicted.parquet\n"
         "  python -m ecnas_core surrogate predict --kind accuracy --input cells.parquet --output predicted.parquet\n"
         "  python -m ecnas_core surrogate evaluate --kind energy --model paper --json\n"
         "  python -m ecnas_core surrogate evaluate --kind energy --train some.parquet --input others.parquet",
-    )  # fmt: skip
+    )
     surrogate.add_argument("action", choices=("fit", "predict", "evaluate"))
     surrogate.add_argument("--kind", choices=("energy", "accuracy"), required=True)
     surrogate.add_argument(
         "--model", choices=("best", "paper"), default="best", help="paper: its network, of energy alone (default: best)"
     )
     surrogate.add_argument(
-        "--train", type=Path, metavar="X.parquet",
+        "--train",
+        type=Path,
+        metavar="X.parquet",
         help="learn from these cells alone: hash; with energy_kwh, or epochs and validation_accuracy, by these values",
-    )  # fmt: skip
+    )
     surrogate.add_argument(
-        "--input", type=Path, metavar="X.parquet",
+        "--input",
+        type=Path,
+        metavar="X.parquet",
         help="cells to predict or to judge by: hash, of accuracy also epochs",
-    )  # fmt: skip
+    )
     surrogate.add_argument(
-        "--output", type=Path, metavar="Y",
+        "--output",
+        type=Path,
+        metavar="Y",
         help="predict: the table with the prediction, low and high; fit: the model (default: in the user's folder)",
-    )  # fmt: skip
+    )
     surrogate.add_argument(
-        "--weights", type=Path, metavar="M.safetensors",
+        "--weights",
+        type=Path,
+        metavar="M.safetensors",
         help="predict with a model that fit wrote (default: the one in the user's folder, else the bundled one)",
-    )  # fmt: skip
+    )
     surrogate.add_argument("--seed", type=int, default=0, help="of everything that is drawn (default: 0)")
     surrogate.add_argument(
         "--networks", type=int, default=5, metavar="N", help="of an accuracy model, 1 to 5 (default: 5)"

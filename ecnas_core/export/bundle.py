@@ -149,8 +149,13 @@ def _specification(cell: Cell, row: Any, task: Task) -> dict[str, Any]:
         "multiply_adds": int(row["multiply_adds"]),
         "figures": card.figures(row, task),
         "recipe": {
-            "optimizer": "RMSProp", "momentum": 0.9, "epsilon": 1.0, "learning_rate": 0.2, "schedule": "cosine",
-            "weight_decay": 1e-4, "batch_size": 256,
+            "optimizer": "RMSProp",
+            "momentum": 0.9,
+            "epsilon": 1.0,
+            "learning_rate": 0.2,
+            "schedule": "cosine",
+            "weight_decay": 1e-4,
+            "batch_size": 256,
         },
         "made_by": f"EC-NAS Explorer {__version__}",
-    }  # fmt: skip
+    }

@@ -55,9 +55,13 @@ def convert(source: str, image_size: int) -> bytes:
         path = Path(folder, "network.onnx")
         try:
             done = subprocess.run(
-                [sys.executable, "convert.py", str(image_size), str(path)], cwd=folder, capture_output=True, text=True,
-                timeout=_PATIENCE_S, check=False,
-            )  # fmt: skip
+                [sys.executable, "convert.py", str(image_size), str(path)],
+                cwd=folder,
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE_S,
+                check=False,
+            )
         except subprocess.TimeoutExpired:
             raise OnnxFailed(f"torch's ONNX exporter took more than {_PATIENCE_S} s; leave ONNX out") from None
         if done.returncode or not path.is_file():

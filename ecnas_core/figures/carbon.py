@@ -149,15 +149,18 @@ def differences(table: pd.DataFrame, dark: bool) -> go.Figure:
             mode="markers+text",
             text=[percent(share / 100) for share in shares],
             textposition=["middle left" if share < -1 else "middle right" for share in shares],
-            marker={"size": 11, "color": list(known["verdict"].map(_VERDICTS)),
-                    "line": {"color": palette(dark).paper, "width": 1}},
+            marker={
+                "size": 11,
+                "color": list(known["verdict"].map(_VERDICTS)),
+                "line": {"color": palette(dark).paper, "width": 1},
+            },
             customdata=known[["recomputed", "printed", "verdict"]],
             hovertemplate="%{y}<br>recomputed %{customdata[0]:,.3f}, printed %{customdata[1]:,.3f}: %{customdata[2]}"
             "<extra></extra>",
             showlegend=False,
             cliponaxis=False,
         )
-    )  # fmt: skip
+    )
     figure.update_layout(
         margin={"t": 8, "r": 64},
         xaxis=axis("Recomputed against printed", "%")
@@ -299,23 +302,48 @@ def _atlas_layout(known: pd.DataFrame, chosen: pd.DataFrame, lens: Lens, per_gra
     if not chosen.empty:
         place = int(chosen.index[0])
         shapes.append(
-            {"type": "rect", "xref": "x", "yref": "y", "x0": place - 0.9, "x1": place + 0.9, "y0": 0, "y1": own,
-             "fillcolor": SELECTION, "line": {"width": 0}}
-        )  # fmt: skip
+            {
+                "type": "rect",
+                "xref": "x",
+                "yref": "y",
+                "x0": place - 0.9,
+                "x1": place + 0.9,
+                "y0": 0,
+                "y1": own,
+                "fillcolor": SELECTION,
+                "line": {"width": 0},
+            }
+        )
         notes = [note for note in notes if note["x"] != place]
         side = "left" if place < last / 2 else "right"
         label = f"<b>{chosen['country'].item()}</b> {kilograms(own)}, {place + 1} of {len(known)}"
         top = max(own, _LABEL_HEIGHT * highest)
         shapes.append(
-            {"type": "line", "xref": "x", "yref": "y", "x0": place, "x1": place, "y0": own, "y1": top,
-             "line": {"color": SELECTION, "width": 1}}
-        )  # fmt: skip
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "y",
+                "x0": place,
+                "x1": place,
+                "y0": own,
+                "y1": top,
+                "line": {"color": SELECTION, "width": 1},
+            }
+        )
         notes.append(_note(place, top, label, colors.text, side))
     elif lens.country is None:
         shapes.append(
-            {"type": "line", "xref": "x domain", "yref": "y", "x0": 0, "x1": 1, "y0": own, "y1": own,
-             "line": {"color": SELECTION, "width": 2}}
-        )  # fmt: skip
+            {
+                "type": "line",
+                "xref": "x domain",
+                "yref": "y",
+                "x0": 0,
+                "x1": 1,
+                "y0": own,
+                "y1": own,
+                "line": {"color": SELECTION, "width": 2},
+            }
+        )
     return {
         "template": template(dark),
         "height": _HEIGHT,

@@ -56,8 +56,12 @@ LABELS: Final[dict[Quantity, str]] = {
     "accuracy": "Accuracy",
 }
 UNITS: Final[dict[Quantity, str]] = {
-    "energy_kwh": "kWh", "footprint_kgco2eq": "kgCO2eq", "time_h": "h", "parameters": "", "accuracy": "",
-}  # fmt: skip
+    "energy_kwh": "kWh",
+    "footprint_kgco2eq": "kgCO2eq",
+    "time_h": "h",
+    "parameters": "",
+    "accuracy": "",
+}
 SHOWN_SHARE: Final = 0.995
 """Share of the candidates whose error the picture has room for; the least accurate are beyond it."""
 
@@ -313,16 +317,26 @@ def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
                 hovertemplate="%{x:.3g}: %{customdata}<extra></extra>",
             )
         )
-    title, unit = ("Weight of energy, of energy and accuracy", "%") if found.varied is None else (
-        f"Limit: {LABELS[found.varied].lower()}", "M" if found.varied == "parameters" else UNITS[found.varied]
-    )  # fmt: skip
+    title, unit = (
+        ("Weight of energy, of energy and accuracy", "%")
+        if found.varied is None
+        else (f"Limit: {LABELS[found.varied].lower()}", "M" if found.varied == "parameters" else UNITS[found.varied])
+    )
     log = found.varied not in (None, "accuracy")
     shapes = []
     if found.now is not None:
         shapes.append(
-            {"type": "line", "xref": "x", "yref": "paper", "x0": found.now, "x1": found.now, "y0": 0, "y1": 1,
-             "line": {"color": SELECTION, "width": 2, "dash": "dot"}}
-        )  # fmt: skip
+            {
+                "type": "line",
+                "xref": "x",
+                "yref": "paper",
+                "x0": found.now,
+                "x1": found.now,
+                "y0": 0,
+                "y1": 1,
+                "line": {"color": SELECTION, "width": 2, "dash": "dot"},
+            }
+        )
     across_axis = axis(title, unit, log=log) | {"range": np.log10(ends).tolist() if log else list(ends)}
     if log:
         across_axis |= _labelled(*ends, per=1e6 if found.varied == "parameters" else 1)
@@ -396,9 +410,16 @@ def _range(values: np.ndarray) -> tuple[float, float]:
 
 
 def _points(
-    rows: pd.DataFrame, choice: Choice, name: str, color: str, size: float, dark: bool, *,
-    line: dict[str, object] | None = None, symbol: str | None = None,
-) -> go.Scatter:  # fmt: skip
+    rows: pd.DataFrame,
+    choice: Choice,
+    name: str,
+    color: str,
+    size: float,
+    dark: bool,
+    *,
+    line: dict[str, object] | None = None,
+    symbol: str | None = None,
+) -> go.Scatter:
     weakest: list[Provenance] = [
         "predicted" if "predicted" in (row.energy_provenance, row.accuracy_provenance) else row.energy_provenance
         for row in rows.itertuples()
@@ -418,12 +439,17 @@ def _points(
             "line": {"color": color if symbol else [shape["line"]["color"] for shape in shapes], "width": 1.5},
         },
         error_y={
-            "type": "data", "symmetric": False, "array": interval[1].fillna(0), "arrayminus": interval[0].fillna(0),
-            "color": mix(color, palette(dark).paper, 0.5), "thickness": 1, "width": 0,
+            "type": "data",
+            "symmetric": False,
+            "array": interval[1].fillna(0),
+            "arrayminus": interval[0].fillna(0),
+            "color": mix(color, palette(dark).paper, 0.5),
+            "thickness": 1,
+            "width": 0,
         },
         hovertext=[_hover(row, choice) for _, row in rows.iterrows()],
         hovertemplate="%{hovertext}<extra></extra>",
-    )  # fmt: skip
+    )
 
 
 def _hover(row: pd.Series, choice: Choice) -> str:
@@ -442,13 +468,18 @@ def _limits(choice: Choice, shown: Ranges, dark: bool) -> list[dict[str, object]
     fill = mix(palette(dark).muted, palette(dark).paper, 0.5)
     shapes: list[dict[str, object]] = []
     per_kwh = choice.view.task.trainings * choice.view.task.lens.intensity / 1000
-    energies = [limits[name] / factor for name, factor in (("energy_kwh", 1.0), ("footprint_kgco2eq", per_kwh))
-                if name in limits and factor > 0]  # fmt: skip
+    energies = [
+        limits[name] / factor
+        for name, factor in (("energy_kwh", 1.0), ("footprint_kgco2eq", per_kwh))
+        if name in limits and factor > 0
+    ]
     style = {"type": "rect", "fillcolor": fill, "opacity": 0.35, "line": {"width": 0}, "layer": "above"}
     if energies:
         right = 10 ** shown[0][1]
-        shapes.append(style | {"xref": "x", "yref": "paper", "x0": min(energies), "x1": max(right, min(energies)),
-                               "y0": 0, "y1": 1})  # fmt: skip
+        shapes.append(
+            style
+            | {"xref": "x", "yref": "paper", "x0": min(energies), "x1": max(right, min(energies)), "y0": 0, "y1": 1}
+        )
     if "accuracy" in limits:
         top = 10 ** shown[1][1]
         at = 1 - limits["accuracy"]

@@ -315,10 +315,14 @@ def energy_scale(frame: pd.DataFrame) -> pd.Series:
 def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     """Parallel coordinates of cells: operation counts and metrics, coloured by the vertical axis of the view."""
     dimensions: list[dict[str, object]] = [
-        {"label": label, "values": [Cell.from_bits(*bits).ops_digits.count(str(digit)) for bits in _bits(frame)],
-         "tickvals": list(range(6)), "range": [0, 5]}
+        {
+            "label": label,
+            "values": [Cell.from_bits(*bits).ops_digits.count(str(digit)) for bits in _bits(frame)],
+            "tickvals": list(range(6)),
+            "range": [0, 5],
+        }
         for digit, label in enumerate(_COUNTS.values())
-    ]  # fmt: skip
+    ]
     for name in _PARALLEL:
         shown = metric(name, view.lens)
         numbers = frame[name].where(frame[name] > 0).to_numpy(np.float64)
@@ -338,15 +342,18 @@ def parallel(frame: pd.DataFrame, view: View, dark: bool) -> go.Figure:
     figure = go.Figure(
         go.Parcoords(
             dimensions=dimensions,
-            line={"color": np.nan_to_num(shade, nan=float(np.nanmin(shade))), "colorscale": [
-                list(stop) for stop in enumerate((colors.density[-1], mix(colors.density[1], colors.muted, 0.5)))
-            ]},
+            line={
+                "color": np.nan_to_num(shade, nan=float(np.nanmin(shade))),
+                "colorscale": [
+                    list(stop) for stop in enumerate((colors.density[-1], mix(colors.density[1], colors.muted, 0.5)))
+                ],
+            },
             labelfont={"size": 12, "color": colors.text},
             tickfont={"size": 11, "color": colors.text},
             rangefont={"size": 1, "color": "rgba(0,0,0,0)"},
         ),
         layout={"template": template(dark)},
-    )  # fmt: skip
+    )
     figure.update_layout(height=330, margin={"l": 48, "r": 76, "t": 48, "b": 16})
     return figure
 
@@ -378,20 +385,42 @@ def _layout(
         x_low, x_high, y_low, y_high = box
         outline = {"color": SELECTION, "width": 1.5, "dash": "dot"}
         layout["shapes"] = [
-            {"type": "rect", "x0": x_low, "x1": x_high, "y0": y_low, "y1": y_high, "line": outline,
-             "fillcolor": _translucent(SELECTION, 0.12)}
-        ]  # fmt: skip
+            {
+                "type": "rect",
+                "x0": x_low,
+                "x1": x_high,
+                "y0": y_low,
+                "y1": y_high,
+                "line": outline,
+                "fillcolor": _translucent(SELECTION, 0.12),
+            }
+        ]
     if strip:
         layout["yaxis2"] = {
-            "domain": [0, _STRIP_TOP], "anchor": "x", "showticklabels": False, "ticks": "", "showgrid": False,
-            "showline": False, "fixedrange": True, "range": [0, 1],
-        }  # fmt: skip
+            "domain": [0, _STRIP_TOP],
+            "anchor": "x",
+            "showticklabels": False,
+            "ticks": "",
+            "showgrid": False,
+            "showline": False,
+            "fixedrange": True,
+            "range": [0, 1],
+        }
         layout["annotations"] = [
-            {"xref": "paper", "yref": "paper", "x": 0.004, "y": _STRIP_TOP / 2, "xanchor": "left",
-             "yanchor": "middle", "showarrow": False, "borderpad": 1, "bgcolor": _translucent(colors.paper, 0.75),
-             "text": f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
-             "font": {"size": 11.5, "color": colors.text}}
-        ]  # fmt: skip
+            {
+                "xref": "paper",
+                "yref": "paper",
+                "x": 0.004,
+                "y": _STRIP_TOP / 2,
+                "xanchor": "left",
+                "yanchor": "middle",
+                "showarrow": False,
+                "borderpad": 1,
+                "bgcolor": _translucent(colors.paper, 0.75),
+                "text": f"{_unknown(picture)} unknown: {cells(picture.x_only)}",
+                "font": {"size": 11.5, "color": colors.text},
+            }
+        ]
     return layout
 
 
@@ -409,9 +438,14 @@ def _density(picture: Picture) -> go.Heatmap:
         hovertemplate="%{customdata} cells<extra></extra>",
         zmin=0,
         zmax=np.log10(max(top, 2)),
-        colorbar={"title": {"text": "cells", "side": "top", "font": {"size": 11}}, "x": 1.0, "xpad": 4,
-                  "tickvals": [np.log10(tick) for tick in ticks], "ticktext": [_count(tick) for tick in ticks]},
-    )  # fmt: skip
+        colorbar={
+            "title": {"text": "cells", "side": "top", "font": {"size": 11}},
+            "x": 1.0,
+            "xpad": 4,
+            "tickvals": [np.log10(tick) for tick in ticks],
+            "ticktext": [_count(tick) for tick in ticks],
+        },
+    )
 
 
 def _strip(picture: Picture) -> go.Heatmap:

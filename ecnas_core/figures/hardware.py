@@ -141,10 +141,15 @@ def energies(compared: Comparison, dark: bool, selected: str | None = None) -> P
         values = compared.values[:, compared.devices.index(device)]
         known = np.flatnonzero(~np.isnan(values))
         figure.cells(
-            _points(places[known], values[known], marker(_provenance(compared, device), color, dark, 8),
-                    f"{device} ({len(known)})", [texts[row] for row in known]),
+            _points(
+                places[known],
+                values[known],
+                marker(_provenance(compared, device), color, dark, 8),
+                f"{device} ({len(known)})",
+                [texts[row] for row in known],
+            ),
             compared.cells["hash"].iloc[known],
-        )  # fmt: skip
+        )
     rows, columns = np.nonzero(compared.outliers & ~np.isnan(compared.values))
     if len(rows):
         scores = _column(compared, "outlier_score")[rows, columns]
@@ -165,20 +170,24 @@ def energies(compared: Comparison, dark: bool, selected: str | None = None) -> P
     for row in chosen:
         known = np.flatnonzero(~np.isnan(compared.values[row]))
         figure.cells(
-            _rings(np.full(len(known), places[row]), compared.values[row, known], SELECTION, "open cell",
-                   [texts[row]] * len(known)),
+            _rings(
+                np.full(len(known), places[row]),
+                compared.values[row, known],
+                SELECTION,
+                "open cell",
+                [texts[row]] * len(known),
+            ),
             compared.cells["hash"].iloc[[row] * len(known)],
-        )  # fmt: skip
+        )
     order = "mean of the devices" if compared.view.sort == MEAN else f"value on the {compared.view.sort}"
     return figure.plane(
         {
             **layout(dark, _WIDE),
             "margin": {"l": 64, "r": 16, "t": 34, "b": 44},
-            "xaxis": {**axis(f"Cells by rising {order}"), "range": [0, len(places) + 1],
-                      "showgrid": False},
+            "xaxis": {**axis(f"Cells by rising {order}"), "range": [0, len(places) + 1], "showgrid": False},
             "yaxis": axis(shown.label, shown.unit, compared.view.logarithmic),
         }
-    )  # fmt: skip
+    )
 
 
 def agreement(compared: Comparison, pairs: pd.DataFrame, dark: bool) -> go.Figure:
@@ -333,9 +342,15 @@ def leaders(compared: Comparison, shares: pd.DataFrame, dark: bool) -> go.Figure
             lines.append(line)
     if chosen is not None:
         lines.append(
-            go.Scatter(x=chosen.x, y=chance, mode="lines", name="by chance", hoverinfo="skip",
-                       line={"color": tone.muted, "width": 1.5, "dash": "dot"})
-        )  # fmt: skip
+            go.Scatter(
+                x=chosen.x,
+                y=chance,
+                mode="lines",
+                name="by chance",
+                hoverinfo="skip",
+                line={"color": tone.muted, "width": 1.5, "dash": "dot"},
+            )
+        )
         lines.append(chosen)
     figure = go.Figure(lines, layout(dark, _LOW))
     figure.update_layout(
@@ -397,11 +412,15 @@ def fronts(compared: Comparison, both: pd.DataFrame, dark: bool, selected: str |
     symbol = _weaker(compared, view.a, view.b)
     figure = _Drawing()
     figure.cells(
-        _points(scale * cells["energy"], 1 - cells["validation_accuracy"],
-                {"symbol": "circle", "size": 6, "color": tone.text, "opacity": 0.3, "line": {"width": 0}},
-                f"cell ({len(cells)})", [texts[digest] for digest in cells["hash"]]),
+        _points(
+            scale * cells["energy"],
+            1 - cells["validation_accuracy"],
+            {"symbol": "circle", "size": 6, "color": tone.text, "opacity": 0.3, "line": {"width": 0}},
+            f"cell ({len(cells)})",
+            [texts[digest] for digest in cells["hash"]],
+        ),
         cells["hash"],
-    )  # fmt: skip
+    )
     own, found = both[both["front"] == view.b], both[both["front"] == view.a]
     extra = found[found["regret"] > 0]
     gaps = np.column_stack([extra["least_b_kwh"], extra["energy_b_kwh"], np.full(len(extra), np.nan)]).ravel()
@@ -414,17 +433,26 @@ def fronts(compared: Comparison, both: pd.DataFrame, dark: bool, selected: str |
             for row in part.itertuples()
         ]
         trace = _points(
-            scale * part["energy_b_kwh"], part["validation_error"], marker(symbol, color, dark, size),
-            f"front of the {device} ({len(part)})", text,
-        )  # fmt: skip
+            scale * part["energy_b_kwh"],
+            part["validation_error"],
+            marker(symbol, color, dark, size),
+            f"front of the {device} ({len(part)})",
+            text,
+        )
         if device == view.b:
             trace.update(mode="lines+markers", line={"color": color, "width": 2, "shape": "hv"})
         else:
             trace.marker.update(symbol="circle-open", line={"color": color, "width": 2.5})
         figure.cells(trace, part["hash"])
     cells_text = [texts[digest] for digest in cells["hash"]]
-    _open_cell(figure, cells["hash"], scale * cells["energy"].to_numpy(),
-               1 - cells["validation_accuracy"].to_numpy(), cells_text, selected)  # fmt: skip
+    _open_cell(
+        figure,
+        cells["hash"],
+        scale * cells["energy"].to_numpy(),
+        1 - cells["validation_accuracy"].to_numpy(),
+        cells_text,
+        selected,
+    )
     return figure.plane(
         {
             **layout(dark, _HALF),
@@ -449,9 +477,10 @@ class _Drawing:
 
     def line(self, x: npt.ArrayLike, y: npt.ArrayLike, color: str, dash: str, name: str) -> None:
         self._traces.append(
-            go.Scatter(x=x, y=y, mode="lines", name=name, hoverinfo="skip",
-                       line={"color": color, "width": 2, "dash": dash})
-        )  # fmt: skip
+            go.Scatter(
+                x=x, y=y, mode="lines", name=name, hoverinfo="skip", line={"color": color, "width": 2, "dash": dash}
+            )
+        )
 
     def plane(self, layout: dict[str, Any]) -> Plane:
         return Plane(go.Figure(self._traces, layout | {"dragmode": "pan"}), self._hashes)
@@ -496,12 +525,20 @@ def _heat(
 ) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
-            z=z, hovertext=hover, x=[_broken(name) for name in columns], y=[_broken(name) for name in rows],
-            hovertemplate="%{hovertext}", zmin=limits[0], zmax=limits[1], showscale=False,
-            xgap=2, ygap=2, hoverongaps=False,
+            z=z,
+            hovertext=hover,
+            x=[_broken(name) for name in columns],
+            y=[_broken(name) for name in rows],
+            hovertemplate="%{hovertext}",
+            zmin=limits[0],
+            zmax=limits[1],
+            showscale=False,
+            xgap=2,
+            ygap=2,
+            hoverongaps=False,
         ),
         layout(dark, _HALF),
-    )  # fmt: skip
+    )
     for row, column in zip(*np.nonzero(~np.isnan(z)), strict=True):
         shade = _on_ramp((z[row, column] - limits[0]) / (limits[1] - limits[0]), dark)
         figure.add_annotation(
@@ -525,9 +562,13 @@ def _on_ramp(share: float, dark: bool) -> str:
 
 def _outline(figure: go.Figure, column: int, row: int) -> None:
     figure.add_shape(
-        type="rect", x0=column - 0.49, x1=column + 0.49, y0=row - 0.49, y1=row + 0.49,
+        type="rect",
+        x0=column - 0.49,
+        x1=column + 0.49,
+        y0=row - 0.49,
+        y1=row + 0.49,
         line={"color": SELECTION, "width": 3},
-    )  # fmt: skip
+    )
 
 
 def _broken(device: str) -> str:

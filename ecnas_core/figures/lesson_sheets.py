@@ -55,11 +55,9 @@ def sheet(
         _task(exercise, answers),
         *(_guide(lesson, lens, base) if answers else ["<h2>What I found out</h2>", _lines(LINES)]),
         "<h2>Words</h2>",
-        "".join(
-            f"<p><b>{escape(term)}</b>: {escape(glossary.help(term))}</p>" for term in lesson.terms
-        ),
+        "".join(f"<p><b>{escape(term)}</b>: {escape(glossary.help(term))}</p>" for term in lesson.terms),
         paragraph(f"{lesson.lens(lens).describe()}. Figures: EC-NAS-Bench and NAS-Bench-101; {CITATION}.", "note"),
-    ]  # fmt: skip
+    ]
     return page(title, parts)
 
 
@@ -89,11 +87,15 @@ def _guide(lesson: Lesson, lens: Lens, base: str) -> list[str]:
         f'<li><a href="{escape(link.under(lens).url(base))}">{escape(link.label)}</a></li>' for link in guide.links
     )
     return [
-        "<h2>Timing</h2>", f"<ul>{timing}</ul>",
-        "<h2>To ask</h2>", f"<ul>{asked}</ul>",
-        "<h2>Often misread</h2>", paragraph(guide.misread),
-        "<h2>Pages to show</h2>", f"<ul>{links}</ul>",
-    ]  # fmt: skip
+        "<h2>Timing</h2>",
+        f"<ul>{timing}</ul>",
+        "<h2>To ask</h2>",
+        f"<ul>{asked}</ul>",
+        "<h2>Often misread</h2>",
+        paragraph(guide.misread),
+        "<h2>Pages to show</h2>",
+        f"<ul>{links}</ul>",
+    ]
 
 
 def _lines(number: int) -> str:

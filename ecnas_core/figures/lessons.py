@@ -99,24 +99,48 @@ def _scope(scene: scope.Scene, dark: bool, revealed: bool) -> Plane:
     shades = (EXTREMES, mix(EXTREMES, colors.paper, 0.55), mix(colors.muted, colors.paper, 0.55))
     for name, height, shade in list(zip(PARTS, heights, shades, strict=True))[: None if revealed else 1]:
         figure.add_bar(
-            x=["training"], y=[height], name=name, width=0.7, marker={"color": shade, "line": {"width": 0}},
-            text=[f"{name}<br>{format_quantity(height, 'kWh')}"], textposition="inside", insidetextanchor="middle",
-            constraintext="none", textangle=0,
-            hovertemplate=f"{name}: %{{y:.4g}} kWh<extra></extra>", row=1, col=1,
-        )  # fmt: skip
+            x=["training"],
+            y=[height],
+            name=name,
+            width=0.7,
+            marker={"color": shade, "line": {"width": 0}},
+            text=[f"{name}<br>{format_quantity(height, 'kWh')}"],
+            textposition="inside",
+            insidetextanchor="middle",
+            constraintext="none",
+            textangle=0,
+            hovertemplate=f"{name}: %{{y:.4g}} kWh<extra></extra>",
+            row=1,
+            col=1,
+        )
     if not revealed:
-        figure.add_annotation(x="training", y=kwh["GPU"], text="and on top of it?", showarrow=False,
-                              yanchor="bottom", font={"size": 14}, row=1, col=1)  # fmt: skip
+        figure.add_annotation(
+            x="training",
+            y=kwh["GPU"],
+            text="and on top of it?",
+            showarrow=False,
+            yanchor="bottom",
+            font={"size": 14},
+            row=1,
+            col=1,
+        )
     places = _places(scene)
     own = scene.lens.grid.country if scene.lens.grid else f"{scene.lens.intensity:.0f} gCO2eq/kWh"
     figure.add_bar(
-        x=[1000 * each for each in places.values()], y=list(places), orientation="h",
-        marker={"color": [SELECTION if name == own else mix(colors.muted, colors.paper, 0.6) for name in places],
-                "line": {"width": 0}},
+        x=[1000 * each for each in places.values()],
+        y=list(places),
+        orientation="h",
+        marker={
+            "color": [SELECTION if name == own else mix(colors.muted, colors.paper, 0.6) for name in places],
+            "line": {"width": 0},
+        },
         text=[format_quantity(1000 * each) for each in places.values()] if revealed else None,
-        textposition="outside", cliponaxis=False,
-        hovertemplate="%{y}: %{x:.4g} gCO2eq<extra></extra>", row=1, col=2,
-    )  # fmt: skip
+        textposition="outside",
+        cliponaxis=False,
+        hovertemplate="%{y}: %{x:.4g} gCO2eq<extra></extra>",
+        row=1,
+        col=2,
+    )
     figure.update_layout(layout(dark, HEIGHT) | {"margin": {"l": 56, "r": 48, "t": 20, "b": 44}})
     figure.update_layout(barmode="stack", showlegend=False, bargap=0.3)
     top = 1.08 * kwh["facility"] if revealed else 4 * kwh["GPU"]
@@ -162,10 +186,17 @@ def _flattening(scene: flattening.Scene, dark: bool, revealed: bool) -> Plane:
         for cell, name, shade in ((best, "best", EXTREMES), (enough, "good enough", SELECTION)):
             drawn.figure.add_vline(x=cell["x"], line={"color": shade, "width": 1.5, "dash": "dot"})
             drawn.figure.add_annotation(
-                x=np.log10(cell["x"]) if scene.picture.view.logarithmic[0] else cell["x"], xref="x", yref="paper",
-                y=0.12, text=name, textangle=-90, xanchor="right", yanchor="bottom", showarrow=False,
+                x=np.log10(cell["x"]) if scene.picture.view.logarithmic[0] else cell["x"],
+                xref="x",
+                yref="paper",
+                y=0.12,
+                text=name,
+                textangle=-90,
+                xanchor="right",
+                yanchor="bottom",
+                showarrow=False,
                 font={"color": colors.text, "size": 13},
-            )  # fmt: skip
+            )
     return drawn
 
 
@@ -199,19 +230,27 @@ def _operations(scene: operations.Scene, dark: bool, revealed: bool) -> Plane:
     names = [name for name in operations.METRICS if name != "validation_accuracy"]
     secret = ("training_time", "energy")
     effects = [scene.effects.loc[name, "effect"] for name in names]
-    shown = [None if name in secret and not revealed else 100 * effect
-             for name, effect in zip(names, effects, strict=True)]  # fmt: skip
+    shown = [
+        None if name in secret and not revealed else 100 * effect for name, effect in zip(names, effects, strict=True)
+    ]
     texts = [HIDDEN if each is None else swaps.change(each / 100) for each in shown]
     figure = go.Figure(
         go.Bar(
-            x=[each or 0 for each in shown], y=[_OPERATION_LABELS[name] for name in names], orientation="h",
-            marker={"color": [FRONT if name == "energy" else mix(swaps.COLORS[old], colors.paper, 0.75)
-                              for name in names], "line": {"width": 0}},
-            text=texts, textposition="outside", textfont={"size": 14}, cliponaxis=False,
+            x=[each or 0 for each in shown],
+            y=[_OPERATION_LABELS[name] for name in names],
+            orientation="h",
+            marker={
+                "color": [FRONT if name == "energy" else mix(swaps.COLORS[old], colors.paper, 0.75) for name in names],
+                "line": {"width": 0},
+            },
+            text=texts,
+            textposition="outside",
+            textfont={"size": 14},
+            cliponaxis=False,
             hovertemplate="%{y}: %{text}<extra></extra>",
         ),
         layout(dark, HEIGHT - 60),
-    )  # fmt: skip
+    )
     known = [100 * each for each in effects if not np.isnan(each)]
     low, high = min(0.0, *known), max(0.0, *known)
     room = 0.5 * (high - low or 1)
@@ -219,10 +258,10 @@ def _operations(scene: operations.Scene, dark: bool, revealed: bool) -> Plane:
         margin={"l": 110, "r": 24, "t": 20, "b": 44},
         showlegend=False,
         bargap=0.4,
-        xaxis=axis("Change of the mean cell", "%") | {"range": [low - room, high + room], "zeroline": True,
-                                                      "zerolinecolor": colors.muted},
+        xaxis=axis("Change of the mean cell", "%")
+        | {"range": [low - room, high + room], "zeroline": True, "zerolinecolor": colors.muted},
         yaxis={"autorange": "reversed", "showline": False, "ticks": ""},
-    )  # fmt: skip
+    )
     return Plane(figure, {})
 
 
@@ -260,24 +299,39 @@ def _transfer(scene: transfer.Scene, dark: bool, revealed: bool) -> Plane:
     first, second = _ranks(scene.x), _ranks(scene.y)
     figure = go.Figure(
         go.Scatter(
-            x=first, y=second if revealed else np.zeros(len(first)),
-            mode="markers", marker=marker("published" if scene.what == "accuracy" else "measured", EXTREMES, dark, 8),
-            showlegend=False, cliponaxis=False,
+            x=first,
+            y=second if revealed else np.zeros(len(first)),
+            mode="markers",
+            marker=marker("published" if scene.what == "accuracy" else "measured", EXTREMES, dark, 8),
+            showlegend=False,
+            cliponaxis=False,
             hovertemplate="place %{x}" + (" and %{y}" if revealed else "") + "<extra></extra>",
         ),
         layout(dark, HEIGHT),
-    )  # fmt: skip
+    )
     ends = [1, len(scene.x)]
-    figure.add_scatter(x=ends, y=ends, mode="lines", hoverinfo="skip", showlegend=False,
-                       line={"color": palette(dark).muted, "width": 1, "dash": "dot"})  # fmt: skip
+    figure.add_scatter(
+        x=ends,
+        y=ends,
+        mode="lines",
+        hoverinfo="skip",
+        showlegend=False,
+        line={"color": palette(dark).muted, "width": 1, "dash": "dot"},
+    )
     figure.update_layout(
         margin={"l": 60, "r": 16, "t": 16, "b": 48},
         xaxis=axis(f"Place by {scene.what}: {scene.x_label}") | {"showgrid": True},
         yaxis=axis(f"Place: {scene.y_label}") | {"range": [0, len(scene.x) + 1]},
     )
     if not revealed:
-        figure.add_annotation(x=np.mean(ends), y=np.mean(ends), text="How far from this line will they lie?",
-                              showarrow=False, yshift=60, font={"size": 14})  # fmt: skip
+        figure.add_annotation(
+            x=np.mean(ends),
+            y=np.mean(ends),
+            text="How far from this line will they lie?",
+            showarrow=False,
+            yshift=60,
+            font={"size": 14},
+        )
     return Plane(figure, {0: scene.hashes} if revealed else {})
 
 
@@ -303,18 +357,25 @@ def _search_cost(scene: search_cost.Scene, dark: bool, revealed: bool) -> Plane:
     colors = palette(dark)
     bars = [("One training of the knee", scene.knee_kwh, KNEE)]
     if revealed:
-        bars += [(f"A trial of {row.algorithm}, trained", float(row.kwh), ALGORITHMS[row.algorithm])
-                 for row in scene.searches.sort_values("kwh").itertuples()]  # fmt: skip
+        bars += [
+            (f"A trial of {row.algorithm}, trained", float(row.kwh), ALGORITHMS[row.algorithm])
+            for row in scene.searches.sort_values("kwh").itertuples()
+        ]
         bars.append(("What the table did train", scene.table_kwh, mix(colors.muted, colors.paper, 0.7)))
     bars.append(("Every cell at every budget", scene.everything_kwh, mix(colors.muted, colors.paper, 0.7)))
     figure = go.Figure(
         go.Bar(
-            x=[kwh for _, kwh, _ in bars], y=[name for name, _, _ in bars], orientation="h",
+            x=[kwh for _, kwh, _ in bars],
+            y=[name for name, _, _ in bars],
+            orientation="h",
             marker={"color": [shade for *_, shade in bars], "line": {"width": 0}},
-            text=[amount(kwh) for _, kwh, _ in bars], textposition="outside", cliponaxis=False, hoverinfo="skip",
+            text=[amount(kwh) for _, kwh, _ in bars],
+            textposition="outside",
+            cliponaxis=False,
+            hoverinfo="skip",
         ),
         layout(dark, HEIGHT),
-    )  # fmt: skip
+    )
     ends = np.log10([min(kwh for _, kwh, _ in bars), scene.everything_kwh])
     figure.update_layout(
         margin={"l": 170, "r": 80, "t": 16, "b": 44},
@@ -341,12 +402,21 @@ def _search_cost_headline(scene: search_cost.Scene, revealed: bool) -> str:
 
 
 _PICTURES: Final[Mapping[int, Callable[[Any, bool, bool], Plane]]] = {
-    1: _scope, 2: _flattening, 3: _operations, 4: _dominance, 5: _transfer, 6: _search_cost
-}  # fmt: skip
+    1: _scope,
+    2: _flattening,
+    3: _operations,
+    4: _dominance,
+    5: _transfer,
+    6: _search_cost,
+}
 _HEADLINES: Final[Mapping[int, Callable[[Any, bool], str]]] = {
-    1: _scope_headline, 2: _flattening_headline, 3: _operations_headline, 4: _dominance_headline,
-    5: _transfer_headline, 6: _search_cost_headline,
-}  # fmt: skip
+    1: _scope_headline,
+    2: _flattening_headline,
+    3: _operations_headline,
+    4: _dominance_headline,
+    5: _transfer_headline,
+    6: _search_cost_headline,
+}
 
 
 def _written(part: Amount | str | Told) -> str:

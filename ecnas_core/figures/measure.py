@@ -186,25 +186,50 @@ def repeats(rows: Sequence[Row], of: int, dark: bool) -> go.Figure:
         color = colors.accent if place == 0 else OWN_DEVICES[place % len(OWN_DEVICES)]
         mean = statistics.fmean(values)
         figure.add_trace(
-            go.Scatter(x=[0.5, of + 0.5], y=[mean, mean], mode="lines", name=f"{name}, mean", showlegend=False,
-                       hoverinfo="skip", line={"color": color, "width": 1.5, "dash": "dot"})
-        )  # fmt: skip
+            go.Scatter(
+                x=[0.5, of + 0.5],
+                y=[mean, mean],
+                mode="lines",
+                name=f"{name}, mean",
+                showlegend=False,
+                hoverinfo="skip",
+                line={"color": color, "width": 1.5, "dash": "dot"},
+            )
+        )
         figure.add_trace(
-            go.Scatter(x=numbers, y=values, mode="markers", name=name, marker=marker("measured", color, dark, 9),
-                       hovertemplate=f"{name}, repeat %{{x}}: %{{y:.4g}} {unit} a step<extra></extra>")
-        )  # fmt: skip
+            go.Scatter(
+                x=numbers,
+                y=values,
+                mode="markers",
+                name=name,
+                marker=marker("measured", color, dark, 9),
+                hovertemplate=f"{name}, repeat %{{x}}: %{{y:.4g}} {unit} a step<extra></extra>",
+            )
+        )
     figure.update_layout(
         **layout(dark, _REPEATS),
         showlegend=len(series) > 1,
         margin={"l": 64, "r": 8, "t": 32 if len(series) > 1 else 8, "b": 40},
-        xaxis={**axis("Repeat"), "range": [0.5, of + 0.5], "dtick": 1 if of <= 12 else 5, "tick0": 0,
-               "showgrid": False},
+        xaxis={
+            **axis("Repeat"),
+            "range": [0.5, of + 0.5],
+            "dtick": 1 if of <= 12 else 5,
+            "tick0": 0,
+            "showgrid": False,
+        },
         yaxis={**axis(f"{unit} a step"), "nticks": 5},
-    )  # fmt: skip
+    )
     if not rows:
         figure.update_yaxes(showticklabels=False, ticks="", range=[0, 1])
-        figure.add_annotation(text="one dot a repeat, after the warm-up", showarrow=False, xref="paper", yref="paper",
-                              x=0.5, y=0.5, font={"color": colors.muted, "size": 13})  # fmt: skip
+        figure.add_annotation(
+            text="one dot a repeat, after the warm-up",
+            showarrow=False,
+            xref="paper",
+            yref="paper",
+            x=0.5,
+            y=0.5,
+            font={"color": colors.muted, "size": 13},
+        )
     return figure
 
 
@@ -360,10 +385,14 @@ def numbers(measured: Measurement) -> list[list[str]]:
     images = format_quantity(measured.images_per_epoch, digits=None)
     return [
         *rows,
-        ["Time, a step", format_prefixed(measured.seconds_per_step, "s"), _interval(ends, "s"),
-         format_percent(measured.seconds_cv)],
+        [
+            "Time, a step",
+            format_prefixed(measured.seconds_per_step, "s"),
+            _interval(ends, "s"),
+            format_percent(measured.seconds_cv),
+        ],
         [f"Time, an epoch of {images} images", wait(measured.seconds_per_epoch), "", ""],
-    ]  # fmt: skip
+    ]
 
 
 def _interval(ends: Sequence[float], unit: str) -> str:
@@ -391,10 +420,9 @@ def trainings(measured: Measurement, lens: Lens | None) -> list[list[str]]:
         each = measured.seconds_per_epoch / measured.seconds_per_step
         ends = [measured.seconds_per_step_low, measured.seconds_per_step_high]
         return [
-            [str(epochs), wait(epochs * measured.seconds_per_epoch),
-             _to(*(wait(epochs * each * end) for end in ends))]
+            [str(epochs), wait(epochs * measured.seconds_per_epoch), _to(*(wait(epochs * each * end) for end in ends))]
             for epochs in EPOCHS
-        ]  # fmt: skip
+        ]
     low, high = (_at_end(measured, end) for end in ("low", "high"))
     return [
         [
@@ -421,10 +449,14 @@ def _between(low: float | None, high: float | None) -> str:
 def fine_print(measured: Measurement) -> list[list[str]]:
     """What a measurement rests on, as rows of a name and words; what is not known is left out."""
     deviation = measured.tracker_deviation
-    tracked = None if deviation is None else (
-        f"{format_prefixed(measured.carbontracker_j_per_step, 'J')} a step, its PUE undone; "
-        f"{format_percent(deviation, signed=True)} against the counter"
-    )  # fmt: skip
+    tracked = (
+        None
+        if deviation is None
+        else (
+            f"{format_prefixed(measured.carbontracker_j_per_step, 'J')} a step, its PUE undone; "
+            f"{format_percent(deviation, signed=True)} against the counter"
+        )
+    )
     celsius = measured.temperature_c and (
         f"mean {measured.temperature_c:.0f} °C, at most {measured.temperature_max_c:.0f} °C in the repeats"
     )
@@ -496,9 +528,15 @@ def beside_benchmark(measured: Measurement, entries: pd.DataFrame, lens: Lens, e
         showlegend=False,
         margin={"l": 8, "r": 88, "t": 24, "b": 44},
         xaxis={**axis(f"{lens.quantity} of {epochs} epochs", lens.unit, log), "showgrid": True},
-        yaxis={"showline": False, "ticks": "", "showgrid": True, "tickfont": {"color": colors.text, "size": 13},
-               "categoryorder": "array", "categoryarray": list(shown["name"])[::-1]},
-    )  # fmt: skip
+        yaxis={
+            "showline": False,
+            "ticks": "",
+            "showgrid": True,
+            "tickfont": {"color": colors.text, "size": 13},
+            "categoryorder": "array",
+            "categoryarray": list(shown["name"])[::-1],
+        },
+    )
     return figure
 
 
@@ -591,28 +629,45 @@ def device(
     figure = go.Figure(
         [
             go.Scatter(
-                x=places, y=by_energy["energy"], mode="markers", name=f"predicted, 90 % interval ({len(by_energy)})",
-                marker=marker("predicted", colors.accent, dark, 7), customdata=by_energy["hash"].str[:8],
-                error_y={"type": "data", "symmetric": False, "thickness": 1, "width": 0,
-                         "color": mix(colors.accent, colors.paper, 0.55), **errors},
+                x=places,
+                y=by_energy["energy"],
+                mode="markers",
+                name=f"predicted, 90 % interval ({len(by_energy)})",
+                marker=marker("predicted", colors.accent, dark, 7),
+                customdata=by_energy["hash"].str[:8],
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "thickness": 1,
+                    "width": 0,
+                    "color": mix(colors.accent, colors.paper, 0.55),
+                    **errors,
+                },
                 hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, predicted<extra></extra>",
             ),
             *(
                 go.Scatter(
-                    x=cells["place"], y=cells["energy"], mode="markers", name=f"{name} ({len(cells)})",
-                    marker=mark, customdata=cells["hash"].str[:8],
+                    x=cells["place"],
+                    y=cells["energy"],
+                    mode="markers",
+                    name=f"{name} ({len(cells)})",
+                    marker=mark,
+                    customdata=cells["hash"].str[:8],
                     hovertemplate=f"%{{customdata}}: %{{y:.3g}} {lens.unit}, from a measured step<extra></extra>",
                 )
                 for name, cells, mark in (
                     ("measured step, scaled up", known[~out], marker("scaled", SELECTION, dark, 10)),
-                    ("does not count", known[out],
-                     {**marker("scaled", SELECTION, dark, 10), "symbol": "circle-open", "color": SELECTION}),
+                    (
+                        "does not count",
+                        known[out],
+                        {**marker("scaled", SELECTION, dark, 10), "symbol": "circle-open", "color": SELECTION},
+                    ),
                 )
                 if len(cells)
             ),
         ],
         layout(dark, _DEVICE),
-    )  # fmt: skip
+    )
     figure.update_layout(
         margin={"l": 64, "r": 12, "t": 34, "b": 44},
         xaxis={**axis("Cells of 4V by rising energy"), "range": [0, len(by_energy) + 1], "showgrid": False},

@@ -56,25 +56,39 @@ def scene_figure(
     told = [f"{x.label} {value(x, one)}<br>{y.label} {value(y, other)}" for one, other in points[scene.population]]
     traces = [
         go.Scatter(
-            x=truth[:, 0], y=truth[:, 1], mode="lines" if stairs else "markers", name="true front", hoverinfo="skip",
+            x=truth[:, 0],
+            y=truth[:, 1],
+            mode="lines" if stairs else "markers",
+            name="true front",
+            hoverinfo="skip",
             line={"color": colors.muted, "width": 1.5, "dash": "2px,2px", "shape": stairs},
             marker={"color": colors.muted, "size": 4},
         ),
         _dots(points[before], "before", {"color": colors.muted, "size": 5, "opacity": 0.35}),
         go.Scatter(
-            x=points[scene.front, 0], y=points[scene.front, 1], mode="lines+markers" if stairs else "markers",
-            name="front so far", line={"color": own, "width": 2, "shape": stairs}, marker={"color": own, "size": 6},
+            x=points[scene.front, 0],
+            y=points[scene.front, 1],
+            mode="lines+markers" if stairs else "markers",
+            name="front so far",
+            line={"color": own, "width": 2, "shape": stairs},
+            marker={"color": own, "size": 6},
             hoverinfo="skip",
         ),
         go.Scatter(
-            x=lines[..., 0].ravel(), y=lines[..., 1].ravel(), mode="lines", name="parent to child", hoverinfo="skip",
+            x=lines[..., 0].ravel(),
+            y=lines[..., 1].ravel(),
+            mode="lines",
+            name="parent to child",
+            hoverinfo="skip",
             line={"color": colors.text, "width": 1},
         ),
         _dots(
-            points[scene.population], "asked now",
-            {"color": colors.paper, "size": 11, "line": {"color": colors.text, "width": 2}}, told,
+            points[scene.population],
+            "asked now",
+            {"color": colors.paper, "size": 11, "line": {"color": colors.text, "width": 2}},
+            told,
         ),
-    ]  # fmt: skip
+    ]
     figure = go.Figure(traces, layout(dark, _HEIGHT))
     figure.update_layout(
         margin={"l": 64, "r": 16, "t": 40, "b": 44},
@@ -90,9 +104,15 @@ def _dots(
     points: npt.NDArray[np.float64], name: str, mark: dict[str, Any], told: Sequence[str] | None = None
 ) -> go.Scatter:
     return go.Scatter(
-        x=points[:, 0], y=points[:, 1], mode="markers", name=name, marker=mark, hovertext=told,
-        hovertemplate="%{hovertext}<extra></extra>" if told else None, hoverinfo=None if told else "skip",
-    )  # fmt: skip
+        x=points[:, 0],
+        y=points[:, 1],
+        mode="markers",
+        name=name,
+        marker=mark,
+        hovertext=told,
+        hovertemplate="%{hovertext}<extra></extra>" if told else None,
+        hoverinfo=None if told else "skip",
+    )
 
 
 def _range(values: npt.NDArray[np.float64], others: npt.NDArray[np.float64], log: bool) -> list[float]:

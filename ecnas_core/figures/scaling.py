@@ -155,9 +155,18 @@ def ratios(frame: pd.DataFrame, summary: pd.DataFrame, quantity: Quantity, dark:
         margin={"l": 60, "r": 8, "t": 36, "b": 44},
         xaxis={"title": {"text": "Training epochs"}, "type": "category", "showgrid": False},
         yaxis=axis(f"{QUANTITY_LABELS[quantity]}: measured by scaled"),
-        shapes=[{"type": "line", "xref": "paper", "x0": 0, "x1": 1, "y0": 1, "y1": 1,
-                 "line": {"color": colors.muted, "width": 1, "dash": "dot"}}],
-    )  # fmt: skip
+        shapes=[
+            {
+                "type": "line",
+                "xref": "paper",
+                "x0": 0,
+                "x1": 1,
+                "y0": 1,
+                "y1": 1,
+                "line": {"color": colors.muted, "width": 1, "dash": "dot"},
+            }
+        ],
+    )
     return Plane(figure, hashes)
 
 

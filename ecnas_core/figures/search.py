@@ -111,8 +111,16 @@ def p_value(number: float) -> str:
 def standing_rows(found: Results) -> tuple[list[str], list[list[str]]]:
     """The heads and the rows of a table of all series, all text."""
     unit = " × ".join(each.unit for each in found.metrics if each.unit)
-    head = ["", "Trials", "Evaluations", f"Hypervolume ({unit})" if unit else "Hypervolume", "Median",
-            "Of the true front's", "Its points found, a trial", "all together"]  # fmt: skip
+    head = [
+        "",
+        "Trials",
+        "Evaluations",
+        f"Hypervolume ({unit})" if unit else "Hypervolume",
+        "Median",
+        "Of the true front's",
+        "Its points found, a trial",
+        "all together",
+    ]
     return head, [
         [
             row.name,
@@ -200,10 +208,14 @@ def plane(
     border = attainment.surface([truth], 1)
     traces.append(
         go.Scatter(
-            x=border[:, 0], y=border[:, 1], mode="lines", name=f"true front of {found.setting.space}",
-            line={"color": palette(dark).muted, "width": 1.5, "dash": "2px,2px", "shape": "hv"}, hoverinfo="skip",
+            x=border[:, 0],
+            y=border[:, 1],
+            mode="lines",
+            name=f"true front of {found.setting.space}",
+            line={"color": palette(dark).muted, "width": 1.5, "dash": "2px,2px", "shape": "hv"},
+            hoverinfo="skip",
         )
-    )  # fmt: skip
+    )
     hashes: dict[int, tuple[str, ...]] = {}
     provenances = np.array(weakest(front, (x, y)), object)
     plain = (front["role"] == "").to_numpy(bool)
@@ -214,16 +226,26 @@ def plane(
             continue
         hashes[len(traces)] = tuple(rows["hash"])
         trace = go.Scatter(
-            x=rows[x.key], y=rows[y.key], mode="markers", name=name, showlegend=bool(size < 10),
+            x=rows[x.key],
+            y=rows[y.key],
+            mode="markers",
+            name=name,
+            showlegend=bool(size < 10),
             marker=_markers(provenances[chosen_], hues[chosen_], size, dark),
-            error_x=_whiskers(rows, x.key, dark), error_y=_whiskers(rows, y.key, dark),
-            hovertext=hover(rows, found.metrics), hovertemplate="%{hovertext}<extra></extra>",
-            unselected={"marker": {"opacity": 1}, "textfont": {"color": palette(dark).text}}, cliponaxis=False,
-        )  # fmt: skip
+            error_x=_whiskers(rows, x.key, dark),
+            error_y=_whiskers(rows, y.key, dark),
+            hovertext=hover(rows, found.metrics),
+            hovertemplate="%{hovertext}<extra></extra>",
+            unselected={"marker": {"opacity": 1}, "textfont": {"color": palette(dark).text}},
+            cliponaxis=False,
+        )
         if size > 10:
-            trace.update(mode="markers+text", text=[f"<b>{role}</b>" for role in rows["role"]],
-                         textposition=["bottom left" if "r1" in role else "top right" for role in rows["role"]],
-                         textfont={"size": 13, "color": palette(dark).text})  # fmt: skip
+            trace.update(
+                mode="markers+text",
+                text=[f"<b>{role}</b>" for role in rows["role"]],
+                textposition=["bottom left" if "r1" in role else "top right" for role in rows["role"]],
+                textfont={"size": 13, "color": palette(dark).text},
+            )
         traces.append(trace)
     opened = front[front["hash"] == selected]
     if len(opened):
@@ -273,24 +295,40 @@ def growth(found: Results, chosen: Sequence[str], published: bool, dark: bool) -
         if each.kind != "published":
             for level, fill in (("first_quartile", "none"), ("third_quartile", "tonexty")):
                 figure.add_scatter(
-                    x=made, y=spread[level] / whole, mode="lines", line={"width": 0, "shape": "hv"}, fill=fill,
-                    fillcolor=_faint(own), hoverinfo="skip", showlegend=False, legendgroup=each.name,
-                )  # fmt: skip
+                    x=made,
+                    y=spread[level] / whole,
+                    mode="lines",
+                    line={"width": 0, "shape": "hv"},
+                    fill=fill,
+                    fillcolor=_faint(own),
+                    hoverinfo="skip",
+                    showlegend=False,
+                    legendgroup=each.name,
+                )
             early = spread[made >= _SETTLED * end]
             lowest = min(lowest, float((early if len(early) else spread)["first_quartile"].iloc[0]) / whole)
         figure.add_scatter(
-            x=made, y=spread["median"] / whole, mode="lines", name=shown, legendgroup=each.name,
-            line=_line(each, found, dark) | {"shape": "hv"}, customdata=spread["trials"],
+            x=made,
+            y=spread["median"] / whole,
+            mode="lines",
+            name=shown,
+            legendgroup=each.name,
+            line=_line(each, found, dark) | {"shape": "hv"},
+            customdata=spread["trials"],
             hovertemplate=f"{shown}: %{{y:.2%}} after %{{x}} evaluations, median of %{{customdata}}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.add_hline(1.0, line={"color": palette(dark).muted, "width": 1, "dash": "dot"})
     pad = 0.05 * max(1 - lowest, 0.01)
     figure.update_layout(
         showlegend=True,
         xaxis={**axis("Evaluations of a trial"), "range": [0, 1.02 * end]},
-        yaxis={**axis("Hypervolume, share of the true front's"), "range": [lowest - pad, 1 + pad],
-               "tickformat": ".4~p", "showgrid": True},
-    )  # fmt: skip
+        yaxis={
+            **axis("Hypervolume, share of the true front's"),
+            "range": [lowest - pad, 1 + pad],
+            "tickformat": ".4~p",
+            "showgrid": True,
+        },
+    )
     return figure
 
 
@@ -302,18 +340,30 @@ def reached(found: Results, volumes: Mapping[str, npt.NDArray[np.float64]], dark
         shares = reached_ / found.truth.hypervolume
         shown = _shown(name)
         own = color(each.algorithm, dark)
-        mark = {"color": _faint(own, 0.6) if each.kind != "published" else "rgba(0,0,0,0)", "size": 9,
-                "line": {"color": own, "width": 1}}  # fmt: skip
+        mark = {
+            "color": _faint(own, 0.6) if each.kind != "published" else "rgba(0,0,0,0)",
+            "size": 9,
+            "line": {"color": own, "width": 1},
+        }
         figure.add_scatter(
-            x=shares, y=[shown] * len(shares), mode="markers", marker=mark, showlegend=False, name=shown,
+            x=shares,
+            y=[shown] * len(shares),
+            mode="markers",
+            marker=mark,
+            showlegend=False,
+            name=shown,
             customdata=[trial.trial + 1 for trial in each.trials],
             hovertemplate=f"{shown}, trial %{{customdata}}: %{{x:.2%}}<extra></extra>",
-        )  # fmt: skip
+        )
         figure.add_scatter(
-            x=[float(np.median(shares))], y=[shown], mode="markers", showlegend=False, name=f"median of {shown}",
+            x=[float(np.median(shares))],
+            y=[shown],
+            mode="markers",
+            showlegend=False,
+            name=f"median of {shown}",
             marker={"symbol": "line-ns", "size": 20, "line": {"color": own, "width": 3}},
             hovertemplate=f"{shown}, median: %{{x:.2%}}<extra></extra>",
-        )  # fmt: skip
+        )
     figure.update_layout(
         xaxis={**axis("Reached hypervolume, share of the true front's"), "tickformat": ".4~p", "showgrid": True},
         yaxis={"autorange": "reversed", "showline": False, "ticks": "", "fixedrange": True},
@@ -367,19 +417,28 @@ def difference(found: Results, a: str, b: str, pair: Sequence[str], dark: bool) 
             if chosen.empty:
                 continue
             figure.add_scatter(
-                **_rectangles(chosen), mode="lines", fill="toself", line={"width": 0}, hoverinfo="skip",
-                fillcolor=_faint(hue, 0.1 + 0.8 * (step + 1) / _STEPS), showlegend=False,
+                **_rectangles(chosen),
+                mode="lines",
+                fill="toself",
+                line={"width": 0},
+                hoverinfo="skip",
+                fillcolor=_faint(hue, 0.1 + 0.8 * (step + 1) / _STEPS),
+                showlegend=False,
                 name=f"{_shown(each.name)} by {step * 100 // _STEPS} to {(step + 1) * 100 // _STEPS} %",
-            )  # fmt: skip
+            )
     for each, hue, own in zip(both, hues, lines, strict=True):
         figure.add_scatter(
-            **_level(own, "median"), mode="lines", hoverinfo="skip", name=f"{_shown(each.name)}, median",
+            **_level(own, "median"),
+            mode="lines",
+            hoverinfo="skip",
+            name=f"{_shown(each.name)}, median",
             line={"color": hue, "width": 2.5},
-        )  # fmt: skip
+        )
     figure.update_layout(
         xaxis={**axis(x.label, x.unit, x.log), "showgrid": False},
-        yaxis={**axis(y.label, y.unit, y.log), "showgrid": False}, showlegend=True,
-    )  # fmt: skip
+        yaxis={**axis(y.label, y.unit, y.log), "showgrid": False},
+        showlegend=True,
+    )
     return figure
 
 
@@ -417,12 +476,16 @@ def guess(front: pd.DataFrame, pair: Sequence[Metric], dark: bool, logarithmic: 
     """
     x, y = pair
     trace = go.Scatter(
-        x=front[x.key], y=front[y.key], mode="lines+markers", showlegend=False, name="front",
+        x=front[x.key],
+        y=front[y.key],
+        mode="lines+markers",
+        showlegend=False,
+        name="front",
         line={"color": palette(dark).muted, "width": 1, "shape": "hv"},
         marker={"color": palette(dark).text, "size": 10, "line": {"color": palette(dark).paper, "width": 1}},
         unselected={"marker": {"opacity": 1}},
         hovertemplate=f"{x.label} %{{x:.4g}} {x.unit}<br>{y.label} %{{y:.4f}}<extra></extra>",
-    )  # fmt: skip
+    )
     figure = go.Figure(trace, layout(dark, _PLANE) | {"margin": {**_MARGIN, "t": 16}, "dragmode": "pan"})
     figure.update_layout(
         xaxis={**axis(x.label, x.unit, logarithmic and x.log), "showgrid": True},
@@ -453,22 +516,41 @@ def revealed(
     figure, (x, y) = drawn.figure, pair
     if not logarithmic:
         ends = front.iloc[[0, -1]]
-        figure.add_scatter(x=ends[x.key], y=ends[y.key], mode="lines", name="chord", hoverinfo="skip",
-                           line={"color": palette(dark).muted, "width": 1, "dash": "dash"})  # fmt: skip
+        figure.add_scatter(
+            x=ends[x.key],
+            y=ends[y.key],
+            mode="lines",
+            name="chord",
+            hoverinfo="skip",
+            line={"color": palette(dark).muted, "width": 1, "dash": "dash"},
+        )
     named: dict[int, list[str]] = {}
     for rule, place in answers.items():
         if place is not None:
             named.setdefault(place, []).append(RULES[rule].split(" (")[0].lower())
     chosen = front.iloc[list(named)]
     figure.add_scatter(
-        x=chosen[x.key], y=chosen[y.key], mode="markers+text", showlegend=False, name="knees",
-        text=[f"<b>{', '.join(rules)}</b>" for rules in named.values()], textposition="top right", cliponaxis=False,
-        textfont={"size": 13, "color": palette(dark).text}, marker=marker("measured", KNEE, dark, 15),
+        x=chosen[x.key],
+        y=chosen[y.key],
+        mode="markers+text",
+        showlegend=False,
+        name="knees",
+        text=[f"<b>{', '.join(rules)}</b>" for rules in named.values()],
+        textposition="top right",
+        cliponaxis=False,
+        textfont={"size": 13, "color": palette(dark).text},
+        marker=marker("measured", KNEE, dark, 15),
         hoverinfo="skip",
-    )  # fmt: skip
+    )
     figure.add_trace(_ring(front[x.key].iloc[[guessed]], front[y.key].iloc[[guessed]], "your guess"))
-    figure.update_traces(selector={"name": "your guess"}, mode="markers+text", text=["your guess"], cliponaxis=False,
-                         textposition="bottom right", textfont={"size": 13, "color": palette(dark).text})  # fmt: skip
+    figure.update_traces(
+        selector={"name": "your guess"},
+        mode="markers+text",
+        text=["your guess"],
+        cliponaxis=False,
+        textposition="bottom right",
+        textfont={"size": 13, "color": palette(dark).text},
+    )
     return drawn
 
 
@@ -496,31 +578,50 @@ def radar(lengths: pd.DataFrame, names: Sequence[str], metrics: Sequence[Metric]
     titles = [_shown(name) for name in names] if len(names) > 1 else None
     hues = {"r0": EXTREMES, "rk": KNEE, "r1": EXTREMES, "r2": palette(dark).muted}
     figure = make_subplots(
-        rows=len(names), specs=[[{"type": "polar"}]] * len(names), subplot_titles=titles,
+        rows=len(names),
+        specs=[[{"type": "polar"}]] * len(names),
+        subplot_titles=titles,
         vertical_spacing=0.24,
-    )  # fmt: skip
+    )
     for row, name in enumerate(names, 1):
         own = lengths[lengths["name"] == name]
         for point, rows in sorted(own.groupby("point"), key=lambda group: list(told).index(str(group[0]))):
             hue = hues[str(point)]
             closed = pd.concat([rows, rows.iloc[:1]])
             figure.add_scatterpolar(
-                r=closed["length"], theta=[_axis_name(key) for key in closed["metric"]],
-                mode="lines+markers", name=f"{point} {told[str(point)]}", legendgroup=str(point),
+                r=closed["length"],
+                theta=[_axis_name(key) for key in closed["metric"]],
+                mode="lines+markers",
+                name=f"{point} {told[str(point)]}",
+                legendgroup=str(point),
                 showlegend=row == 1,
-                line={"color": hue, "width": 2, "dash": "dot" if point == "r0" else "solid"}, marker={"size": 6},
-                customdata=closed["mean"], hovertemplate=f"{point}: %{{theta}} %{{customdata:.4g}}<extra></extra>",
-                row=row, col=1,
-            )  # fmt: skip
+                line={"color": hue, "width": 2, "dash": "dot" if point == "r0" else "solid"},
+                marker={"size": 6},
+                customdata=closed["mean"],
+                hovertemplate=f"{point}: %{{theta}} %{{customdata:.4g}}<extra></extra>",
+                row=row,
+                col=1,
+            )
     figure.update_layout(layout(dark, _RADAR * len(names)) | {"margin": {"l": 70, "r": 82, "t": 112, "b": 36}})
     figure.update_polars(
         bgcolor="rgba(0,0,0,0)",
-        radialaxis={"range": [0, 1.02], "tickvals": [0.5, 1], "showticklabels": False, "gridcolor": palette(dark).grid,
-                    "showline": False, "ticks": ""},
-        angularaxis={"rotation": 90, "direction": "clockwise",
-                     "categoryarray": [_axis_name(key) for key in AXES], "gridcolor": palette(dark).grid,
-                     "linecolor": palette(dark).muted, "tickfont": {"size": 12, "color": palette(dark).text}},
-    )  # fmt: skip
+        radialaxis={
+            "range": [0, 1.02],
+            "tickvals": [0.5, 1],
+            "showticklabels": False,
+            "gridcolor": palette(dark).grid,
+            "showline": False,
+            "ticks": "",
+        },
+        angularaxis={
+            "rotation": 90,
+            "direction": "clockwise",
+            "categoryarray": [_axis_name(key) for key in AXES],
+            "gridcolor": palette(dark).grid,
+            "linecolor": palette(dark).muted,
+            "tickfont": {"size": 12, "color": palette(dark).text},
+        },
+    )
     figure.update_annotations(yshift=34, font={"size": 14})
     return figure
 
@@ -537,8 +638,10 @@ def radar_headline(table: pd.DataFrame, name: str) -> str:
         name: of the series.
     """
     means = table[table["name"] == name].set_index(["point", "metric"])["mean"]
-    kept = {metric: means.get(("rk", metric), np.nan) / means.get(("r1", metric), np.nan)
-            for metric in ("validation_accuracy", "energy_kwh")}  # fmt: skip
+    kept = {
+        metric: means.get(("rk", metric), np.nan) / means.get(("r1", metric), np.nan)
+        for metric in ("validation_accuracy", "energy_kwh")
+    }
     if any(np.isnan(share) for share in kept.values()):
         return f"{name}: no trial has a knee, so extremes alone are shown."
     return (
@@ -563,9 +666,13 @@ def table_rows(table: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
         cells = {row["metric"]: row for row in members.to_dict("records")}
         first = cells["energy_kwh"]
         rows.append(
-            [f"{name} {point}", str(first["trials"]), *(_spread(cells[key], "mean", "std", key) for key in METRICS),
-             *[str(first["artefacts"] or "")] * marked]
-        )  # fmt: skip
+            [
+                f"{name} {point}",
+                str(first["trials"]),
+                *(_spread(cells[key], "mean", "std", key) for key in METRICS),
+                *[str(first["artefacts"] or "")] * marked,
+            ]
+        )
         if first["printed_mean"] == first["printed_mean"]:
             below = {"  in the paper": [_spread(cells[key], "printed_mean", "printed_std", "") for key in METRICS]}
             apart = [_apart(cells[key], key) for key in METRICS]
@@ -596,9 +703,17 @@ def energy_bars(search_kwh: float, training_kwh: float, dark: bool) -> go.Figure
     figure = go.Figure(layout=layout(dark, 170) | {"margin": {"l": 8, "r": 90, "t": 8, "b": 44}, "bargap": 0.35})
     for name, kwh, hue in bars:
         figure.add_bar(
-            x=[kwh], y=[name], orientation="h", marker={"color": hue, "line": {"width": 0}}, showlegend=False,
-            name=name, text=[amount(kwh)], textposition="outside", cliponaxis=False, hoverinfo="skip",
-        )  # fmt: skip
+            x=[kwh],
+            y=[name],
+            orientation="h",
+            marker={"color": hue, "line": {"width": 0}},
+            showlegend=False,
+            name=name,
+            text=[amount(kwh)],
+            textposition="outside",
+            cliponaxis=False,
+            hoverinfo="skip",
+        )
     low = min(kwh for _, kwh, _ in bars)
     figure.update_layout(
         xaxis={
@@ -707,9 +822,11 @@ def hover(points: pd.DataFrame, metrics: Sequence[Metric]) -> list[str]:
         lines.append(Cell.from_bits(row["vertices"], row["edge_bits"], row["ops"]).to_text())
         for each in metrics:
             source = row[each.provenance] if each.provenance else None
-            between = "" if pd.isna(low := row[f"{each.key}_low"]) else (
-                f", 90 % interval {value(each, low)} to {value(each, row[f'{each.key}_high'])}"
-            )  # fmt: skip
+            between = (
+                ""
+                if pd.isna(low := row[f"{each.key}_low"])
+                else (f", 90 % interval {value(each, low)} to {value(each, row[f'{each.key}_high'])}")
+            )
             lines.append(f"{each.label} {value(each, row[each.key])}" + (f", {source}{between}" if source else ""))
         if row["artefact"]:
             lines.append("its surrogate energy is an artefact")
@@ -752,25 +869,43 @@ def _surfaces(
     if each.kind != "published" and len(each.trials) > 2 and len(first["x"]) and len(third["x"]):
         traces.append(
             go.Scatter(
-                x=np.concatenate([first["x"], third["x"][::-1]]), y=np.concatenate([first["y"], third["y"][::-1]]),
-                mode="lines", line={"width": 0}, fill="toself", fillcolor=_faint(own), hoverinfo="skip",
-                showlegend=False, legendgroup=each.name, name=f"{_shown(each.name)}, quartiles",
+                x=np.concatenate([first["x"], third["x"][::-1]]),
+                y=np.concatenate([first["y"], third["y"][::-1]]),
+                mode="lines",
+                line={"width": 0},
+                fill="toself",
+                fillcolor=_faint(own),
+                hoverinfo="skip",
+                showlegend=False,
+                legendgroup=each.name,
+                name=f"{_shown(each.name)}, quartiles",
             )
-        )  # fmt: skip
+        )
     median = _level(lines, "median")
     if len(median["x"]):
         traces.append(
-            go.Scatter(**median, mode="lines", name=_shown(each.name), legendgroup=each.name, hoverinfo="skip",
-                       line=_line(each, found, dark))
-        )  # fmt: skip
+            go.Scatter(
+                **median,
+                mode="lines",
+                name=_shown(each.name),
+                legendgroup=each.name,
+                hoverinfo="skip",
+                line=_line(each, found, dark),
+            )
+        )
     if spread and len(each.trials) > 1:
         for level in ("best", "worst"):
             traces.append(
                 go.Scatter(
-                    **_level(lines, level), mode="lines", name=f"{_shown(each.name)}, {level}", legendgroup=each.name,
-                    showlegend=False, hoverinfo="skip", line={"color": own, "width": 1, "dash": "dot"},
+                    **_level(lines, level),
+                    mode="lines",
+                    name=f"{_shown(each.name)}, {level}",
+                    legendgroup=each.name,
+                    showlegend=False,
+                    hoverinfo="skip",
+                    line={"color": own, "width": 1, "dash": "dot"},
                 )
-            )  # fmt: skip
+            )
     return traces
 
 
@@ -829,8 +964,13 @@ def _whiskers(rows: pd.DataFrame, key: str, dark: bool) -> dict[str, Any] | None
     low, high = rows[f"{key}_low"], rows[f"{key}_high"]
     if low.isna().all():
         return None
-    return {"array": high - rows[key], "arrayminus": rows[key] - low, "color": palette(dark).muted, "thickness": 1,
-            "width": 2}  # fmt: skip
+    return {
+        "array": high - rows[key],
+        "arrayminus": rows[key] - low,
+        "color": palette(dark).muted,
+        "thickness": 1,
+        "width": 2,
+    }
 
 
 def _markers(provenances: npt.NDArray[np.object_], hues: npt.NDArray[np.str_], size: int, dark: bool) -> dict[str, Any]:
@@ -838,9 +978,11 @@ def _markers(provenances: npt.NDArray[np.object_], hues: npt.NDArray[np.str_], s
     each = [marker(provenance, str(hue), dark, size) for provenance, hue in zip(provenances, hues, strict=True)]
     lines = [one["line"] for one in each]
     return {
-        "symbol": [one["symbol"] for one in each], "color": [one["color"] for one in each], "size": size,
+        "symbol": [one["symbol"] for one in each],
+        "color": [one["color"] for one in each],
+        "size": size,
         "line": {"color": [line["color"] for line in lines], "width": [line["width"] for line in lines]},
-    }  # fmt: skip
+    }
 
 
 def _ring(x: pd.Series, y: pd.Series, name: str) -> go.Scatter:

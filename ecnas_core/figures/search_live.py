@@ -256,9 +256,9 @@ def _by_algorithm(trials: Sequence[TrialProgress]) -> dict[str, list[TrialProgre
     return groups
 
 
-def _steps(trial: TrialProgress, grid: np.ndarray[tuple[int], np.dtype[np.int64]]) -> np.ndarray[
-    tuple[int], np.dtype[np.float64]
-]:  # fmt: skip
+def _steps(
+    trial: TrialProgress, grid: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
     """The hypervolume of a trial after so many evaluations, NaN beyond those it has made."""
     counts = np.array([count for count, _ in trial.rises], np.int64)
     reached = np.array([0.0, *(height for _, height in trial.rises)])
@@ -316,18 +316,29 @@ def front(found: pd.DataFrame, metrics: Sequence[Metric], shape: Provenance, dar
     figure = go.Figure(layout=layout(dark, _FRONT))
     for name, members in found.groupby("algorithm", sort=False):
         own = color(str(name), dark)
-        custom = np.column_stack([members["hash"].fillna("unknown").str[:8], members["epochs"], members["trial"] + 1,
-                                  *(members[each.key].map(lambda one, each=each: value(each, one))
-                                    for each in metrics)])  # fmt: skip
+        custom = np.column_stack(
+            [
+                members["hash"].fillna("unknown").str[:8],
+                members["epochs"],
+                members["trial"] + 1,
+                *(members[each.key].map(lambda one, each=each: value(each, one)) for each in metrics),
+            ]
+        )
         told = "<br>".join(f"{each.label} %{{customdata[{3 + at}]}}" for at, each in enumerate(metrics))
         figure.add_trace(
             go.Scatter(
-                x=members[x.key], y=members[y.key], mode="markers", name=str(name), legendgroup=str(name),
-                marker=marker(shape, own, dark, 7) | {"opacity": 0.55}, customdata=custom, showlegend=len(metrics) > 2,
+                x=members[x.key],
+                y=members[y.key],
+                mode="markers",
+                name=str(name),
+                legendgroup=str(name),
+                marker=marker(shape, own, dark, 7) | {"opacity": 0.55},
+                customdata=custom,
+                showlegend=len(metrics) > 2,
                 hovertemplate=f"{name}, trial %{{customdata[2]}}<br>%{{customdata[0]}}, %{{customdata[1]}} epochs"
                 f"<br>{told}<extra></extra>",
             )
-        )  # fmt: skip
+        )
         if len(metrics) == 2:
             figure.add_trace(_surface(str(name), members, x, y, own))
     figure.update_layout(
@@ -363,9 +374,14 @@ def _surface(name: str, members: pd.DataFrame, x: Metric, y: Metric, own: str) -
     trials = [one[[x.key, y.key]].to_numpy(np.float64) for _, one in members.groupby("trial")]
     corners = surface(trials, math.ceil(len(trials) / 2))
     return go.Scatter(
-        x=corners[:, 0], y=corners[:, 1], mode="lines", name=name, legendgroup=name, hoverinfo="skip",
+        x=corners[:, 0],
+        y=corners[:, 1],
+        mode="lines",
+        name=name,
+        legendgroup=name,
+        hoverinfo="skip",
         line={"color": own, "width": 2, "shape": "hv"},
-    )  # fmt: skip
+    )
 
 
 def growth(spread: pd.DataFrame, whole: float | None, planned: Mapping[str, int], dark: bool) -> go.Figure:
@@ -385,18 +401,31 @@ def growth(spread: pd.DataFrame, whole: float | None, planned: Mapping[str, int]
         if (rows["trials"] > 1).any():
             for level, fill in (("worst", "none"), ("best", "tonexty")):
                 figure.add_trace(
-                    go.Scatter(x=across, y=rows[level] / unit, mode="lines", line={"width": 0, "shape": "hv"},
-                               fill=fill, fillcolor=_faint(own), hoverinfo="skip", showlegend=False,
-                               legendgroup=str(name))
-                )  # fmt: skip
+                    go.Scatter(
+                        x=across,
+                        y=rows[level] / unit,
+                        mode="lines",
+                        line={"width": 0, "shape": "hv"},
+                        fill=fill,
+                        fillcolor=_faint(own),
+                        hoverinfo="skip",
+                        showlegend=False,
+                        legendgroup=str(name),
+                    )
+                )
         figure.add_trace(
             go.Scatter(
-                x=across, y=rows["median"] / unit, mode="lines", name=str(name), legendgroup=str(name),
-                line={"color": own, "width": 2, "shape": "hv"}, customdata=rows["trials"],
+                x=across,
+                y=rows["median"] / unit,
+                mode="lines",
+                name=str(name),
+                legendgroup=str(name),
+                line={"color": own, "width": 2, "shape": "hv"},
+                customdata=rows["trials"],
                 hovertemplate=f"{name}: %{{y:{'.2%' if whole else '.4g'}}} after %{{x}} evaluations"
                 ", median of %{customdata}<extra></extra>",
             )
-        )  # fmt: skip
+        )
         early = rows[across <= max(1.0, _EARLY * planned[str(name)])]
         lowest.append(float((early if len(early) else rows)["median"].iloc[-1 if len(early) else 0] / unit))
     top = 1.0 if whole else float(spread["best"].max()) if len(spread) else 1.0
@@ -429,8 +458,15 @@ def _faint(own: str) -> str:
 def _waiting(figure: go.Figure, text: str, dark: bool) -> None:
     figure.update_xaxes(type="linear", range=[0, 1], showticklabels=False, ticks="", showgrid=False)
     figure.update_yaxes(type="linear", range=[0, 1], showticklabels=False, ticks="", showgrid=False)
-    figure.add_annotation(text=text, showarrow=False, xref="paper", yref="paper", x=0.5, y=0.5,
-                          font={"color": palette(dark).muted, "size": 13})  # fmt: skip
+    figure.add_annotation(
+        text=text,
+        showarrow=False,
+        xref="paper",
+        yref="paper",
+        x=0.5,
+        y=0.5,
+        font={"color": palette(dark).muted, "size": 13},
+    )
 
 
 def energy(kwh: float | None, lens: Lens) -> str:

@@ -158,10 +158,14 @@ def _choice(view: ChooseView, bench: Benchmark, plots: Plots) -> list[str]:
         return parts + [paragraph(told) for told in choices.conflict_told(found.conflict, view.needs)]
     front = candidates.details(bench, found.candidates, found.front)
     rows = [
-        [choices.named(row, found), choices.reasons(row, found), choices.gives_up(row, found),
-         choices.how_sure(row, found)]
+        [
+            choices.named(row, found),
+            choices.reasons(row, found),
+            choices.gives_up(row, found),
+            choices.how_sure(row, found),
+        ]
         for _, row in found.shortlist.iterrows()
-    ]  # fmt: skip
+    ]
     shown = table(["Cell", "Why", "Gives up", "How sure"], rows)
     told = assumptions(view.task)
     return [

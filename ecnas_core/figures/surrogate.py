@@ -145,28 +145,49 @@ def scatter(
 
     base = value if difference else np.zeros(len(value))
     ends = [float(min(value.min(), predicted.min())), float(max(value.max(), predicted.max()))]
-    figure.add_scatter(x=ends, y=[0, 0] if difference else ends, mode="lines", name="equal", hoverinfo="skip",
-                       line={"color": palette(dark).muted, "width": 1, "dash": "dot"})  # fmt: skip
+    figure.add_scatter(
+        x=ends,
+        y=[0, 0] if difference else ends,
+        mode="lines",
+        name="equal",
+        hoverinfo="skip",
+        line={"color": palette(dark).muted, "width": 1, "dash": "dot"},
+    )
     for chosen, color, name in ((inside, EXTREMES, "within its interval"), (~inside, FRONT, "outside its interval")):
         if not chosen.any():
             continue
         ends_of_each = (low - base)[chosen], (high - base)[chosen], np.full(chosen.sum(), np.nan)
         whiskers = np.column_stack(ends_of_each).ravel()
-        figure.add_scatter(x=np.repeat(value[chosen], 3), y=whiskers, mode="lines", hoverinfo="skip", showlegend=False,
-                           line={"color": mix(color, palette(dark).paper, 0.35), "width": 1})  # fmt: skip
+        figure.add_scatter(
+            x=np.repeat(value[chosen], 3),
+            y=whiskers,
+            mode="lines",
+            hoverinfo="skip",
+            showlegend=False,
+            line={"color": mix(color, palette(dark).paper, 0.35), "width": 1},
+        )
         hover = [
-            "<br>".join(
-                (text, f"found {told(v)}", f"predicted {told(p)}", f"90 % interval {told(a)} to {told(b)}")
-            )
+            "<br>".join((text, f"found {told(v)}", f"predicted {told(p)}", f"90 % interval {told(a)} to {told(b)}"))
             for text, v, p, a, b in zip(
-                np.array(called, object)[chosen], value[chosen], predicted[chosen], low[chosen], high[chosen],
+                np.array(called, object)[chosen],
+                value[chosen],
+                predicted[chosen],
+                low[chosen],
+                high[chosen],
                 strict=True,
             )
-        ]  # fmt: skip
+        ]
         all_inside = float(held_out["value"].between(held_out["low"], held_out["high"]).mean())
         share = format_percent(all_inside if name == "within its interval" else 1 - all_inside)
-        figure.add_scatter(x=value[chosen], y=(predicted - base)[chosen], mode="markers", name=f"{name} ({share})",
-                           marker=marker("predicted", color, dark, 6), text=hover, hoverinfo="text")  # fmt: skip
+        figure.add_scatter(
+            x=value[chosen],
+            y=(predicted - base)[chosen],
+            mode="markers",
+            name=f"{name} ({share})",
+            marker=marker("predicted", color, dark, 6),
+            text=hover,
+            hoverinfo="text",
+        )
         if "hash" in some.columns:
             hashes[len(figure.data) - 1] = tuple(some["hash"].to_numpy()[chosen].tolist())
     up = shown.axis("Predicted less found") if difference else shown.axis("Predicted", shown.logarithmic)
@@ -190,17 +211,28 @@ def learning_curve(curve: pd.DataFrame, unit: str, dark: bool, things: str = "ce
         figure.add_scatter(
             x=[*by_size["cells"], *by_size["cells"][::-1]],
             y=[*by_size["max"], *by_size["min"][::-1]],
-            fill="toself", fillcolor=_faint(color), line={"width": 0}, hoverinfo="skip", showlegend=False, mode="lines",
-        )  # fmt: skip
+            fill="toself",
+            fillcolor=_faint(color),
+            line={"width": 0},
+            hoverinfo="skip",
+            showlegend=False,
+            mode="lines",
+        )
         figure.add_scatter(
-            x=by_size["cells"], y=by_size["mean"], mode="lines+markers", name=MODELS[model],
-            line={"color": color, "width": 2}, marker={"color": color, "size": 6},
-            text=[f"{MODELS[model]}<br>{row.cells} {things}<br>mean of {row.count_} draws: "
-                  f"{format_quantity(row.mean_, escape(unit))}<br>{format_quantity(row.min_, escape(unit))} to "
-                  f"{format_quantity(row.max_, escape(unit))}"
-                  for row in by_size.rename(columns=lambda name: name if name == "cells" else f"{name}_").itertuples()],
+            x=by_size["cells"],
+            y=by_size["mean"],
+            mode="lines+markers",
+            name=MODELS[model],
+            line={"color": color, "width": 2},
+            marker={"color": color, "size": 6},
+            text=[
+                f"{MODELS[model]}<br>{row.cells} {things}<br>mean of {row.count_} draws: "
+                f"{format_quantity(row.mean_, escape(unit))}<br>{format_quantity(row.min_, escape(unit))} to "
+                f"{format_quantity(row.max_, escape(unit))}"
+                for row in by_size.rename(columns=lambda name: name if name == "cells" else f"{name}_").itertuples()
+            ],
             hoverinfo="text",
-        )  # fmt: skip
+        )
     sizes = sorted(curve["cells"].unique().tolist())
     figure.update_layout(
         layout(dark, _HALF),
@@ -237,8 +269,10 @@ def errors_by(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     away = np.abs(shown.values(held_out, "predicted") - shown.values(held_out, "value"))
     figure = go.Figure()
     groups = [("vertices", "vertices", palette(dark).muted)]
-    groups += [(name, label, OPERATION_COLORS[operation])
-               for (name, label), operation in zip(_GROUP.items(), OPERATIONS, strict=True)]  # fmt: skip
+    groups += [
+        (name, label, OPERATION_COLORS[operation])
+        for (name, label), operation in zip(_GROUP.items(), OPERATIONS, strict=True)
+    ]
     places: list[int] = []
     numbers: list[str] = []
     begin = 0
@@ -250,16 +284,36 @@ def errors_by(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
         figure.add_scatter(
             x=own,
             y=middle,
-            error_y={"type": "data", "symmetric": False, "array": rows[0.75].to_numpy() - middle,
-                     "arrayminus": middle - rows[0.25].to_numpy(), "color": color, "thickness": 1.5, "width": 4},
-            mode="markers", marker={"color": color, "size": 8}, showlegend=False, name=label,
-            text=[f"{number} {label}: {count} cells<br>median error {shown.told(row[0.5])}<br>middle half "
-                  f"{shown.told(row[0.25])} to {shown.told(row[0.75])}"
-                  for (number, row), count in zip(rows.iterrows(), by.size(), strict=True)],
+            error_y={
+                "type": "data",
+                "symmetric": False,
+                "array": rows[0.75].to_numpy() - middle,
+                "arrayminus": middle - rows[0.25].to_numpy(),
+                "color": color,
+                "thickness": 1.5,
+                "width": 4,
+            },
+            mode="markers",
+            marker={"color": color, "size": 8},
+            showlegend=False,
+            name=label,
+            text=[
+                f"{number} {label}: {count} cells<br>median error {shown.told(row[0.5])}<br>middle half "
+                f"{shown.told(row[0.25])} to {shown.told(row[0.75])}"
+                for (number, row), count in zip(rows.iterrows(), by.size(), strict=True)
+            ],
             hoverinfo="text",
-        )  # fmt: skip
-        figure.add_annotation(x=sum(own) / len(own), y=0, yref="paper", yshift=-26, text=label, showarrow=False,
-                              yanchor="top", font={"color": palette(dark).muted})  # fmt: skip
+        )
+        figure.add_annotation(
+            x=sum(own) / len(own),
+            y=0,
+            yref="paper",
+            yshift=-26,
+            text=label,
+            showarrow=False,
+            yanchor="top",
+            font={"color": palette(dark).muted},
+        )
         places += own
         numbers += [f"{number}" for number in rows.index]
         begin += len(rows) + 1
@@ -294,14 +348,25 @@ def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[st
     names = [words.get(name, escape(name[:_LONGEST])) for name in by.index]
     figure = go.Figure(
         go.Bar(
-            x=by["mean"], y=list(range(len(by))), orientation="h", marker={"color": EXTREMES},
-            error_x={"type": "data", "array": by["std"].fillna(0), "color": palette(dark).text, "thickness": 1,
-                     "width": 3},
-            text=[f"{name}: {escape(shown.told(row.mean_))} ± {escape(shown.told(row.std_))}" for name, row in
-                  zip(names, by.rename(columns=lambda name: f"{name}_").itertuples(), strict=True)],
-            hoverinfo="text", textposition="none",
+            x=by["mean"],
+            y=list(range(len(by))),
+            orientation="h",
+            marker={"color": EXTREMES},
+            error_x={
+                "type": "data",
+                "array": by["std"].fillna(0),
+                "color": palette(dark).text,
+                "thickness": 1,
+                "width": 3,
+            },
+            text=[
+                f"{name}: {escape(shown.told(row.mean_))} ± {escape(shown.told(row.std_))}"
+                for name, row in zip(names, by.rename(columns=lambda name: f"{name}_").itertuples(), strict=True)
+            ],
+            hoverinfo="text",
+            textposition="none",
         )
-    )  # fmt: skip
+    )
     figure.update_layout(
         layout(dark, max(150, 90 + 24 * len(by))),
         xaxis=shown.axis("Increase of the mean absolute error"),
@@ -345,9 +410,12 @@ def losses(epochs: Sequence[Epoch], dark: bool) -> go.Figure:
         figure.add_scatter(
             x=[epoch.number for epoch in part],
             y=[epoch.loss for epoch in part],
-            mode="lines", line={"color": color, "width": 2 if present else 1}, name=part[0].part, showlegend=False,
+            mode="lines",
+            line={"color": color, "width": 2 if present else 1},
+            name=part[0].part,
+            showlegend=False,
             hovertemplate=f"{part[0].part}<br>%{{x}} of {part[0].of}: %{{y:.4g}}<extra></extra>",
-        )  # fmt: skip
+        )
     most = max((epoch.of for epoch in epochs), default=1)
     figure.update_layout(
         layout(dark, _LOW), xaxis=axis("Epoch") | {"range": [0, most]}, yaxis=axis("Loss"), uirevision="loss"
@@ -367,8 +435,14 @@ def residuals(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     away = predicted - shown.values(held_out, "value")
     figure = go.Figure()
     hover = "predicted %{x:.4g}<br>off by %{y:.3g}<extra></extra>"
-    figure.add_scatter(x=predicted, y=away, mode="markers", marker=marker("predicted", EXTREMES, dark, 6),
-                       showlegend=False, hovertemplate=hover)  # fmt: skip
+    figure.add_scatter(
+        x=predicted,
+        y=away,
+        mode="markers",
+        marker=marker("predicted", EXTREMES, dark, 6),
+        showlegend=False,
+        hovertemplate=hover,
+    )
     figure.add_hline(y=0, line={"color": palette(dark).muted, "width": 1, "dash": "dot"})
     figure.update_layout(layout(dark, _HALF), xaxis=shown.axis("Predicted"), yaxis=shown.axis("Predicted less found"))
     return figure

@@ -184,9 +184,13 @@ def boxes(frame: pd.DataFrame, view: SwapsView, dark: bool) -> go.Figure:
         hovermode="closest",
         margin={"l": 60, "r": 8, "t": 36, "b": 48},
         xaxis={"title": {"text": SPLIT_LABELS[view.split].capitalize()}, "showgrid": False, "type": "category"},
-        yaxis={**axis(f"Change of {shown.label.lower()}", unit), "zeroline": True, "zerolinewidth": 1,
-               "zerolinecolor": palette(dark).muted},
-    )  # fmt: skip
+        yaxis={
+            **axis(f"Change of {shown.label.lower()}", unit),
+            "zeroline": True,
+            "zerolinewidth": 1,
+            "zerolinecolor": palette(dark).muted,
+        },
+    )
     return figure
 
 

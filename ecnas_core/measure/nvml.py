@@ -134,8 +134,12 @@ class Gpu:
         try:
             return ask(self.handle)
         except self.nvml.NVMLError as error:
-            if error.value in (self.nvml.NVML_ERROR_NOT_SUPPORTED, self.nvml.NVML_ERROR_NO_PERMISSION,
-                               self.nvml.NVML_ERROR_FUNCTION_NOT_FOUND, self.nvml.NVML_ERROR_NO_DATA):  # fmt: skip
+            if error.value in (
+                self.nvml.NVML_ERROR_NOT_SUPPORTED,
+                self.nvml.NVML_ERROR_NO_PERMISSION,
+                self.nvml.NVML_ERROR_FUNCTION_NOT_FOUND,
+                self.nvml.NVML_ERROR_NO_DATA,
+            ):
                 return None
             raise DeviceFailed(f"{self.name} does not answer ({error}); see nvidia-smi") from None
 

@@ -234,8 +234,11 @@ def progress(events: Iterable[Mapping[str, Any]], cells: int, settings: Settings
     began_at = present[0]["at"] - present[0].get("t", 0.0) if present else now
     elapsed = max(0.0, now - began_at) if len(ended) <= number else present[-1]["at"] - began_at
     phases = _phases(present, settings, elapsed)
-    left = sum(max(0.0, each.planned_s - (elapsed - each.began)) if each.began is not None else each.planned_s
-               for each in phases if each.ended is None)  # fmt: skip
+    left = sum(
+        max(0.0, each.planned_s - (elapsed - each.began)) if each.began is not None else each.planned_s
+        for each in phases
+        if each.ended is None
+    )
     to_come = cells - number - 1
     of_others = max(0, to_come) * (START_S + settings.seconds)
     done = len(ended) > number

@@ -63,17 +63,24 @@ def of_cell(bench: Benchmark, cell: Cell, epochs: int) -> list[CellPrediction]:
         (own[0], "measured") if own and epochs == energy.EPOCHS else (entry.energy_kwh, entry.energy_provenance)
     )
     energies = CellPrediction(
-        "energy_kwh", said["energy_kwh"] * factor, said["low"] * factor, said["high"] * factor, known, provenance,
+        "energy_kwh",
+        said["energy_kwh"] * factor,
+        said["low"] * factor,
+        said["high"] * factor,
+        known,
+        provenance,
         bool(own),
-    )  # fmt: skip
+    )
     path = next(path for path in bench.layout.files["benchmark"] if path.stem == "7V")
     [row] = bench.rows(_PREDICTED.format(e=epochs), [str(path), cell.hash])
     a, a_low, a_high, t, t_low, t_high = row.values()
     published = entry.validation_accuracy, entry.training_time_s
     return [
         energies,
-        CellPrediction("validation_accuracy", a, a_low, a_high, published[0], entry.accuracy_provenance,
-                       published[0] is not None),
-        CellPrediction("training_time_s", t, t_low, t_high, published[1], entry.time_provenance,
-                       published[1] is not None),
-    ]  # fmt: skip
+        CellPrediction(
+            "validation_accuracy", a, a_low, a_high, published[0], entry.accuracy_provenance, published[0] is not None
+        ),
+        CellPrediction(
+            "training_time_s", t, t_low, t_high, published[1], entry.time_provenance, published[1] is not None
+        ),
+    ]

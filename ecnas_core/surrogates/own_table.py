@@ -343,8 +343,12 @@ def _numbers(values: pa.ChunkedArray) -> Floats | None:
     kind = values.type
     if pa.types.is_null(kind):
         return np.full(len(values), np.nan)
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-            or pa.types.is_boolean(kind)):  # fmt: skip
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_decimal(kind)
+        or pa.types.is_boolean(kind)
+    ):
         return None
     floats = pc.cast(pc.cast(values, pa.int8()) if pa.types.is_boolean(kind) else values, pa.float64(), safe=False)
     filled: Floats = pc.fill_null(floats, float("nan")).to_numpy().astype(np.float64)

@@ -253,12 +253,15 @@ def read(folder: Path) -> Run:
         started,
         state,
         error,
-        tuple(Epoch(*(event[name] for name in ("part", "number", "of", "loss")))
-              for event in events if event["event"] == "epoch"),
+        tuple(
+            Epoch(*(event[name] for name in ("part", "number", "of", "loss")))
+            for event in events
+            if event["event"] == "epoch"
+        ),
         next((event["learned"] for event in reversed(events) if event["event"] == "made"), None),
         tuple(note for event in events if event["event"] == "made" for note in event["notes"]),
         last.get("at"),
-    )  # fmt: skip
+    )
 
 
 def cancel(run: Run) -> None:

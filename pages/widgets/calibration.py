@@ -80,8 +80,14 @@ def _choose(by_device: dict[Key, list[Measurement]], device: str) -> Key | None:
     if not by_device:
         return None
     options = sorted(by_device, key=lambda key: (key[0] != device, -len(by_device[key]), key))
-    return st.selectbox("Measured device", options, format_func=_called, key="measure_calibrated", width=420,
-                        help=glossary.help("calibration"))  # fmt: skip
+    return st.selectbox(
+        "Measured device",
+        options,
+        format_func=_called,
+        key="measure_calibrated",
+        width=420,
+        help=glossary.help("calibration"),
+    )
 
 
 def _called(key: Key) -> str:
@@ -96,8 +102,14 @@ def _propose(device: str, hashes: set[str]) -> None:
     )
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         k = st.segmented_control("Cells", PROPOSED, default=PROPOSED[0], required=True, key="measure_k")
-        st.button(f"Put {k} cells on the list", key="measure_propose", icon=":material/playlist_add:", type="primary",
-                  on_click=measured.attempt, args=(_fill, k, tuple(sorted(hashes))))  # fmt: skip
+        st.button(
+            f"Put {k} cells on the list",
+            key="measure_propose",
+            icon=":material/playlist_add:",
+            type="primary",
+            on_click=measured.attempt,
+            args=(_fill, k, tuple(sorted(hashes))),
+        )
 
 
 def _fill(k: int, hashes: tuple[str, ...]) -> None:
@@ -133,8 +145,10 @@ def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, le
     )
     st.markdown(f"**{html.plain(headline)}**")
     if lens.scope != state.lens.scope:
-        st.caption(f":material/info: The scope {figures.SCOPES[state.lens.scope]} is not known of these measurements. "
-                   f"Shown is {figures.SCOPES[lens.scope]}.")  # fmt: skip
+        st.caption(
+            f":material/info: The scope {figures.SCOPES[state.lens.scope]} is not known of these measurements. "
+            f"Shown is {figures.SCOPES[lens.scope]}."
+        )
     if doubts:
         st.caption(f":material/flag: {doubts} Measure those cells again, thoroughly and with nothing beside.")
     if device.outliers:
@@ -145,8 +159,13 @@ def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, le
     once = energies.groupby("hash", as_index=False)["energy"].mean()
     figure = figures.device(predicted, once, lens, dark(), device.outliers)
     st.plotly_chart(figure, theme=None, config=config("ec-nas-device"), key="measure_device", alt=headline)
-    downloads.row("ec-nas-device", lambda: predicted, figure, _python(chosen, lens),
-                  f"One row a cell of {SPACE}: predicted energy, 90 % interval")  # fmt: skip
+    downloads.row(
+        "ec-nas-device",
+        lambda: predicted,
+        figure,
+        _python(chosen, lens),
+        f"One row a cell of {SPACE}: predicted energy, 90 % interval",
+    )
     html.facts(
         [
             (f"Like the {row.device}", format_fixed(row.kendall_tau, 3), f"Kendall's τ, {row.cells} cells")
@@ -156,8 +175,7 @@ def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, le
     )
     st.caption(" ".join(device.notes))
     lens_device.offer(_called(chosen), beside.energies(used))
-    st.page_link("pages/hardware.py", label="See it on the page Hardware",
-                 icon=":material/memory:")  # fmt: skip
+    st.page_link("pages/hardware.py", label="See it on the page Hardware", icon=":material/memory:")
 
 
 def _python(chosen: Key, lens: Lens) -> str:

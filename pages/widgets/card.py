@@ -40,8 +40,7 @@ def show(view: View, digest: str, params: Mapping[str, str]) -> None:
             icon=":material/filter_alt_off:",
         )
         return
-    entry = bench().query(digest, view.epochs, view.space, predicted=view.lens.predicted,
-                          device=view.lens.device)  # fmt: skip
+    entry = bench().query(digest, view.epochs, view.space, predicted=view.lens.predicted, device=view.lens.device)
     cell = entry.cell
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"Cell {digest[:8]}", anchor=False)
@@ -146,8 +145,10 @@ def accuracy_note(entry: Entry, lens: Lens, name: str = "validation_accuracy") -
         return "not published here for this cell"
     if entry.accuracy_provenance == "predicted":
         return _predicted(metric(name, lens), entry.validation_accuracy_low, entry.validation_accuracy_high)
-    words = [entry.accuracy_provenance, f"mean of {entry.accuracy_repeats}" if (entry.accuracy_repeats or 0) > 1
-             else "one repeat"]  # fmt: skip
+    words = [
+        entry.accuracy_provenance,
+        f"mean of {entry.accuracy_repeats}" if (entry.accuracy_repeats or 0) > 1 else "one repeat",
+    ]
     if name == "validation_accuracy" and entry.validation_accuracy_std is not None:
         words.append(f"± {entry.validation_accuracy_std:.4f}")
     return ", ".join(words)

@@ -35,8 +35,10 @@ def conflict(choice: Choice) -> None:
     for told in figures.conflict_told(found, choice.view.needs):
         st.warning(html.plain(told), icon=":material/block:")
     if found.nearest is None:
-        st.info("No cell has all of these known. Drop a limit, or let predicted figures count in the lens.",
-                icon=":material/info:")  # fmt: skip
+        st.info(
+            "No cell has all of these known. Drop a limit, or let predicted figures count in the lens.",
+            icon=":material/info:",
+        )
         return
     st.markdown("**What would do**, the least change first")
     offered = [found.nearest, *(each for each in found.alone if each.limits.keys() != found.nearest.limits.keys())]
@@ -45,10 +47,13 @@ def conflict(choice: Choice) -> None:
             f"{html.plain(figures.relaxed(relaxation.limits))} ({format_percent(relaxation.change, 0)} more room)"
         )
         st.button(
-            "Relax to this", icon=":material/open_in_full:", key=f"choose_relax_{number}",
-            on_click=choose_needs.relax, args=(relaxation.limits,),
+            "Relax to this",
+            icon=":material/open_in_full:",
+            key=f"choose_relax_{number}",
+            on_click=choose_needs.relax,
+            args=(relaxation.limits,),
             help="The least change with which a cell qualifies. Of an accuracy, the error that is allowed grows.",
-        )  # fmt: skip
+        )
     kept = ", ".join(
         f"{figures.LABELS[quantity].lower()} {format_quantity(count, digits=None)}"
         for quantity, count in found.feasible.items()
@@ -87,8 +92,21 @@ def _card(row: pd.Series, choice: Choice) -> None:
     )
     digest = row["hash"]
     with st.container(horizontal=True, gap="small"):
-        st.button("Open", icon=":material/open_in_new:", type="tertiary", key=f"choose_open_{row['position']}",
-                  on_click=card.open_cell, args=(digest,), help="Its card, at the end of the page.")  # fmt: skip
-        st.button("Unpin" if digest in state.tray else "Pin", icon=":material/keep:", type="tertiary",
-                  key=f"choose_pin_{row['position']}", on_click=tray.toggle, args=(digest,),
-                  disabled=digest not in state.tray and tray.is_full())  # fmt: skip
+        st.button(
+            "Open",
+            icon=":material/open_in_new:",
+            type="tertiary",
+            key=f"choose_open_{row['position']}",
+            on_click=card.open_cell,
+            args=(digest,),
+            help="Its card, at the end of the page.",
+        )
+        st.button(
+            "Unpin" if digest in state.tray else "Pin",
+            icon=":material/keep:",
+            type="tertiary",
+            key=f"choose_pin_{row['position']}",
+            on_click=tray.toggle,
+            args=(digest,),
+            disabled=digest not in state.tray and tray.is_full(),
+        )

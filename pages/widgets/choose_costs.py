@@ -25,10 +25,13 @@ def show(choice: Choice) -> None:
     saving = costs.saving(choice, first)
     st.markdown(
         f"**Yours against the most accurate cell of all: {figures.saved(saving)}"
-        + (f"; {format_quantity(saving.energy_kwh, 'kWh')} and {kilograms(saving.kgco2eq)} less a year."
-           if saving.energy_kwh > 0 else ".")
+        + (
+            f"; {format_quantity(saving.energy_kwh, 'kWh')} and {kilograms(saving.kgco2eq)} less a year."
+            if saving.energy_kwh > 0
+            else "."
+        )
         + "**"
-    )  # fmt: skip
+    )
     rows = []
     for row in table.itertuples():
         names = ", ".join(_NAMES[role] for role in row.roles.split(",") if role)
@@ -46,10 +49,18 @@ def show(choice: Choice) -> None:
         )
     a_year = "" if task.trainings == 1 else f" ({trainings} trainings)"
     html.quantities(
-        ["Cell", "Accuracy", "Energy, once", "Footprint, once", "Time, once", f"Energy, a year{a_year}",
-         "Footprint, a year", "Time, a year"],
+        [
+            "Cell",
+            "Accuracy",
+            "Energy, once",
+            "Footprint, once",
+            "Time, once",
+            f"Energy, a year{a_year}",
+            "Footprint, a year",
+            "Time, a year",
+        ],
         rows,
-    )  # fmt: skip
+    )
     if saving.kgco2eq > 0:
         _likened(saving.kgco2eq)
     st.caption(

@@ -25,19 +25,33 @@ def show(choice: Choice) -> None:
         state.choose_taken = next(iter(cells))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         digest, epochs = st.selectbox(
-            "Cell", list(cells), key="choose_taken", width=320,
+            "Cell",
+            list(cells),
+            key="choose_taken",
+            width=320,
             format_func=lambda each: f"{each[0][:8]}, {', '.join(figures.ROLE_NAMES[role] for role in cells[each])}",
-        )  # fmt: skip
+        )
         missing = onnx.missing()
-        with_onnx = st.toggle("With ONNX", key="choose_onnx", disabled=bool(missing), help=(
-            f"torch's exporter needs {' and '.join(missing)}, which are not installed here." if missing
-            else "The untrained network, by torch's exporter; it takes some seconds."
-        ))  # fmt: skip
+        with_onnx = st.toggle(
+            "With ONNX",
+            key="choose_onnx",
+            disabled=bool(missing),
+            help=(
+                f"torch's exporter needs {' and '.join(missing)}, which are not installed here."
+                if missing
+                else "The untrained network, by torch's exporter; it takes some seconds."
+            ),
+        )
         task = replace(choice.view.task, epochs=int(epochs))
         name = f"ec-nas-{digest[:8]}"
-        downloads.button("Zip", name, ".zip", "application/zip",
-                         lambda: bundle.zipped(bundle.files(bench(), digest, task, with_onnx=with_onnx), name),
-                         "Source, training script, model card, specification, licence")  # fmt: skip
+        downloads.button(
+            "Zip",
+            name,
+            ".zip",
+            "application/zip",
+            lambda: bundle.zipped(bundle.files(bench(), digest, task, with_onnx=with_onnx), name),
+            "Source, training script, model card, specification, licence",
+        )
         with st.popover("Copy as Python", icon=":material/code:", type="tertiary"):
             st.code(
                 "from pathlib import Path\n\n"

@@ -84,8 +84,9 @@ def presets() -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="choose_presets"):
         st.markdown("Start from", width="content")
         for name, view in PRESETS.items():
-            st.button(PRESET_LABELS[name], key=f"choose_preset_{name}", on_click=take, args=(view,),
-                      help=PRESET_TOLD[name])  # fmt: skip
+            st.button(
+                PRESET_LABELS[name], key=f"choose_preset_{name}", on_click=take, args=(view,), help=PRESET_TOLD[name]
+            )
 
 
 def controls(view: ChooseView) -> tuple[ChooseView, st.delta_generator.DeltaGenerator]:
@@ -120,8 +121,16 @@ def _needs() -> Needs:
     given = {}
     for name, (label, step, form, term) in _LIMITS.items():
         most = _BELOW_ONE if name == "min_accuracy" else None
-        shown = st.number_input(label, _ABOVE_NONE, most, step=step, format=form, key=f"choose_{name}",
-                                placeholder="no limit", help=glossary.help(term))  # fmt: skip
+        shown = st.number_input(
+            label,
+            _ABOVE_NONE,
+            most,
+            step=step,
+            format=form,
+            key=f"choose_{name}",
+            placeholder="no limit",
+            help=glossary.help(term),
+        )
         given[name] = None if shown is None else shown * SHOWN_PER.get(name, 1)
     return Needs(**given)
 
@@ -139,19 +148,43 @@ def _weights(before: Weights) -> Weights:
 
 
 def _have() -> Task:
-    st.segmented_control("Space", list(SPACES), key="choose_space", required=True, help=(
-        "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: 4V and 5V were measured, 7V "
-        "is the published surrogate."
-    ))  # fmt: skip
-    st.segmented_control("Epochs", [*EPOCHS, _OPEN], key="choose_epochs", required=True,
-                         format_func=lambda epochs: str(epochs or "Any"),
-                         help=f"{glossary.help('training budget')} Any: a cell is chosen with its budget.")  # fmt: skip
-    st.number_input("Training images", 1, IMAGES_AT_MOST, step=10_000, key="choose_images", help=(
-        "In an epoch. Energy and time are taken to be linear in them; the benchmark has 40 000."
-    ))  # fmt: skip
-    st.number_input("Image side (pixels)", LEAST_SIZE, MOST_SIZE, step=SIZE_STEP, key="choose_image_size", help=(
-        "Energy and time are taken to be linear in the multiply-adds, which grow with the pixels; the benchmark has 32."
-    ))  # fmt: skip
+    st.segmented_control(
+        "Space",
+        list(SPACES),
+        key="choose_space",
+        required=True,
+        help=(
+            "Cells of at most 4, 5 or 7 vertices. Each space has an energy scale of its own: "
+            "4V and 5V were measured, 7V is the published surrogate."
+        ),
+    )
+    st.segmented_control(
+        "Epochs",
+        [*EPOCHS, _OPEN],
+        key="choose_epochs",
+        required=True,
+        format_func=lambda epochs: str(epochs or "Any"),
+        help=f"{glossary.help('training budget')} Any: a cell is chosen with its budget.",
+    )
+    st.number_input(
+        "Training images",
+        1,
+        IMAGES_AT_MOST,
+        step=10_000,
+        key="choose_images",
+        help=("In an epoch. Energy and time are taken to be linear in them; the benchmark has 40 000."),
+    )
+    st.number_input(
+        "Image side (pixels)",
+        LEAST_SIZE,
+        MOST_SIZE,
+        step=SIZE_STEP,
+        key="choose_image_size",
+        help=(
+            "Energy and time are taken to be linear in the multiply-adds, which grow with the pixels; "
+            "the benchmark has 32."
+        ),
+    )
     st.number_input("Classes", 2, MOST_CLASSES, step=1, key="choose_classes")
     st.number_input("Trainings a year", 1, TRAININGS_AT_MOST, step=1, key="choose_trainings")
     _device()
@@ -170,10 +203,12 @@ def _device() -> None:
     released = hardware.OFFICIAL_DEVICES[1:]
     known = session.bench().devices()
     device = st.selectbox(
-        "Device", [_OWN, *released, *(name for name in known if name not in released)],
-        format_func=lambda name: name or f"{hardware.OFFICIAL_DEVICES[0]} (own)", key="choose_device",
+        "Device",
+        [_OWN, *released, *(name for name in known if name not in released)],
+        format_func=lambda name: name or f"{hardware.OFFICIAL_DEVICES[0]} (own)",
+        key="choose_device",
         help="The benchmark's own, its three other GPUs, and those you calibrated. It is the device of the lens.",
-    )  # fmt: skip
+    )
     if device == lens_has:
         return
     if device == _OWN or device in known:

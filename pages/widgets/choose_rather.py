@@ -23,8 +23,12 @@ def show(choice: Choice) -> None:
     """
     answers = state.setdefault("choose_answers", [])
     with st.popover("Would you rather …", icon=":material/compare_arrows:", width="stretch"):
-        sized = st.toggle("The size of the network matters too", key="choose_sized", on_change=_forget,
-                          help=glossary.help("parameters"))  # fmt: skip
+        sized = st.toggle(
+            "The size of the network matters too",
+            key="choose_sized",
+            on_change=_forget,
+            help=glossary.help("parameters"),
+        )
         scaled = choice.scale(choice.candidates.objectives()[choice.front])
         belief = Belief.after(answers, sized)
         pair = belief.question(scaled) if len(scaled) else None
@@ -33,8 +37,13 @@ def show(choice: Choice) -> None:
             return
         st.markdown("Which one would you rather have?")
         for which, other in (pair, pair[::-1]):
-            st.button(_told(choice, which), key=f"choose_rather_{int(which == pair[1])}", width="stretch",
-                      on_click=_answer, args=(_point(scaled[which]), _point(scaled[other]), sized))  # fmt: skip
+            st.button(
+                _told(choice, which),
+                key=f"choose_rather_{int(which == pair[1])}",
+                width="stretch",
+                on_click=_answer,
+                args=(_point(scaled[which]), _point(scaled[other]), sized),
+            )
         if not answers:
             st.caption("Three to five answers find your weights.")
             return

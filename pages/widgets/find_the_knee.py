@@ -64,9 +64,17 @@ def show(of: str, front: pd.DataFrame, metrics: Sequence[Metric]) -> None:
     )
     if guessed is None:
         with st.popover("Choose without a mouse", icon=":material/keyboard:", type="tertiary"):
-            st.selectbox("Point", range(len(front)), index=None, key="guess_point", on_change=_chosen,
-                         format_func=lambda at: f"{value(x, front[x.key].iloc[at])}, {y.label.lower()} "
-                         f"{value(y, front[y.key].iloc[at])}", placeholder="a point of the front")  # fmt: skip
+            st.selectbox(
+                "Point",
+                range(len(front)),
+                index=None,
+                key="guess_point",
+                on_change=_chosen,
+                format_func=lambda at: (
+                    f"{value(x, front[x.key].iloc[at])}, {y.label.lower()} {value(y, front[y.key].iloc[at])}"
+                ),
+                placeholder="a point of the front",
+            )
         return
     _table(front, guessed, answers, points, metrics)
     st.caption(

@@ -82,8 +82,14 @@ def control() -> None:
     by_hand = code == BY_HAND
     intensity = None
     if by_hand:
-        intensity = st.number_input("Intensity (gCO2eq/kWh)", 0.0, 2000.0, step=10.0, key="lens_intensity",
-                                    help=glossary.help("carbon intensity"))  # fmt: skip
+        intensity = st.number_input(
+            "Intensity (gCO2eq/kWh)",
+            0.0,
+            2000.0,
+            step=10.0,
+            key="lens_intensity",
+            help=glossary.help("carbon intensity"),
+        )
     corrected = st.toggle(
         "Correct linear scaling",
         key="lens_corrected",

@@ -26,24 +26,50 @@ def offer(name: str, measured: pd.DataFrame) -> None:
         predict(name, measured)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         if name not in bench().devices():
-            st.button("Predict every cell on it", icon=":material/visibility:", key=f"lens_predict_{name}",
-                      on_click=_ask, args=(name,),
-                      help="The lens can then show the energies of all spaces for this device.")  # fmt: skip
+            st.button(
+                "Predict every cell on it",
+                icon=":material/visibility:",
+                key=f"lens_predict_{name}",
+                on_click=_ask,
+                args=(name,),
+                help="The lens can then show the energies of all spaces for this device.",
+            )
         else:
-            st.button("Show it in the lens", icon=":material/visibility:", key=f"lens_show_{name}", on_click=_show,
-                      args=(name,), disabled=state.lens.device == name)  # fmt: skip
-            st.button("Predict anew", icon=":material/refresh:", type="tertiary", key=f"lens_again_{name}",
-                      on_click=_ask, args=(name,), help="From all that has been measured since.")  # fmt: skip
-            st.button("Take out of the lens", icon=":material/visibility_off:", type="tertiary",
-                      key=f"lens_forget_{name}", on_click=_forget, args=(name,),
-                      help="The measurements stay; it can be predicted again.")  # fmt: skip
+            st.button(
+                "Show it in the lens",
+                icon=":material/visibility:",
+                key=f"lens_show_{name}",
+                on_click=_show,
+                args=(name,),
+                disabled=state.lens.device == name,
+            )
+            st.button(
+                "Predict anew",
+                icon=":material/refresh:",
+                type="tertiary",
+                key=f"lens_again_{name}",
+                on_click=_ask,
+                args=(name,),
+                help="From all that has been measured since.",
+            )
+            st.button(
+                "Take out of the lens",
+                icon=":material/visibility_off:",
+                type="tertiary",
+                key=f"lens_forget_{name}",
+                on_click=_forget,
+                args=(name,),
+                help="The measurements stay; it can be predicted again.",
+            )
     if state.lens.device == name:
         st.caption(f":material/visibility: The lens shows every energy in the app for {html.plain(name)}.")
         gpu = state.lens.scope == "GPU"
         if measured.dropna(subset="gpu_energy_j" if gpu else "energy_kwh")["hash"].nunique() < FEWEST:
-            st.warning(f"In the scope {SCOPES[state.lens.scope]} no page can show its energies: they are not known of "
-                       f"these measurements. Choose the scope {'Facility' if gpu else 'GPU'} in the lens.",
-                       icon=":material/tune:")  # fmt: skip
+            st.warning(
+                f"In the scope {SCOPES[state.lens.scope]} no page can show its energies: they are not known of "
+                f"these measurements. Choose the scope {'Facility' if gpu else 'GPU'} in the lens.",
+                icon=":material/tune:",
+            )
 
 
 def _ask(name: str) -> None:

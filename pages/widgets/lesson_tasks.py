@@ -50,16 +50,28 @@ def prediction(number: int, task: Task) -> None:
     st.markdown(f"**Predict.** {html.plain(say(task.question))}")
     if number not in state.learn_guesses:
         given = _field(task, f"lesson_{number}_guess")
-        st.button("Commit my prediction", type="primary", key=f"lesson_{number}_commit", disabled=_is_empty(given),
-                  on_click=_commit, args=(number,))  # fmt: skip
+        st.button(
+            "Commit my prediction",
+            type="primary",
+            key=f"lesson_{number}_commit",
+            disabled=_is_empty(given),
+            on_click=_commit,
+            args=(number,),
+        )
         return
     guess = state.learn_guesses[number]
     verdict = task.check(guess)
     agreed = "and that is so" if isinstance(task, ChoiceTask) else "which is close enough"
     st.markdown(f"You said {html.plain(given_text(task, guess))}{f', {agreed}' if verdict.right else ''}.")
     st.markdown(f"**Answer.** {html.plain(say(task.why))}")
-    st.button("Predict again", key=f"lesson_{number}_again", icon=":material/replay:", type="tertiary",
-              on_click=_uncommit, args=(number,))  # fmt: skip
+    st.button(
+        "Predict again",
+        key=f"lesson_{number}_again",
+        icon=":material/replay:",
+        type="tertiary",
+        on_click=_uncommit,
+        args=(number,),
+    )
 
 
 def exercise(view: LearnView, task: Task) -> None:
@@ -79,10 +91,22 @@ def exercise(view: LearnView, task: Task) -> None:
     key = f"lesson_{number}_answer_{deal}"
     filled = not _is_empty(_field(task, key))
     with st.container(horizontal=True, gap="small"):
-        st.button("Check", type="primary", key=f"lesson_{number}_check", disabled=not filled,
-                  on_click=_check, args=(task, number, deal, key))  # fmt: skip
-        st.button("Another one", key=f"lesson_{number}_next", icon=":material/skip_next:", type="tertiary",
-                  on_click=_next, args=(view,))  # fmt: skip
+        st.button(
+            "Check",
+            type="primary",
+            key=f"lesson_{number}_check",
+            disabled=not filled,
+            on_click=_check,
+            args=(task, number, deal, key),
+        )
+        st.button(
+            "Another one",
+            key=f"lesson_{number}_next",
+            icon=":material/skip_next:",
+            type="tertiary",
+            on_click=_next,
+            args=(view,),
+        )
     answer = state.learn_answers.get((number, deal))
     if answer is None:
         return
@@ -103,16 +127,33 @@ def _field(task: Task, key: str) -> Any:
     if isinstance(task, ChoiceTask):
         labels = {name: html.plain(say(option)) for name, option in task.options.items()}
         if task.many:
-            return st.pills("Your choice", labels, format_func=labels.get, selection_mode="multi", key=key,
-                            label_visibility="collapsed", wrap=True)  # fmt: skip
-        chosen = st.radio("Your choice", labels, format_func=labels.get, index=None, key=key,
-                          label_visibility="collapsed")  # fmt: skip
+            return st.pills(
+                "Your choice",
+                labels,
+                format_func=labels.get,
+                selection_mode="multi",
+                key=key,
+                label_visibility="collapsed",
+                wrap=True,
+            )
+        chosen = st.radio(
+            "Your choice", labels, format_func=labels.get, index=None, key=key, label_visibility="collapsed"
+        )
         return [] if chosen is None else [chosen]
     label = f"Your answer ({task.unit})" if task.unit else "Your answer"
     if task.slider:
         return st.slider(label, task.least, task.most, step=task.step, format="%g", key=key)
-    return st.number_input(label, task.least, task.most, value=None, step=task.step, format="%g", key=key,
-                           placeholder="a number", width=240)  # fmt: skip
+    return st.number_input(
+        label,
+        task.least,
+        task.most,
+        value=None,
+        step=task.step,
+        format="%g",
+        key=key,
+        placeholder="a number",
+        width=240,
+    )
 
 
 def _is_empty(given: Any) -> bool:

@@ -59,8 +59,9 @@ def card(measured: Measurement) -> None:
         if lens is not None and entries["value"].notna().any():
             _beside(measured, lens)
         elif measured.mode == "inference":
-            st.info("The benchmark knows trainings alone: there is nothing to set inference beside.",
-                    icon=":material/info:")  # fmt: skip
+            st.info(
+                "The benchmark knows trainings alone: there is nothing to set inference beside.", icon=":material/info:"
+            )
         else:
             st.info(_nothing_beside(measured, lens is not None), icon=":material/info:")
         if measured.mode == "train":
@@ -137,8 +138,13 @@ def _nothing_beside(measured: Measurement, known: bool) -> str:
 
 def _beside(measured: Measurement, lens: Lens) -> None:
     state.setdefault("measure_beside", state.measure.beside)
-    st.segmented_control("Beside the benchmark, epochs", EPOCHS, key="measure_beside", required=True,
-                         help=glossary.help("training budget"))  # fmt: skip
+    st.segmented_control(
+        "Beside the benchmark, epochs",
+        EPOCHS,
+        key="measure_beside",
+        required=True,
+        help=glossary.help("training budget"),
+    )
     epochs = state.measure_beside
     entries = beside.entries(bench(), measured, lens, epochs)
     figure = figures.beside_benchmark(measured, entries, lens, epochs, dark())
@@ -280,9 +286,16 @@ def _toolbar(found: list[Measurement], chosen: list[str]) -> None:
         st.header(f"{len(found)} measurement{'s' * (len(found) > 1)}", anchor=False, width="content")
         files("ec-nas-measurements", found, "All measurements")
         label = f"Delete {len(chosen)}" if len(chosen) > 1 else "Delete"
-        st.button(label, key="measure_delete", icon=":material/delete:", type="tertiary", disabled=not chosen,
-                  help=None if chosen else "Choose rows of the table first.", on_click=attempt,
-                  args=(_remove, chosen))  # fmt: skip
+        st.button(
+            label,
+            key="measure_delete",
+            icon=":material/delete:",
+            type="tertiary",
+            disabled=not chosen,
+            help=None if chosen else "Choose rows of the table first.",
+            on_click=attempt,
+            args=(_remove, chosen),
+        )
         _undo()
 
 
@@ -306,8 +319,14 @@ def _undo() -> None:
     removed = state.get("measure_removed", [])
     if removed:
         number = f"{len(removed)} measurement{'s' * (len(removed) > 1)}"
-        st.button(f"Undo: bring back {number}", key="measure_restore", icon=":material/undo:", type="tertiary",
-                  on_click=attempt, args=(_restore,))  # fmt: skip
+        st.button(
+            f"Undo: bring back {number}",
+            key="measure_restore",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=attempt,
+            args=(_restore,),
+        )
 
 
 def _restore() -> None:
@@ -405,9 +424,14 @@ def compare(shown: Sequence[Measurement]) -> None:
     epoch = "an epoch" if alike["images in an epoch"] else "an epoch of its own"
     scopes = [each and figures.SCOPES[each.scope] for each in through]
     figures_of = [
-        (f"{quantity} of {epoch}{', ' + scopes[0] if lens else ''}", energies,
-         [figures.quantity(value, each or state.lens) + ("" if lens or not each else f", {scope}")
-          for value, each, scope in zip(energies, through, scopes, strict=True)]),
+        (
+            f"{quantity} of {epoch}{', ' + scopes[0] if lens else ''}",
+            energies,
+            [
+                figures.quantity(value, each or state.lens) + ("" if lens or not each else f", {scope}")
+                for value, each, scope in zip(energies, through, scopes, strict=True)
+            ],
+        ),
         *(
             (label, values, [told(value) for value in values])
             for label, values, told in (
@@ -416,7 +440,7 @@ def compare(shown: Sequence[Measurement]) -> None:
                 (f"Time, {epoch}", [each.seconds_per_epoch for each in shown], figures.wait),
             )
         ),
-    ]  # fmt: skip
+    ]
     components = {each.on_gpu for each in shown}
     words = {
         "Mean power": [format_quantity(_power(each), "W") for each in shown],

@@ -90,8 +90,14 @@ def _live(run: Run, progress: Progress) -> None:
         device = progress.device.get("name", run.settings.device)
         told = f"**Measuring {which}** `{run.hashes[progress.cell][:8]}` on {html.plain(device)}: {_how(run.settings)}"
         st.markdown(told, width="stretch")
-        st.button("Cancel", key="measure_cancel", icon=":material/close:", disabled=run.cancelling,
-                  on_click=runs.cancel, args=(run,))  # fmt: skip
+        st.button(
+            "Cancel",
+            key="measure_cancel",
+            icon=":material/close:",
+            disabled=run.cancelling,
+            on_click=runs.cancel,
+            args=(run,),
+        )
     _timeline(figures.stages(progress))
     done, of = len(progress.repeats), run.settings.repeats
     spread = figures.spread(progress.repeats)
@@ -107,13 +113,23 @@ def _live(run: Run, progress: Progress) -> None:
     if progress.samples:
         left_column, right = st.columns([3, 2], gap="medium")
         with left_column:
-            st.plotly_chart(figures.live(progress, dark()), theme=None, config=config("ec-nas-measuring"),
-                            key="measuring_power", alt=figures.live_told(progress))  # fmt: skip
+            st.plotly_chart(
+                figures.live(progress, dark()),
+                theme=None,
+                config=config("ec-nas-measuring"),
+                key="measuring_power",
+                alt=figures.live_told(progress),
+            )
     else:
         right = st.container()
     with right:
-        st.plotly_chart(picture, theme=None, config=config("ec-nas-repeats"), key="measuring_repeats",
-                        alt=f"{done} of {of} repeats{f' vary by {spread}' if spread else ''}.")  # fmt: skip
+        st.plotly_chart(
+            picture,
+            theme=None,
+            config=config("ec-nas-repeats"),
+            key="measuring_repeats",
+            alt=f"{done} of {of} repeats{f' vary by {spread}' if spread else ''}.",
+        )
     for note in progress.notes:
         st.caption(f":material/info: {html.sentence(note)}")
 
@@ -162,13 +178,30 @@ def _ended(run: Run) -> None:
         missing = [digest for digest in run.hashes if digest not in {each.hash for each in done}]
         if missing:
             label = "Measure again" if not done else f"Measure the other {len(missing)}"
-            st.button(label, key="measure_again", icon=":material/refresh:", on_click=measured.attempt,
-                      args=(_again, missing, run.settings))  # fmt: skip
+            st.button(
+                label,
+                key="measure_again",
+                icon=":material/refresh:",
+                on_click=measured.attempt,
+                args=(_again, missing, run.settings),
+            )
         if len(done) > 1:
-            st.button("Compare them", key="measure_compare", icon=":material/compare:", type="tertiary",
-                      on_click=_compare, args=(done,))  # fmt: skip
-        st.button("Close", key="measure_close", icon=":material/close:", type="tertiary", on_click=measured.attempt,
-                  args=(runs.dismiss, run))  # fmt: skip
+            st.button(
+                "Compare them",
+                key="measure_compare",
+                icon=":material/compare:",
+                type="tertiary",
+                on_click=_compare,
+                args=(done,),
+            )
+        st.button(
+            "Close",
+            key="measure_close",
+            icon=":material/close:",
+            type="tertiary",
+            on_click=measured.attempt,
+            args=(runs.dismiss, run),
+        )
     _why(run, failed)
     if len(run.hashes) > 1 and outcomes:
         _outcomes(outcomes)
@@ -185,11 +218,11 @@ def _called(run: Run) -> str:
 def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
     """The named state of what went wrong, with its reason and remedy."""
     if run.state == "unreadable":
-        st.error(f"**What became of a measurement is not known.** {html.sentence(run.error or '')}",
-                 icon=":material/error:")  # fmt: skip
+        st.error(
+            f"**What became of a measurement is not known.** {html.sentence(run.error or '')}", icon=":material/error:"
+        )
     elif run.state == "cancelled":
-        st.info("Cancelled: the device is free again, and what was measured before is kept.",
-                icon=":material/cancel:")  # fmt: skip
+        st.info("Cancelled: the device is free again, and what was measured before is kept.", icon=":material/cancel:")
     elif run.state == "died":
         st.error(f"**{FAILURES['died']}.** {html.sentence(run.error or '')}", icon=":material/error:")
     elif run.state == "failed" and not failed:

@@ -56,8 +56,14 @@ def _scene(found: Results, series: Series, played: Replay, pair: tuple[str, ...]
         if state.replay_playing:
             st.button("Pause", key="replay_pause", icon=":material/pause:", on_click=_pause)
         else:
-            st.button("Play", key="replay_play", icon=":material/play_arrow:", on_click=_play, args=(last,),
-                      disabled=last == 1)  # fmt: skip
+            st.button(
+                "Play",
+                key="replay_play",
+                icon=":material/play_arrow:",
+                on_click=_play,
+                args=(last,),
+                disabled=last == 1,
+            )
         if last > 1:
             st.slider("Generation", 1, last, key="replay_generation", width=520)
     scene = played.at(state.replay_generation - 1)

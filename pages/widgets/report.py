@@ -26,12 +26,22 @@ def offer() -> None:
             f"Pinned cells: {len(pinned)}; choices: {int(choice is not None)}. With figures and provenance, in one "
             "HTML file that needs nothing else."
         )
-        chosen = st.multiselect("Studies", studies, default=list(studies), key="report_studies",
-                                format_func=lambda each: html.plain(studies[each].name),
-                                placeholder="none")  # fmt: skip
-        kept = st.multiselect("Measurements", measured, default=list(measured), key="report_measurements",
-                              format_func=lambda each: html.plain(_named(measured[each].hash, measured[each].device)),
-                              placeholder="none")  # fmt: skip
+        chosen = st.multiselect(
+            "Studies",
+            studies,
+            default=list(studies),
+            key="report_studies",
+            format_func=lambda each: html.plain(studies[each].name),
+            placeholder="none",
+        )
+        kept = st.multiselect(
+            "Measurements",
+            measured,
+            default=list(measured),
+            key="report_measurements",
+            format_func=lambda each: html.plain(_named(measured[each].hash, measured[each].device)),
+            placeholder="none",
+        )
         notes = st.text_area("Notes", key="report_notes", placeholder="your own words, at the top of the report")
         found = Session(
             view=_view(),
@@ -44,9 +54,14 @@ def offer() -> None:
         if found.is_empty:
             st.caption("Nothing to report yet: pin a cell, run a search or measure one first.")
             return
-        downloads.button("Report", "ec-nas-session", ".html", "text/html",
-                         lambda: session_report.report(found, bench()).encode(),
-                         "One HTML page with figures and provenance, self-contained")  # fmt: skip
+        downloads.button(
+            "Report",
+            "ec-nas-session",
+            ".html",
+            "text/html",
+            lambda: session_report.report(found, bench()).encode(),
+            "One HTML page with figures and provenance, self-contained",
+        )
 
 
 def _view() -> View:

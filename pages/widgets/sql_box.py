@@ -89,8 +89,13 @@ def _editor() -> None:
     """The query: an example, one of before, or what is typed and run."""
     history: dict[str, str] = state.data_sql_history
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.menu_button("Examples", list(EXAMPLES), icon=":material/lightbulb:", key="data_sql_example",
-                       on_click=lambda: _ask(EXAMPLES[state.data_sql_example]))  # fmt: skip
+        st.menu_button(
+            "Examples",
+            list(EXAMPLES),
+            icon=":material/lightbulb:",
+            key="data_sql_example",
+            on_click=lambda: _ask(EXAMPLES[state.data_sql_example]),
+        )
         if history:
             st.menu_button(
                 "History",
@@ -102,11 +107,21 @@ def _editor() -> None:
                 on_click=lambda: _ask(state.data_sql_before),
             )
     with st.form("data_sql_form", border=False):
-        st.text_area("Query", key="data_sql_text", height=150, label_visibility="collapsed",
-                     placeholder="select * from benchmark limit 10")  # fmt: skip
+        st.text_area(
+            "Query",
+            key="data_sql_text",
+            height=150,
+            label_visibility="collapsed",
+            placeholder="select * from benchmark limit 10",
+        )
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.form_submit_button("Run", icon=":material/play_arrow:", type="primary", help="Ctrl+Enter",
-                                  on_click=lambda: _ask(state.data_sql_text))  # fmt: skip
+            st.form_submit_button(
+                "Run",
+                icon=":material/play_arrow:",
+                type="primary",
+                help="Ctrl+Enter",
+                on_click=lambda: _ask(state.data_sql_text),
+            )
             st.caption("DuckDB SQL, read-only: one query, 5 s, 1 GiB of memory, 100 000 rows.")
 
 
@@ -125,18 +140,20 @@ def _short(text: str) -> str:
 
 def _schema() -> None:
     """What can be asked for."""
-    view = st.selectbox("Table", list(catalogue.VIEWS), key="data_sql_view", label_visibility="collapsed",
-                        persist_state="session")  # fmt: skip
+    view = st.selectbox(
+        "Table", list(catalogue.VIEWS), key="data_sql_view", label_visibility="collapsed", persist_state="session"
+    )
     st.caption(catalogue.VIEWS[view])
     columns = catalogue.columns(session.bench(), view)
     st.dataframe(
-        pd.DataFrame([(column.name, column.meaning, column.type) for column in columns],
-                     columns=["Column", "Meaning", "Type"]),
+        pd.DataFrame(
+            [(column.name, column.meaning, column.type) for column in columns], columns=["Column", "Meaning", "Type"]
+        ),
         hide_index=True,
         height=170,
         column_config={"Meaning": st.column_config.TextColumn(width="medium")},
         alt=f"The {len(columns)} columns of {view} with meanings and types",
-    )  # fmt: skip
+    )
 
 
 def _answer(sql: str) -> _Answered:
@@ -170,8 +187,11 @@ def _rows(number: int) -> str:
 def _answer_shown(question: Question, result: SandboxResult) -> Chart:
     """The chart with its controls, the table, and the downloads; what the user chose of the chart comes back."""
     frame = result.frame
-    text = [_rows(len(frame)), f"{len(frame.columns)} column{'' if len(frame.columns) == 1 else 's'}",
-            f"{format_quantity(result.seconds * 1000, 'ms', 2)}"]  # fmt: skip
+    text = [
+        _rows(len(frame)),
+        f"{len(frame.columns)} column{'' if len(frame.columns) == 1 else 's'}",
+        f"{format_quantity(result.seconds * 1000, 'ms', 2)}",
+    ]
     if result.truncated:
         text.append("cut off: there are more rows, add a limit or aggregate")
     summary = ", ".join(text)
@@ -217,18 +237,31 @@ def _controls(frame: pd.DataFrame, drawn: Chart) -> Chart:
         state.data_sql_wish = Chart(state.data_sql_kind, state.data_sql_x, state.data_sql_y, state.data_sql_color)
 
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="data_sql_controls"):
-        st.segmented_control("Chart", kinds, format_func=KIND_LABELS.get, key="data_sql_kind", required=True,
-                             on_change=chosen)  # fmt: skip
+        st.segmented_control(
+            "Chart", kinds, format_func=KIND_LABELS.get, key="data_sql_kind", required=True, on_change=chosen
+        )
         st.selectbox("Across", can.x[drawn.kind], key="data_sql_x", on_change=chosen, width=200)
         st.selectbox("Up", can.y, key="data_sql_y", on_change=chosen, width=200)
-        st.selectbox("Colour", [ONE_COLOUR, *can.color[drawn.kind]], key="data_sql_color", on_change=chosen, width=200,
-                     format_func=lambda name: name or "one colour")  # fmt: skip
+        st.selectbox(
+            "Colour",
+            [ONE_COLOUR, *can.color[drawn.kind]],
+            key="data_sql_color",
+            on_change=chosen,
+            width=200,
+            format_func=lambda name: name or "one colour",
+        )
     return drawn
 
 
 def _table(frame: pd.DataFrame) -> None:
-    st.dataframe(_portable(frame), hide_index=True, height=min(36 * len(frame) + 40, 360), key="data_sql_table",
-                 placeholder="null", alt=f"The answer: {_rows(len(frame))}")  # fmt: skip
+    st.dataframe(
+        _portable(frame),
+        hide_index=True,
+        height=min(36 * len(frame) + 40, 360),
+        key="data_sql_table",
+        placeholder="null",
+        alt=f"The answer: {_rows(len(frame))}",
+    )
 
 
 def _portable(frame: pd.DataFrame) -> pd.DataFrame:
@@ -236,9 +269,10 @@ def _portable(frame: pd.DataFrame) -> pd.DataFrame:
     nested = {
         name: frame[name].map(str, na_action="ignore")
         for name in frame
-        if any(isinstance(value, (list, dict, bytes)) or hasattr(value, "tolist")
-               for value in frame[name].dropna().head(1))
-    }  # fmt: skip
+        if any(
+            isinstance(value, (list, dict, bytes)) or hasattr(value, "tolist") for value in frame[name].dropna().head(1)
+        )
+    }
     nested = {name: column for name, column in nested.items() if frame[name].dtype == object}
     return frame.assign(**nested) if nested else frame
 

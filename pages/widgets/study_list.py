@@ -33,8 +33,10 @@ def show() -> None:
     if any(each.running for each in runner.studies(bench().data)):
         st.fragment(_follow, run_every=POLL_S)([(each.id, each.finished, each.state) for each in found])
     if not own:
-        st.info("No study of your own yet: start one under Set up. Below are the authors' published searches.",
-                icon=":material/route:")  # fmt: skip
+        st.info(
+            "No study of your own yet: start one under Set up. Below are the authors' published searches.",
+            icon=":material/route:",
+        )
     _table(found, chosen)
     for folder, reason in runner.problems(bench().data).items():
         st.warning(f"**{html.code(folder.name)} is left out.** {html.sentence(reason)}", icon=":material/warning:")
@@ -51,14 +53,28 @@ def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.header(f"{len(own)} {'study' if len(own) == 1 else 'studies'} of yours", anchor=False, width="content")
         label, hindrance = _opens(chosen)
-        st.button(label, key="search_open", type="primary", icon=":material/open_in_full:", disabled=bool(hindrance),
-                  help=hindrance or None, on_click=turn_to, args=([each.id for each in chosen],))  # fmt: skip
+        st.button(
+            label,
+            key="search_open",
+            type="primary",
+            icon=":material/open_in_full:",
+            disabled=bool(hindrance),
+            help=hindrance or None,
+            on_click=turn_to,
+            args=([each.id for each in chosen],),
+        )
         running = any(each.state == "running" for each in mine)
         count = len(mine)
-        st.button(f"Delete {count}" if count > 1 else "Delete", key="search_delete", icon=":material/delete:",
-                  type="tertiary", disabled=not mine or running,
-                  help="Cancel it first." if running else None if mine else "Choose a study of yours in the table.",
-                  on_click=study_setup.attempt, args=(_delete, [each.id for each in mine]))  # fmt: skip
+        st.button(
+            f"Delete {count}" if count > 1 else "Delete",
+            key="search_delete",
+            icon=":material/delete:",
+            type="tertiary",
+            disabled=not mine or running,
+            help="Cancel it first." if running else None if mine else "Choose a study of yours in the table.",
+            on_click=study_setup.attempt,
+            args=(_delete, [each.id for each in mine]),
+        )
         undo()
     if len(mine) == 1 and mine[0].finished:
         study_results.take_along(runner.find(mine[0].id, bench().data))
@@ -96,8 +112,14 @@ def undo() -> None:
     removed = [each for each in state.get("search_removed", []) if each in lab.removed(bench().data)]
     if removed:
         count = f"{len(removed)} studies" if len(removed) > 1 else "1 study"
-        st.button(f"Undo: bring back {count}", key="search_restore", icon=":material/undo:", type="tertiary",
-                  on_click=study_setup.attempt, args=(restore, removed))  # fmt: skip
+        st.button(
+            f"Undo: bring back {count}",
+            key="search_restore",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=study_setup.attempt,
+            args=(restore, removed),
+        )
 
 
 def restore(ids: Sequence[str]) -> None:
@@ -164,9 +186,15 @@ def menu(study: Study) -> None:
         state.setdefault(key, study.name)
         st.text_input("Name", key=key)
         st.button("Rename", key="search_rename", on_click=study_setup.attempt, args=(_rename, study, key))
-        st.button("Delete", key="search_delete", icon=":material/delete:", disabled=study.running,
-                  help="Cancel it first." if study.running else "It can be brought back.",
-                  on_click=study_setup.attempt, args=(_forget, study))  # fmt: skip
+        st.button(
+            "Delete",
+            key="search_delete",
+            icon=":material/delete:",
+            disabled=study.running,
+            help="Cancel it first." if study.running else "It can be brought back.",
+            on_click=study_setup.attempt,
+            args=(_forget, study),
+        )
 
 
 def _forget(study: Study) -> None:

@@ -77,9 +77,15 @@ def _live(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None
         told = figures.headline(figures.reached(progress), progress.figures.hypervolume)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{told}**", width="stretch")
-        st.button("Cancel", key="search_cancel", icon=":material/close:", disabled=study.cancelling,
-                  on_click=study_setup.attempt, args=(runner.cancel, study),
-                  help="It stops within half a second; finished trials are kept.")  # fmt: skip
+        st.button(
+            "Cancel",
+            key="search_cancel",
+            icon=":material/close:",
+            disabled=study.cancelling,
+            on_click=study_setup.attempt,
+            args=(runner.cancel, study),
+            help="It stops within half a second; finished trials are kept.",
+        )
     _facts(study, progress, mean_kwh)
     pictures(study, progress)
     trials(progress)
@@ -97,12 +103,14 @@ def _facts(study: Study, progress: StudyProgress, mean_kwh: float | None) -> Non
             ("Trials", f"{progress.finished} of {len(progress.trials)}", "finished"),
             ("Evaluations a second", format_quantity(a_second, digits=2), "of the trials that run now"),
             ("Time left", "cancelling" if study.cancelling else figures.duration(max(left, 1.0)), "about"),
-            ("The search so far", figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
-             f"assuming {study_setup.watts():g} W a core"),
-            ("Training them for real", figures.energy(training, lens),
-             "evaluations × mean cell"),
+            (
+                "The search so far",
+                figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
+                f"assuming {study_setup.watts():g} W a core",
+            ),
+            ("Training them for real", figures.energy(training, lens), "evaluations × mean cell"),
         ]
-    )  # fmt: skip
+    )
 
 
 def pictures(study: Study, progress: StudyProgress) -> None:
@@ -113,16 +121,20 @@ def pictures(study: Study, progress: StudyProgress) -> None:
     left, right = st.columns(2, gap="medium")
     with left:
         st.plotly_chart(
-            figures.front(found, setting.metrics, figures.provenance(setting), dark()), theme=None,
-            config=config("ec-nas-search-front"), key="search_front",
+            figures.front(found, setting.metrics, figures.provenance(setting), dark()),
+            theme=None,
+            config=config("ec-nas-search-front"),
+            key="search_front",
             alt=figures.front_told(found, setting.metrics),
-        )  # fmt: skip
+        )
     with right:
         st.plotly_chart(
-            figures.growth(spread, whole, study.plan.evaluations, dark()), theme=None,
-            config=config("ec-nas-search-hypervolume"), key="search_growth",
+            figures.growth(spread, whole, study.plan.evaluations, dark()),
+            theme=None,
+            config=config("ec-nas-search-hypervolume"),
+            key="search_growth",
             alt=f"Hypervolume by evaluations: {figures.headline(figures.reached(progress), whole)}",
-        )  # fmt: skip
+        )
 
 
 def trials(progress: StudyProgress) -> None:
@@ -164,8 +176,14 @@ def ended(study: Study) -> None:
         with st.container(width="stretch"):
             _why(study, broken)
         if number:
-            st.button(f"Resume: run the other {number}", key="search_resume", icon=":material/play_arrow:",
-                      type="primary", on_click=study_setup.attempt, args=(runner.resume, study))  # fmt: skip
+            st.button(
+                f"Resume: run the other {number}",
+                key="search_resume",
+                icon=":material/play_arrow:",
+                type="primary",
+                on_click=study_setup.attempt,
+                args=(runner.resume, study),
+            )
 
 
 def _why(study: Study, broken: Mapping[Path, str]) -> None:
@@ -178,8 +196,9 @@ def _why(study: Study, broken: Mapping[Path, str]) -> None:
     elif study.missing:
         st.warning(f"**Files are missing.** {told}; the files of the others are gone.", icon=":material/warning:")
     if broken:
-        st.warning(f"**{len(broken)} files cannot be read.** Resume runs their trials again.",
-                   icon=":material/warning:")  # fmt: skip
+        st.warning(
+            f"**{len(broken)} files cannot be read.** Resume runs their trials again.", icon=":material/warning:"
+        )
     if len(broken) == len(study.finished):  # else the results name them
         for reason in broken.values():
             st.caption(html.sentence(reason))
@@ -196,25 +215,46 @@ def published(space: Space) -> None:
     setting = Setting(space, epochs=None)
     counts = spread.groupby("algorithm", sort=False)["evaluation"].max().to_dict()
     st.markdown(f"**{figures.headline(volumes, None)}**")
-    st.caption("The authors' own searches, all budgets, energies as EC-NAS stores them, whatever the lens says. "
-               "Hypervolume below 1 kWh and an error of 0.2; SEMOA's evaluations count every question to its "
-               "archive.")  # fmt: skip
+    st.caption(
+        "The authors' own searches, all budgets, energies as EC-NAS stores them, whatever the lens says. "
+        "Hypervolume below 1 kWh and an error of 0.2; SEMOA's evaluations count every question to its "
+        "archive."
+    )
     front = figures.front(found, setting.metrics, figures.provenance(setting), dark())
     left, right = st.columns(2, gap="medium")
     with left:
-        st.plotly_chart(front, theme=None, config=config("ec-nas-published-front"), key="search_front",
-                        alt=figures.front_told(found, setting.metrics))  # fmt: skip
-        downloads.row(f"ec-nas-published-{space}", lambda: lab.published(bench(), space), front,
-                      f'from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n'
-                      f'print(lab.published(Benchmark.open(), "{space}"))', "Every evaluation")  # fmt: skip
+        st.plotly_chart(
+            front,
+            theme=None,
+            config=config("ec-nas-published-front"),
+            key="search_front",
+            alt=figures.front_told(found, setting.metrics),
+        )
+        downloads.row(
+            f"ec-nas-published-{space}",
+            lambda: lab.published(bench(), space),
+            front,
+            f"from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n"
+            f'print(lab.published(Benchmark.open(), "{space}"))',
+            "Every evaluation",
+        )
     with right:
         growth = figures.growth(spread, None, counts, dark())
-        st.plotly_chart(growth, theme=None, config=config("ec-nas-published-hypervolume"), key="search_growth",
-                        alt=f"Hypervolume by evaluations: {figures.headline(volumes, None)}")  # fmt: skip
-        downloads.row(f"ec-nas-published-{space}-hypervolume", lambda: spread, growth,
-                      f'from ecnas_core import Benchmark\nfrom ecnas_core.figures import search_live\n\n'
-                      f'front, bands, reached = search_live.published(Benchmark.open(), "{space}")\nprint(bands)',
-                      "Median, quartiles and range wherever one changes")  # fmt: skip
+        st.plotly_chart(
+            growth,
+            theme=None,
+            config=config("ec-nas-published-hypervolume"),
+            key="search_growth",
+            alt=f"Hypervolume by evaluations: {figures.headline(volumes, None)}",
+        )
+        downloads.row(
+            f"ec-nas-published-{space}-hypervolume",
+            lambda: spread,
+            growth,
+            f"from ecnas_core import Benchmark\nfrom ecnas_core.figures import search_live\n\n"
+            f'front, bands, reached = search_live.published(Benchmark.open(), "{space}")\nprint(bands)',
+            "Median, quartiles and range wherever one changes",
+        )
     st.markdown("**Ends and knee of the fronts**, as in the paper's Table 1")
     html.quantities(*table_rows(table.assign(name=table["algorithm"])))
     st.caption(table_note(table))

@@ -76,21 +76,37 @@ def show(study: Study, others: Sequence[Study] = ()) -> dict[str, str]:
     except NothingFound as error:
         st.info(html.sentence(str(error)), icon=":material/hourglass_empty:")
         return {}
-    picked("section", lambda key: st.segmented_control(
-        "What came of it", SECTIONS, format_func=SECTIONS.get, key=key, required=True, label_visibility="collapsed"
-    ), SECTIONS, "front")  # fmt: skip
+    picked(
+        "section",
+        lambda key: st.segmented_control(
+            "What came of it", SECTIONS, format_func=SECTIONS.get, key=key, required=True, label_visibility="collapsed"
+        ),
+        SECTIONS,
+        "front",
+    )
     section = state.results_view["section"]
     {
-        "front": front, "hypervolume": hypervolume, "difference": difference, "table": table, "knee": knee,
-        "replay": replayed, "guess": guess, "energy": energy_section,
-    }[section](found)  # fmt: skip
+        "front": front,
+        "hypervolume": hypervolume,
+        "difference": difference,
+        "table": table,
+        "knee": knee,
+        "replay": replayed,
+        "guess": guess,
+        "energy": energy_section,
+    }[section](found)
     notes(found, section)
     take_along(study)
     if state.cell:
         st.divider()
         x, y = found.metrics[:2]
-        view = View(space=found.setting.space, epochs=found.setting.epochs or EPOCHS[-1], x=x.key, y=y.key,
-                    lens=found.setting.lens)  # fmt: skip
+        view = View(
+            space=found.setting.space,
+            epochs=found.setting.epochs or EPOCHS[-1],
+            x=x.key,
+            y=y.key,
+            lens=found.setting.lens,
+        )
         card.show(view, state.cell, {"study": study.id})
     with st.expander("How are these results computed?", icon=":material/function:"):
         st.markdown(EXPLANATION)
@@ -174,8 +190,12 @@ def objectives_of(found: Results) -> tuple[str, ...]:
         return keys
     labels = {each.key: each.label for each in found.metrics}
     pairs = {f"{a}~{b}": f"{labels[a]}, {labels[b].lower()}" for place, a in enumerate(keys) for b in keys[place + 1 :]}
-    chosen = picked("pair", lambda key: st.selectbox("Plane", list(pairs), format_func=pairs.get, key=key, width=240),
-                    pairs, next(iter(pairs)))  # fmt: skip
+    chosen = picked(
+        "pair",
+        lambda key: st.selectbox("Plane", list(pairs), format_func=pairs.get, key=key, width=240),
+        pairs,
+        next(iter(pairs)),
+    )
     return tuple(chosen.split("~"))
 
 
@@ -183,15 +203,23 @@ def knee_rule(found: Results) -> tuple[str, tuple[float, ...]]:
     """Choose how the knee is found, and weights where they are the user's own."""
     rules = [rule for rule in results_.KNEES if rule != "bend" or len(found.metrics) == 2]
     told = "; ".join(f"*{figures.RULES[each]}*: the point that {figures.SOUGHT[each]}" for each in rules)
-    rule = picked("rule", lambda key: st.selectbox("Knee", rules, format_func=figures.RULES.get, key=key, width=200,
-                                                   help=f"{told}."), rules, "chord")  # fmt: skip
+    rule = picked(
+        "rule",
+        lambda key: st.selectbox("Knee", rules, format_func=figures.RULES.get, key=key, width=200, help=f"{told}."),
+        rules,
+        "chord",
+    )
     if rule != results_.WEIGHTS:
         return rule, ()
     weights = [
-        picked(f"weight_{each.key}", lambda key, each=each: st.slider(
-            f"Weight of {each.label.lower()}", 0, 100, step=5, key=key, width=180), range(101), 50)
+        picked(
+            f"weight_{each.key}",
+            lambda key, each=each: st.slider(f"Weight of {each.label.lower()}", 0, 100, step=5, key=key, width=180),
+            range(101),
+            50,
+        )
         for each in found.metrics
-    ]  # fmt: skip
+    ]
     if not any(weights):
         st.caption("All weights are 0, so all count alike.")
         return rule, (1.0,) * len(weights)
@@ -207,17 +235,23 @@ def front(found: Results) -> None:
         rule, weights = knee_rule(found)
         spread = switched("spread", "Best and worst", False, "The surfaces that at least one trial, and all, attain.")
         published = bool(found.published) and switched(
-            "published", "Published runs", len(found.own) <= PUBLISHED_AT_FIRST,
+            "published",
+            "Published runs",
+            len(found.own) <= PUBLISHED_AT_FIRST,
             "Medians of the authors' searches, dashed in the algorithm's colour.",
-        )  # fmt: skip
+        )
     marked = results_.marked_front(found, chosen, session.bench(), rule, weights)
-    drawn = figures.plane(found, chosen, marked, pair, session.dark(), spread=spread, published=published,
-                          selected=state.cell)  # fmt: skip
-    chart.cells("search_front", drawn, figures.headline(found),
-                dragging=True)  # fmt: skip
-    downloads.row(name_of(found, "front"), lambda: marked, drawn.figure,
-                  python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})',
-                         "marked_front"), "One row a point of the front found: metrics, provenances, role")  # fmt: skip
+    drawn = figures.plane(
+        found, chosen, marked, pair, session.dark(), spread=spread, published=published, selected=state.cell
+    )
+    chart.cells("search_front", drawn, figures.headline(found), dragging=True)
+    downloads.row(
+        name_of(found, "front"),
+        lambda: marked,
+        drawn.figure,
+        python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})', "marked_front"),
+        "One row a point of the front found: metrics, provenances, role",
+    )
     st.caption(f"{figures.front_headline(marked, found.metrics)} {figures.provenance_note(marked, found.metrics)}")
     standing(found)
 
@@ -235,9 +269,11 @@ def hypervolume(found: Results) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         chosen = algorithms(found)
         published = bool(found.published) and switched(
-            "published", "Published runs", len(found.own) <= PUBLISHED_AT_FIRST,
+            "published",
+            "Published runs",
+            len(found.own) <= PUBLISHED_AT_FIRST,
             "Medians of the authors' searches, dashed in the algorithm's colour.",
-        )  # fmt: skip
+        )
     volumes = found.volumes
     shown = {
         name: reached
@@ -249,16 +285,34 @@ def hypervolume(found: Results) -> None:
     with left:
         figure = figures.growth(found, chosen, published, session.dark())
         st.plotly_chart(figure, theme=None, config=config("ec-nas-search-growth"), key="search_growth", alt=headline)
-        downloads.row(name_of(found, "growth"), lambda: convergence.bands(members, found.truth.reference), figure,
-                      python(found, "bands = convergence.bands([trial for each in found.series for trial in "
-                             "each.trials], found.truth.reference)", analysis="convergence"),
-                      "Median, quartiles and range of the hypervolume wherever one changes")  # fmt: skip
+        downloads.row(
+            name_of(found, "growth"),
+            lambda: convergence.bands(members, found.truth.reference),
+            figure,
+            python(
+                found,
+                "bands = convergence.bands([trial for each in found.series for trial in "
+                "each.trials], found.truth.reference)",
+                analysis="convergence",
+            ),
+            "Median, quartiles and range of the hypervolume wherever one changes",
+        )
     with right:
         dots = figures.reached(found, shown, session.dark())
-        st.plotly_chart(dots, theme=None, config=config("ec-nas-search-reached"), key="search_reached",
-                        alt=figures.reached_told(shown, found.truth.hypervolume))  # fmt: skip
-        downloads.row(name_of(found, "reached"), lambda: convergence.reached(members, found.truth.reference), dots,
-                      python(found, "volumes = found.volumes"), "One row a trial")  # fmt: skip
+        st.plotly_chart(
+            dots,
+            theme=None,
+            config=config("ec-nas-search-reached"),
+            key="search_reached",
+            alt=figures.reached_told(shown, found.truth.hypervolume),
+        )
+        downloads.row(
+            name_of(found, "reached"),
+            lambda: convergence.reached(members, found.truth.reference),
+            dots,
+            python(found, "volumes = found.volumes"),
+            "One row a trial",
+        )
     st.header("Beyond chance?", anchor=False)
     if pairs.empty:
         st.caption("There is one algorithm only; compare it with another study, or run several in one.")
@@ -281,13 +335,22 @@ def difference(found: Results) -> None:
     headline = figures.difference_headline(a, b, areas)
     st.markdown(f"**{html.plain(headline)}**")
     figure = figures.difference(found, a, b, pair, session.dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-search-difference"), key="search_difference",
-                    alt=headline)  # fmt: skip
-    downloads.row(name_of(found, "difference"), lambda: areas, figure,
-                  python(found, f"a, b = ([trial.points[trial.feasible] for trial in found.named(name).trials]\n"
-                         f"        for name in {(a, b)!r})\n"
-                         "areas = attainment.difference(a, b, found.truth.reference)", analysis="attainment"),
-                  "Rectangles of the plane with the difference of the shares of trials")  # fmt: skip
+    st.plotly_chart(
+        figure, theme=None, config=config("ec-nas-search-difference"), key="search_difference", alt=headline
+    )
+    downloads.row(
+        name_of(found, "difference"),
+        lambda: areas,
+        figure,
+        python(
+            found,
+            f"a, b = ([trial.points[trial.feasible] for trial in found.named(name).trials]\n"
+            f"        for name in {(a, b)!r})\n"
+            "areas = attainment.difference(a, b, found.truth.reference)",
+            analysis="attainment",
+        ),
+        "Rectangles of the plane with the difference of the shares of trials",
+    )
     st.caption(
         "Each place has the colour of the algorithm more of whose trials find something at least as good; the "
         "strongest tint stands for 80 to 100 % more, the faintest for up to 20 %. Lines are the medians."
@@ -316,9 +379,13 @@ def table(found: Results) -> None:
     with right:
         html.quantities(*figures.table_rows(whole))
         st.caption(figures.table_note(whole, found.setting.epochs))
-    downloads.row(name_of(found, "table-1"), lambda: whole, figure,
-                  python(found, "table = table1.summarise(found.frame, found.setting.objectives)", analysis="table1"),
-                  "One row an algorithm, point and metric, beside the paper's")  # fmt: skip
+    downloads.row(
+        name_of(found, "table-1"),
+        lambda: whole,
+        figure,
+        python(found, "table = table1.summarise(found.frame, found.setting.objectives)", analysis="table1"),
+        "One row an algorithm, point and metric, beside the paper's",
+    )
 
 
 def table_of(found: Results) -> pd.DataFrame:
@@ -343,18 +410,25 @@ def knee(found: Results) -> None:
         rule, weights = knee_rule(found)
     marked = results_.marked_front(found, chosen, session.bench(), rule, weights)
     st.markdown(f"**{figures.front_headline(marked, found.metrics)}**")
-    named = [(role, row) for role in figures.role_names(found.metrics) for _, row in marked.iterrows()
-             if role in row["role"].split(", ")]  # fmt: skip
+    named = [
+        (role, row)
+        for role in figures.role_names(found.metrics)
+        for _, row in marked.iterrows()
+        if role in row["role"].split(", ")
+    ]
     html.drawing(operations_legend(session.dark()))
     columns = st.columns(len(named), gap="medium")
     for column, (role, row) in zip(columns, named, strict=True):
         with column:
             small_card(role, row, found)
     st.caption(f"{figures.provenance_note(marked, found.metrics)}")
-    downloads.row(name_of(found, "knee"), lambda: marked[marked["role"] != ""],
-                  figures.plane(found, chosen, marked, found.setting.objectives[:2], session.dark()).figure,
-                  python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})',
-                         "marked_front"), "One row a marked cell: metrics, provenances, role")  # fmt: skip
+    downloads.row(
+        name_of(found, "knee"),
+        lambda: marked[marked["role"] != ""],
+        figures.plane(found, chosen, marked, found.setting.objectives[:2], session.dark()).figure,
+        python(found, f'front = marked_front(found, {chosen!r}, bench, "{rule}", {weights!r})', "marked_front"),
+        "One row a marked cell: metrics, provenances, role",
+    )
 
 
 def small_card(role: str, row: pd.Series, found: Results) -> None:
@@ -373,8 +447,14 @@ def small_card(role: str, row: pd.Series, found: Results) -> None:
     html.quantities(["Quantity", "Value", ""], rows, notes=True)
     if row["artefact"]:
         st.caption(":material/warning: Its surrogate energy is an artefact.")
-    st.button("Open its card", key=f"results_open_{role}", type="tertiary", icon=":material/open_in_full:",
-              on_click=card.open_cell, args=(row["hash"],))  # fmt: skip
+    st.button(
+        "Open its card",
+        key=f"results_open_{role}",
+        type="tertiary",
+        icon=":material/open_in_full:",
+        on_click=card.open_cell,
+        args=(row["hash"],),
+    )
 
 
 def replayed(found: Results) -> None:
@@ -384,9 +464,12 @@ def replayed(found: Results) -> None:
         name = picked("replay", lambda key: st.selectbox("Algorithm", names, key=key, width=220), names, names[0])
         series = found.named(name)
         numbers = [trial.trial for trial in series.trials]
-        number = picked("replay_trial", lambda key: st.selectbox(
-            "Trial", numbers, format_func=lambda each: str(each + 1), key=key, width=90
-        ), numbers, numbers[0])  # fmt: skip
+        number = picked(
+            "replay_trial",
+            lambda key: st.selectbox("Trial", numbers, format_func=lambda each: str(each + 1), key=key, width=90),
+            numbers,
+            numbers[0],
+        )
         pair = objectives_of(found)
     replay.show(found, series, number, pair)
 
@@ -404,8 +487,11 @@ def energy_section(found: Results) -> None:
     lens = found.setting.lens
     needed, seconds = _needed(found, stamp_of(found))
     if needed.unknown == needed.trainings:
-        st.info(f"The scope {lens.scope} of the lens is not known for these trainings, so their energy is not either. "
-                "Choose Facility or IT in the lens, and search again.", icon=":material/info:")  # fmt: skip
+        st.info(
+            f"The scope {lens.scope} of the lens is not known for these trainings, so their energy is not either. "
+            "Choose Facility or IT in the lens, and search again.",
+            icon=":material/info:",
+        )
         return
     watts = study_setup.watts()
     taken = energy_kwh(seconds, watts)
@@ -415,21 +501,44 @@ def energy_section(found: Results) -> None:
     st.plotly_chart(figure, theme=None, config=config("ec-nas-search-energy"), key="search_energy", alt=headline)
     html.facts(
         [
-            ("Trainings", format_quantity(needed.trainings, digits=None),
-             f"of {format_quantity(needed.cells, digits=None)} different cells, each once a budget"),
-            ("Training them for real", amount(needed.energy_kwh),
-             f"{duration(needed.training_time_s)} on one GPU"
-             + (f", {needed.predicted} times predicted" if needed.predicted else "")
-             + (f", the time of {needed.untimed} is not known" if needed.untimed else "")),
+            (
+                "Trainings",
+                format_quantity(needed.trainings, digits=None),
+                f"of {format_quantity(needed.cells, digits=None)} different cells, each once a budget",
+            ),
+            (
+                "Training them for real",
+                amount(needed.energy_kwh),
+                f"{duration(needed.training_time_s)} on one GPU"
+                + (f", {needed.predicted} times predicted" if needed.predicted else "")
+                + (f", the time of {needed.untimed} is not known" if needed.untimed else ""),
+            ),
             ("The search", amount(taken), f"{duration(seconds)} of trials"),
-            *([("As much as", f"{format_quantity(alike.count(needed.energy_kwh * lens.intensity / 1000), digits=2)} "
-                f"{alike.plural}", f"{amount(needed.energy_kwh)} at {lens.intensity:.0f} gCO2eq/kWh")]
-              if (alike := next(iter(telling(needed.energy_kwh * lens.intensity / 1000)), None)) else []),
+            *(
+                [
+                    (
+                        "As much as",
+                        f"{format_quantity(alike.count(needed.energy_kwh * lens.intensity / 1000), digits=2)} "
+                        f"{alike.plural}",
+                        f"{amount(needed.energy_kwh)} at {lens.intensity:.0f} gCO2eq/kWh",
+                    )
+                ]
+                if (alike := next(iter(telling(needed.energy_kwh * lens.intensity / 1000)), None))
+                else []
+            ),
         ]
-    )  # fmt: skip
-    downloads.row(name_of(found, "energy"), lambda: pd.DataFrame([vars(needed) | {"search_kwh": taken}]), figure,
-                  python(found, "needed = lab.training(lab.evaluations(study), found.setting.space, "
-                         "found.setting.lens, bench)", lab=True), "One row: what training would take")  # fmt: skip
+    )
+    downloads.row(
+        name_of(found, "energy"),
+        lambda: pd.DataFrame([vars(needed) | {"search_kwh": taken}]),
+        figure,
+        python(
+            found,
+            "needed = lab.training(lab.evaluations(study), found.setting.space, found.setting.lens, bench)",
+            lab=True,
+        ),
+        "One row: what training would take",
+    )
     st.caption(
         f"The search is not measured: the {duration(seconds)} of its trials × the {watts:g} W that Set up assumes of "
         f"a busy core. Training: the energies of the table, {lens.describe()}, a cell and budget that several trials "
@@ -476,16 +585,35 @@ def take_along(study: Study) -> None:
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         st.markdown("**The whole study**", width="content")
         for label, ending, mime, content, what in (
-            ("Evaluations, CSV", ".csv", "text/csv", lambda: lab.evaluations(study).to_csv(index=False).encode(),
-             "One row a question of every finished trial"),
-            ("Evaluations, Parquet", ".parquet", "application/vnd.apache.parquet", lambda: lab.to_parquet(study),
-             "One row a question of every finished trial"),
-            ("Summary, JSON", ".json", "application/json",
-             lambda: json.dumps(study_report.finite(lab.document(study)), indent=1).encode(),
-             "Plan, fronts, extremes and knees of all trials, as the command line prints it"),
-            ("Report, HTML", "-report.html", "text/html", lambda: report(study).encode(),
-             "Figures, tables, settings and how to run it again, in one file"),
-        ):  # fmt: skip
+            (
+                "Evaluations, CSV",
+                ".csv",
+                "text/csv",
+                lambda: lab.evaluations(study).to_csv(index=False).encode(),
+                "One row a question of every finished trial",
+            ),
+            (
+                "Evaluations, Parquet",
+                ".parquet",
+                "application/vnd.apache.parquet",
+                lambda: lab.to_parquet(study),
+                "One row a question of every finished trial",
+            ),
+            (
+                "Summary, JSON",
+                ".json",
+                "application/json",
+                lambda: json.dumps(study_report.finite(lab.document(study)), indent=1).encode(),
+                "Plan, fronts, extremes and knees of all trials, as the command line prints it",
+            ),
+            (
+                "Report, HTML",
+                "-report.html",
+                "text/html",
+                lambda: report(study).encode(),
+                "Figures, tables, settings and how to run it again, in one file",
+            ),
+        ):
             downloads.button(label, name, ending, mime, content, what)
 
 

@@ -312,12 +312,23 @@ def _head(chosen: Chosen, initial: SetUp) -> None:
     hindrance = _hindrance(chosen)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="search_head"):
         st.segmented_control("Preset", list(PRESETS), key="search_preset", on_change=_apply_preset)
-        st.text_input("Name", key="search_name", placeholder="from its algorithms and space", width=240,
-                             help="Under this name, and under its link, the study is found again.")  # fmt: skip
-        st.button("Start the search", key="search_start", type="primary", icon=":material/play_arrow:",
-                  disabled=bool(hindrance), on_click=attempt, args=(_start, initial),
-                  help=hindrance or "It runs in the background: leave the page or close the tab, and it goes "
-                  "on.")  # fmt: skip
+        st.text_input(
+            "Name",
+            key="search_name",
+            placeholder="from its algorithms and space",
+            width=240,
+            help="Under this name, and under its link, the study is found again.",
+        )
+        st.button(
+            "Start the search",
+            key="search_start",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=bool(hindrance),
+            on_click=attempt,
+            args=(_start, initial),
+            help=hindrance or "It runs in the background: leave the page or close the tab, and it goes on.",
+        )
     st.caption(TOLD.get(state.search_preset, OWN))
 
 
@@ -359,16 +370,23 @@ def _expected(plan: Plan) -> None:
     less = f"{figures.times(told.times_less)} as much" if told.times_less else "unknown in this scope"
     html.facts(
         [
-            ("Trials", format_quantity(told.trials, digits=None),
-             f"{count} algorithm{'s' * (count > 1)}, {len(plan.seeds)} each"),
+            (
+                "Trials",
+                format_quantity(told.trials, digits=None),
+                f"{count} algorithm{'s' * (count > 1)}, {len(plan.seeds)} each",
+            ),
             ("Evaluations", format_quantity(told.evaluations, digits=None), "in all, at most"),
             ("The search's time", figures.duration(told.seconds), "about, on this machine"),
             ("The search's energy", figures.energy(told.search_kwh, lens), f"assuming {state.search_watts:g} W a core"),
             ("Training them for real", figures.energy(told.training, lens), less),
-            ("Time of that", figures.duration(told.training_s), "one training after the other"
-             + (f", {format_percent(average.predicted, 0)} predicted" if average.predicted else "")),
+            (
+                "Time of that",
+                figures.duration(told.training_s),
+                "one training after the other"
+                + (f", {format_percent(average.predicted, 0)} predicted" if average.predicted else ""),
+            ),
         ]
-    )  # fmt: skip
+    )
     if average.kwh is None:
         st.warning(
             f"The scope {lens.scope} of the lens is not known in {plan.setting.space}: its surrogate predicts facility "
@@ -379,61 +397,122 @@ def _expected(plan: Plan) -> None:
 
 def _choices(setup: SetUp) -> None:
     """Everything that can be chosen."""
-    st.pills("Algorithms", OFFERED, selection_mode="multi", key="search_algorithms",
-             help="One or several; each makes the same number of trials. Regularised evolution, for one objective, is "
-             "to be had in Python.")  # fmt: skip
+    st.pills(
+        "Algorithms",
+        OFFERED,
+        selection_mode="multi",
+        key="search_algorithms",
+        help="One or several; each makes the same number of trials. Regularised evolution, for one objective, is "
+        "to be had in Python.",
+    )
     st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
     what, how = st.columns([5, 6], gap="large")
     with what:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.segmented_control("Space", list(SPACES), key="search_space", required=True,
-                                 help="4V: 91 cells, 5V: 2 532, 7V: 423 624, 26 000 of them with a published accuracy. "
-                                 "Each has an energy scale of its own.")  # fmt: skip
-            st.segmented_control("Epochs", [*EPOCHS, ALL_BUDGETS], key="search_epochs", required=True,
-                                 format_func=lambda epochs: str(epochs or "All"),
-                                 help="The training budget of every evaluation. All: the search chooses one for each "
-                                 "cell, and the front has several.")  # fmt: skip
-        st.multiselect("Objectives", OBJECTIVES, key="search_objectives", max_selections=MOST_OBJECTIVES,
-                       format_func=lambda key: metric(key, state.lens).axis,
-                       help="Two or three, all minimised; the first two are the axes of the picture.")  # fmt: skip
+            st.segmented_control(
+                "Space",
+                list(SPACES),
+                key="search_space",
+                required=True,
+                help="4V: 91 cells, 5V: 2 532, 7V: 423 624, 26 000 of them with a published accuracy. "
+                "Each has an energy scale of its own.",
+            )
+            st.segmented_control(
+                "Epochs",
+                [*EPOCHS, ALL_BUDGETS],
+                key="search_epochs",
+                required=True,
+                format_func=lambda epochs: str(epochs or "All"),
+                help="The training budget of every evaluation. All: the search chooses one for each "
+                "cell, and the front has several.",
+            )
+        st.multiselect(
+            "Objectives",
+            OBJECTIVES,
+            key="search_objectives",
+            max_selections=MOST_OBJECTIVES,
+            format_func=lambda key: metric(key, state.lens).axis,
+            help="Two or three, all minimised; the first two are the axes of the picture.",
+        )
     with how:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.number_input("Evaluations", 1, MOST_EVALUATIONS, step=100, key="search_evaluations", width=116,
-                            help="How many trainings each trial may ask the benchmark for.")  # fmt: skip
-            st.number_input("Trials", 1, MOST_TRIALS, step=1, key="search_trials", width=92,
-                            help="How often each algorithm starts afresh, with another seed: chance shows in their "
-                            "spread.")  # fmt: skip
-            st.number_input("Seed", 0, LARGEST_SEED, step=1, key="search_seed", width=92,
-                            help="Of the first trial; the others have the next ones. The same seed gives the same "
-                            "search.")  # fmt: skip
+            st.number_input(
+                "Evaluations",
+                1,
+                MOST_EVALUATIONS,
+                step=100,
+                key="search_evaluations",
+                width=116,
+                help="How many trainings each trial may ask the benchmark for.",
+            )
+            st.number_input(
+                "Trials",
+                1,
+                MOST_TRIALS,
+                step=1,
+                key="search_trials",
+                width=92,
+                help="How often each algorithm starts afresh, with another seed: chance shows in their spread.",
+            )
+            st.number_input(
+                "Seed",
+                0,
+                LARGEST_SEED,
+                step=1,
+                key="search_seed",
+                width=92,
+                help="Of the first trial; the others have the next ones. The same seed gives the same search.",
+            )
             with st.popover("By algorithm", icon=":material/tune:"):
                 st.caption("Evaluations of a trial of an algorithm that shall have a number of its own.")
                 for name in OFFERED:
-                    st.number_input(name, 1, MOST_EVALUATIONS, step=10, key=f"search_own_{name}",
-                                    placeholder=str(setup.evaluations))  # fmt: skip
+                    st.number_input(
+                        name, 1, MOST_EVALUATIONS, step=10, key=f"search_own_{name}", placeholder=str(setup.evaluations)
+                    )
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            _choice("Charged", "charging",
-                    "New questions: invalid graphs, and a cell at a budget that the trial asked for before, are free. "
-                    "Every question: they count as well, as in the paper.")  # fmt: skip
-            _choice("Drawn at random", "sampling",
-                    "Cells alike: every cell of the space has the same chance. As the paper: every bit has, so many "
-                    "graphs are invalid and large cells are rare.")  # fmt: skip
+            _choice(
+                "Charged",
+                "charging",
+                "New questions: invalid graphs, and a cell at a budget that the trial asked for before, are free. "
+                "Every question: they count as well, as in the paper.",
+            )
+            _choice(
+                "Drawn at random",
+                "sampling",
+                "Cells alike: every cell of the space has the same chance. As the paper: every bit has, so many "
+                "graphs are invalid and large cells are rare.",
+            )
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            _choice("Accuracy", "accuracy",
-                    "Published: NAS-Bench-101's alone; a cell without one is infeasible. Also predicted: what you "
-                    "measured and what the accuracy model predicts count too, marked as such.")  # fmt: skip
+            _choice(
+                "Accuracy",
+                "accuracy",
+                "Published: NAS-Bench-101's alone; a cell without one is infeasible. Also predicted: what you "
+                "measured and what the accuracy model predicts count too, marked as such.",
+            )
             _bounds()
-        st.toggle("Let artefacts of the surrogate in", key="search_artefacts",
-                  help="9 cells of 7V have an energy that no training can have, two of them below zero. One of "
-                  "them is the paper's least energy r0.")  # fmt: skip
+        st.toggle(
+            "Let artefacts of the surrogate in",
+            key="search_artefacts",
+            help="9 cells of 7V have an energy that no training can have, two of them below zero. One of "
+            "them is the paper's least energy r0.",
+        )
         told = "For the estimate of the search's own energy; nothing is measured. A server core takes 5 to 20 W."
-        state.search_assumed = st.number_input("Assumed power of a busy core (W)", 1.0, 100.0, step=5.0, format="%g",
-                                               width=240, key="search_watts", help=told)  # fmt: skip
+        state.search_assumed = st.number_input(
+            "Assumed power of a busy core (W)",
+            1.0,
+            100.0,
+            step=5.0,
+            format="%g",
+            width=240,
+            key="search_watts",
+            help=told,
+        )
 
 
 def _choice(label: str, name: str, told: str) -> None:
-    st.segmented_control(label, list(CHOICES[name]), format_func=CHOICES[name].get, key=f"search_{name}", required=True,
-                         help=told)  # fmt: skip
+    st.segmented_control(
+        label, list(CHOICES[name]), format_func=CHOICES[name].get, key=f"search_{name}", required=True, help=told
+    )
 
 
 def _bounds() -> None:
@@ -441,8 +520,13 @@ def _bounds() -> None:
     bounded = state.search_bounded
     with st.popover(f"Bounds ({len(bounded)})" if bounded else "Bounds", icon=":material/filter_alt:"):
         st.caption("Cells outside are infeasible: asked for, charged, and never on the front.")
-        st.multiselect("Bounded", METRICS, format_func=lambda key: metric(key, state.lens).axis, key="search_bounded",
-                       placeholder="Choose what to bound")  # fmt: skip
+        st.multiselect(
+            "Bounded",
+            METRICS,
+            format_func=lambda key: metric(key, state.lens).axis,
+            key="search_bounded",
+            placeholder="Choose what to bound",
+        )
         for key in state.search_bounded:
             least, most = st.columns(2)
             name = metric(key, state.lens).axis

@@ -34,12 +34,20 @@ def show(key: str, templates: dict[str, Cell], epochs: int) -> int:
     cell = cell_editor(key, templates)
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         state.setdefault("surrogate_cell_epochs", epochs)
-        chosen = st.segmented_control("Epochs", EPOCHS, key="surrogate_cell_epochs", required=True,
-                                      help="The training budget.")  # fmt: skip
+        chosen = st.segmented_control(
+            "Epochs", EPOCHS, key="surrogate_cell_epochs", required=True, help="The training budget."
+        )
         if cell is not None:
             pinned = cell.hash in state.tray
-            st.button("Unpin" if pinned else "Pin", key="surrogate_pin", icon=":material/keep:", type="tertiary",
-                      disabled=not pinned and tray.is_full(), on_click=tray.toggle, args=(cell.hash,))  # fmt: skip
+            st.button(
+                "Unpin" if pinned else "Pin",
+                key="surrogate_pin",
+                icon=":material/keep:",
+                type="tertiary",
+                disabled=not pinned and tray.is_full(),
+                on_click=tray.toggle,
+                args=(cell.hash,),
+            )
     if cell is None:
         st.caption("What is predicted of the cell stands here as soon as it is one.")
     else:
@@ -52,8 +60,9 @@ def _answer(cell: Cell, epochs: int) -> None:
     rows = []
     for each in found:
         shown = metric(METRICS[each.quantity], state.lens)
-        predicted, low, high, known = (_told(shown, each, number, state.lens)
-                                       for number in (each.predicted, each.low, each.high, each.known))  # fmt: skip
+        predicted, low, high, known = (
+            _told(shown, each, number, state.lens) for number in (each.predicted, each.low, each.high, each.known)
+        )
         rows.append([shown.label, predicted, f"{low} to {high}", known, _note(each, epochs)])
     html.quantities(["", "Predicted", "90 % interval", "Benchmark, 7V", ""], rows, notes=True)
     if state.lens.scope == "GPU":

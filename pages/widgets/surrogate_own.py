@@ -49,8 +49,10 @@ def show(opened: str | None) -> str | None:
         _result(chosen, at_work)
     surrogate_runs.listing(
         [run for run in found if isinstance(run.request, OwnTraining) or run.request is None],
-        opened, _open, "No model of your own yet: upload a table, or take the example.",
-    )  # fmt: skip
+        opened,
+        _open,
+        "No model of your own yet: upload a table, or take the example.",
+    )
     return None if chosen is None else chosen.id
 
 
@@ -63,14 +65,23 @@ def _table() -> None:
     left, right = st.columns([3, 2], gap="large", vertical_alignment="bottom")
     with left:
         st.file_uploader(
-            "CSV or Parquet of your search space", type=["csv", "parquet"],
-            key="surrogate_file", on_change=surrogate_runs.attempt, args=(_take,), max_upload_size=LIMIT_MB,
+            "CSV or Parquet of your search space",
+            type=["csv", "parquet"],
+            key="surrogate_file",
+            on_change=surrogate_runs.attempt,
+            args=(_take,),
+            max_upload_size=LIMIT_MB,
             help="A row a design, a column a property; one column holds what is to be predicted.",
-        )  # fmt: skip
+        )
     with right:
-        st.button(f"Take the example: {EXAMPLE}", key="surrogate_example", icon=":material/science:",
-                  on_click=surrogate_runs.attempt, args=(_take_example,),
-                  help="Energy on one GPU from a cell's features and its energy on another, all measured.")  # fmt: skip
+        st.button(
+            f"Take the example: {EXAMPLE}",
+            key="surrogate_example",
+            icon=":material/science:",
+            on_click=surrogate_runs.attempt,
+            args=(_take_example,),
+            help="Energy on one GPU from a cell's features and its energy on another, all measured.",
+        )
 
 
 def _take() -> None:
@@ -95,8 +106,10 @@ def _choose(name: str, table: pa.Table, at_work: Run | None) -> None:
     found = own_table.columns(table)
     numeric = own_table.names(found, "numeric")
     usable = own_table.names(found, "numeric", "categorical")
-    st.markdown(f"**{html.plain(name)}**: {format_quantity(table.num_rows, digits=None)} rows, {len(found)} columns, "
-                f"{len(usable)} of them usable")  # fmt: skip
+    st.markdown(
+        f"**{html.plain(name)}**: {format_quantity(table.num_rows, digits=None)} rows, {len(found)} columns, "
+        f"{len(usable)} of them usable"
+    )
     hindered = not numeric or len(usable) < 2
     _unusable(found, hindered)
     if hindered:
@@ -108,8 +121,9 @@ def _choose(name: str, table: pa.Table, at_work: Run | None) -> None:
         target = st.selectbox("Target", numeric, key="surrogate_target", width=260)
         state.setdefault("surrogate_unit", unit)
         unit = st.text_input("Unit", key="surrogate_unit", width=92, max_chars=20)
-        model = st.segmented_control("Model", MODELS, format_func=MODELS.get, default="best", required=True,
-                                     key="surrogate_own_model")  # fmt: skip
+        model = st.segmented_control(
+            "Model", MODELS, format_func=MODELS.get, default="best", required=True, key="surrogate_own_model"
+        )
         seed = st.number_input("Seed", 0, step=1, key="surrogate_own_seed", width=92)
     state.setdefault("surrogate_features", features)
     state.surrogate_features = [each for each in state.surrogate_features if each in usable and each != target]
@@ -117,9 +131,15 @@ def _choose(name: str, table: pa.Table, at_work: Run | None) -> None:
     spec = Spec(target, tuple(chosen), unit.strip())
     hindrance = _hindrance(table, spec)
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("Train", key="surrogate_own_train", type="primary", icon=":material/play_arrow:",
-                  disabled=bool(hindrance) or at_work is not None, on_click=surrogate_runs.attempt,
-                  args=(surrogate_runs.start, OwnTraining(name, spec, model, int(seed)), table))  # fmt: skip
+        st.button(
+            "Train",
+            key="surrogate_own_train",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=bool(hindrance) or at_work is not None,
+            on_click=surrogate_runs.attempt,
+            args=(surrogate_runs.start, OwnTraining(name, spec, model, int(seed)), table),
+        )
         if at_work is not None:
             st.caption("A training is at work: wait for it, or cancel it.")
         elif hindrance:
@@ -143,8 +163,9 @@ def _unusable(found: list[Column], hindered: bool) -> None:
     wrong = [each for each in found if each.kind == "unusable"]
     gaps = [each for each in found if each.kind != "unusable" and each.missing]
     if wrong:
-        with st.expander(f"{len(wrong)} column{'s' * (len(wrong) > 1)} cannot be used", icon=":material/info:",
-                         expanded=hindered):  # fmt: skip
+        with st.expander(
+            f"{len(wrong)} column{'s' * (len(wrong) > 1)} cannot be used", icon=":material/info:", expanded=hindered
+        ):
             st.markdown("\n".join(f"- {_called(each)}: {html.plain(each.why)}" for each in wrong))
     if gaps:
         told = ", ".join(f"{html.code(each.name)} in {each.missing}" for each in gaps[:8])
@@ -187,9 +208,14 @@ def _result(run: Run, at_work: Run | None) -> None:
     with left:
         _figure(scatter, "predicted", "Predicted against found", headline, held_out, request)
     with right:
-        _figure(figures.learning_curve(curve, spec.unit, dark(), "rows"), "curve",
-                "Error by the number of rows learned from", figures.learning_curve_told(curve, spec.unit, "rows"),
-                curve, request)  # fmt: skip
+        _figure(
+            figures.learning_curve(curve, spec.unit, dark(), "rows"),
+            "curve",
+            "Error by the number of rows learned from",
+            figures.learning_curve_told(curve, spec.unit, "rows"),
+            curve,
+            request,
+        )
     html.facts(
         [
             ("Kendall's τ", format_fixed(told["tau"], 3), f"τ² {told['tau_squared']:.3f}"),
@@ -201,11 +227,23 @@ def _result(run: Run, at_work: Run | None) -> None:
     )
     left, right = st.columns(2, gap="medium")
     with left:
-        _figure(figures.residuals(held_out, shown, dark()), "residuals", "Residuals",
-                figures.residuals_told(held_out, shown), held_out, request)  # fmt: skip
+        _figure(
+            figures.residuals(held_out, shown, dark()),
+            "residuals",
+            "Residuals",
+            figures.residuals_told(held_out, shown),
+            held_out,
+            request,
+        )
     with right:
-        _figure(figures.importances(matters, shown, dark(), {}), "importance", "What the predictions hang on",
-                figures.importances_told(matters, shown, {}), matters, request)  # fmt: skip
+        _figure(
+            figures.importances(matters, shown, dark(), {}),
+            "importance",
+            "What the predictions hang on",
+            figures.importances_told(matters, shown, {}),
+            matters,
+            request,
+        )
     _take_along(run, at_work)
 
 
@@ -232,16 +270,34 @@ def _take_along(run: Run, at_work: Run | None) -> None:
     st.markdown("**Use the model**")
     path = run.model
     if path is not None:
-        downloads.button("Model", "ec-nas-own-model", ".safetensors", "application/octet-stream", path.read_bytes,
-                         "`own_space.load(path).predict(table)`")  # fmt: skip
+        downloads.button(
+            "Model",
+            "ec-nas-own-model",
+            ".safetensors",
+            "application/octet-stream",
+            path.read_bytes,
+            "`own_space.load(path).predict(table)`",
+        )
     with st.form("surrogate_predict", clear_on_submit=True, border=False):
-        st.file_uploader("Predict another table with the features' columns", type=["csv", "parquet"],
-                         key="surrogate_to_predict", max_upload_size=LIMIT_MB)  # fmt: skip
-        st.form_submit_button("Predict", icon=":material/play_arrow:", key="surrogate_predict_start",
-                              disabled=at_work is not None, on_click=surrogate_runs.attempt,
-                              args=(_predict, run.id))  # fmt: skip
-    made = [each for each in surrogate_runs.stored(OwnPrediction)
-            if each.state == "done" and each.request is not None and each.request.run == run.id]  # fmt: skip
+        st.file_uploader(
+            "Predict another table with the features' columns",
+            type=["csv", "parquet"],
+            key="surrogate_to_predict",
+            max_upload_size=LIMIT_MB,
+        )
+        st.form_submit_button(
+            "Predict",
+            icon=":material/play_arrow:",
+            key="surrogate_predict_start",
+            disabled=at_work is not None,
+            on_click=surrogate_runs.attempt,
+            args=(_predict, run.id),
+        )
+    made = [
+        each
+        for each in surrogate_runs.stored(OwnPrediction)
+        if each.state == "done" and each.request is not None and each.request.run == run.id
+    ]
     for each in made[:3]:
         _predicted(each)
 
@@ -263,5 +319,11 @@ def _predicted(run: Run) -> None:
     st.dataframe(frame.iloc[:100, ::-1], hide_index=True, height=200, key=f"surrogate_predictions_{run.id}")
     with st.container(horizontal=True, gap="small"):
         downloads.table(f"ec-nas-own-predictions-{run.id}", lambda: frame, "Your table with prediction, low and high")
-        st.button("Delete", key=f"surrogate_delete_{run.id}", icon=":material/delete:", type="tertiary",
-                  on_click=surrogate_runs.attempt, args=(surrogate_runs.delete, run))  # fmt: skip
+        st.button(
+            "Delete",
+            key=f"surrogate_delete_{run.id}",
+            icon=":material/delete:",
+            type="tertiary",
+            on_click=surrogate_runs.attempt,
+            args=(surrogate_runs.delete, run),
+        )

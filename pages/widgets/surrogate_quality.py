@@ -68,8 +68,9 @@ def with_operations(
 def controls() -> tuple[Quantity, str, int]:
     """The row above the picture: quantity, model, budget."""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="surrogate_controls"):
-        quantity = st.segmented_control("Predicted", LABELS, format_func=LABELS.get, required=True,
-                                        key="surrogate_quantity")  # fmt: skip
+        quantity = st.segmented_control(
+            "Predicted", LABELS, format_func=LABELS.get, required=True, key="surrogate_quantity"
+        )
         offered = _offered(quantity)
         if state.get("surrogate_shown") not in offered:
             state.surrogate_shown = next(iter(offered))
@@ -84,8 +85,9 @@ def controls() -> tuple[Quantity, str, int]:
                 state.surrogate_epochs = budgets[-1]
             epochs = budgets[-1]
             if len(budgets) > 1:
-                epochs = st.segmented_control("Epochs", budgets, required=True, key="surrogate_epochs",
-                                              help="The training budget.")  # fmt: skip
+                epochs = st.segmented_control(
+                    "Epochs", budgets, required=True, key="surrogate_epochs", help="The training budget."
+                )
     return quantity, shown, epochs
 
 
@@ -167,21 +169,40 @@ def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, epochs: int, head
     against = "measured" if judged.wanted.kind == "energy" else "published"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Predicted against {against}", width="stretch")
-        height = st.segmented_control("Height", HEIGHTS, format_func=HEIGHTS.get, default="predicted", required=True,
-                                      key="surrogate_height", label_visibility="collapsed")  # fmt: skip
+        height = st.segmented_control(
+            "Height",
+            HEIGHTS,
+            format_func=HEIGHTS.get,
+            default="predicted",
+            required=True,
+            key="surrogate_height",
+            label_visibility="collapsed",
+        )
     picture = figures.scatter(fair, drawn, dark(), difference=height == "difference")
     chart.cells("surrogate_scatter", picture, headline)
     if len(fair) > figures.DRAWN_AT_MOST:
         count = format_quantity(len(fair), digits=None)
-        st.caption(f"{format_quantity(figures.DRAWN_AT_MOST, digits=None)} of the {count} cells are drawn, evenly by "
-                   "value; figures are of all.")  # fmt: skip
-    downloads.row(f"ec-nas-predicted-{judged.wanted.kind}", lambda: judged.held_out,
-                  picture.figure, _python(judged.wanted),
-                  "One row a held-out cell: found, predicted, 90 % interval, as stored (kWh, share, s)")  # fmt: skip
+        st.caption(
+            f"{format_quantity(figures.DRAWN_AT_MOST, digits=None)} of the {count} cells are drawn, evenly by "
+            "value; figures are of all."
+        )
+    downloads.row(
+        f"ec-nas-predicted-{judged.wanted.kind}",
+        lambda: judged.held_out,
+        picture.figure,
+        _python(judged.wanted),
+        "One row a held-out cell: found, predicted, 90 % interval, as stored (kWh, share, s)",
+    )
     if judged.run is not None and judged.run.model is not None:
         path = judged.run.model
-        downloads.button("Model", "ec-nas-surrogate", ".safetensors", "application/octet-stream", path.read_bytes,
-                         "The trained model; `surrogate predict --weights` takes it")  # fmt: skip
+        downloads.button(
+            "Model",
+            "ec-nas-surrogate",
+            ".safetensors",
+            "application/octet-stream",
+            path.read_bytes,
+            "The trained model; `surrogate predict --weights` takes it",
+        )
 
 
 def _python(wanted: Experiment) -> str:
@@ -201,13 +222,22 @@ def _curve() -> None:
         return
     frame = bundled(evaluation.CURVE)
     figure = figures.learning_curve(frame, "Wh", dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-learning-curve"), key="surrogate_curve_figure",
-                    alt=figures.learning_curve_told(frame, "Wh"))  # fmt: skip
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=config("ec-nas-learning-curve"),
+        key="surrogate_curve_figure",
+        alt=figures.learning_curve_told(frame, "Wh"),
+    )
     st.caption("Ten initialisations with other cells each; line the mean, band their range.")
-    downloads.row("ec-nas-learning-curve", lambda: frame, figure,
-                  "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
-                  'print(evaluate.learning_curve(Benchmark.open(), "paper"))\n',
-                  "One row a model, size and initialisation: tau, mean absolute error in Wh")  # fmt: skip
+    downloads.row(
+        "ec-nas-learning-curve",
+        lambda: frame,
+        figure,
+        "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
+        'print(evaluate.learning_curve(Benchmark.open(), "paper"))\n',
+        "One row a model, size and initialisation: tau, mean absolute error in Wh",
+    )
 
 
 def _facts(told: pd.Series, drawn: Shown, quantity: Quantity) -> None:
@@ -215,11 +245,16 @@ def _facts(told: pd.Series, drawn: Shown, quantity: Quantity) -> None:
     facts = [
         ("Kendall's τ", format_fixed(told["tau"], 3), f"τ² {told['tau_squared']:.3f}"),
         ("Mean error", drawn.told(told["mae"]), "absolute"),
-        ("Median error", drawn.told(told["median_error"]), f"{format_percent(told['median_relative_error'])} of it"
-         if quantity != "validation_accuracy" else "says more: a few trainings fail, which no model foresees"),
+        (
+            "Median error",
+            drawn.told(told["median_error"]),
+            f"{format_percent(told['median_relative_error'])} of it"
+            if quantity != "validation_accuracy"
+            else "says more: a few trainings fail, which no model foresees",
+        ),
         ("In the 90 % interval", format_percent(told["coverage"]), f"of {count} cells"),
         ("Width of the interval", drawn.told(told["width"]), "median"),
-    ]  # fmt: skip
+    ]
     html.facts(facts)
 
 
@@ -236,26 +271,50 @@ def _beside_the_paper() -> None:
             return f"{format_percent(mean)} ± {format_fixed(100 * deviation, 1)}"
         return f"{format_fixed(mean, digits)} ± {format_fixed(deviation, digits)}"
 
-    rows = [["Kendall's τ", "0.950", told("paper", "tau", 4), told("best", "tau", 4), "the root of what is printed"],
-            ["τ²", format_fixed(evaluation.PRINTED_TAU_SQUARED, 4), told("paper", "tau_squared", 4),
-             told("best", "tau_squared", 4), "printed in Figure 1 as Kendall's tau"],
-            ["Mean absolute error (Wh)", UNKNOWN, told("paper", "mae", 3), told("best", "mae", 3), ""],
-            ["In the 90 % interval", UNKNOWN, told("paper", "coverage", 3, True), told("best", "coverage", 3, True),
-             "the paper has no interval"],
-            ["Median width (Wh)", UNKNOWN, told("paper", "width", 2), told("best", "width", 2), ""]]  # fmt: skip
+    rows = [
+        ["Kendall's τ", "0.950", told("paper", "tau", 4), told("best", "tau", 4), "the root of what is printed"],
+        [
+            "τ²",
+            format_fixed(evaluation.PRINTED_TAU_SQUARED, 4),
+            told("paper", "tau_squared", 4),
+            told("best", "tau_squared", 4),
+            "printed in Figure 1 as Kendall's tau",
+        ],
+        ["Mean absolute error (Wh)", UNKNOWN, told("paper", "mae", 3), told("best", "mae", 3), ""],
+        [
+            "In the 90 % interval",
+            UNKNOWN,
+            told("paper", "coverage", 3, True),
+            told("best", "coverage", 3, True),
+            "the paper has no interval",
+        ],
+        ["Median width (Wh)", UNKNOWN, told("paper", "width", 2), told("best", "width", 2), ""],
+    ]
     html.quantities(["", "Paper, printed", "The paper's network", "Best model", ""], rows, notes=True)
-    st.caption(f"Here: mean ± standard deviation over {splits} random splits of the measured cells that are published, "
-               "bundled. The paper learned from 3 020 of 4 310 cells; a part of them is published.")  # fmt: skip
+    st.caption(
+        f"Here: mean ± standard deviation over {splits} random splits of the measured cells that are published, "
+        "bundled. The paper learned from 3 020 of 4 310 cells; a part of them is published."
+    )
 
 
 def _by_cell(judged: Judged, fair: pd.DataFrame, drawn: Shown, quantity: Quantity, shown: str, epochs: int) -> None:
     st.markdown("Error by vertices and by the number of each operation")
     frame = with_operations(shown, quantity, epochs, bench().stamp, fair)
     figure = figures.errors_by(frame, drawn, dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-error-by-cell"), key="surrogate_by_cell",
-                    alt=figures.errors_by_told(frame, drawn))  # fmt: skip
-    downloads.row("ec-nas-error-by-cell", lambda: frame, figure, _python(judged.wanted),
-                  "One row a held-out cell: found, predicted, vertices, operations")  # fmt: skip
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=config("ec-nas-error-by-cell"),
+        key="surrogate_by_cell",
+        alt=figures.errors_by_told(frame, drawn),
+    )
+    downloads.row(
+        "ec-nas-error-by-cell",
+        lambda: frame,
+        figure,
+        _python(judged.wanted),
+        "One row a held-out cell: found, predicted, vertices, operations",
+    )
 
 
 def _importance(judged: Judged, drawn: Shown) -> None:
@@ -263,16 +322,35 @@ def _importance(judged: Judged, drawn: Shown) -> None:
     st.markdown("What the predictions hang on")
     level = levels[0]
     if len(levels) > 1:
-        level = st.segmented_control("Exchanged", levels, format_func=LEVELS.get, default=levels[-1], required=True,
-                                     key="surrogate_level", label_visibility="collapsed")  # fmt: skip
+        level = st.segmented_control(
+            "Exchanged",
+            levels,
+            format_func=LEVELS.get,
+            default=levels[-1],
+            required=True,
+            key="surrogate_level",
+            label_visibility="collapsed",
+        )
     frame = judged.importance[judged.importance["level"] == level]
     figure = figures.importances(frame, drawn, dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-importance"), key="surrogate_importance",
-                    alt=figures.importances_told(frame, drawn))  # fmt: skip
-    st.caption("Permutation importance: by how much the mean error grows when this is taken from another cell at "
-               "random. It says what the model uses, not what causes what.")  # fmt: skip
-    downloads.row("ec-nas-importance", lambda: frame, figure, _python(judged.wanted) + "print(outcome.importance)\n",
-                  "One row a feature and permutation: increase of the mean absolute error (kWh or share)")  # fmt: skip
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=config("ec-nas-importance"),
+        key="surrogate_importance",
+        alt=figures.importances_told(frame, drawn),
+    )
+    st.caption(
+        "Permutation importance: by how much the mean error grows when this is taken from another cell at "
+        "random. It says what the model uses, not what causes what."
+    )
+    downloads.row(
+        "ec-nas-importance",
+        lambda: frame,
+        figure,
+        _python(judged.wanted) + "print(outcome.importance)\n",
+        "One row a feature and permutation: increase of the mean absolute error (kWh or share)",
+    )
 
 
 def _by_budget(judged: Judged, quantity: Quantity, shown: str) -> None:
@@ -283,12 +361,21 @@ def _by_budget(judged: Judged, quantity: Quantity, shown: str) -> None:
         found = experiment.figures(_held_out(quantity, shown))
     drawn = QUANTITIES[quantity]
     rows = [
-        [f"{row.epochs} epochs, {row.cells}", format_fixed(row.tau, 3), format_fixed(row.tau_squared, 3),
-         drawn.told(row.mae), drawn.told(row.median_error), format_percent(row.coverage), drawn.told(row.width),
-         f"{format_quantity(row.judged, digits=None)} cells"]
+        [
+            f"{row.epochs} epochs, {row.cells}",
+            format_fixed(row.tau, 3),
+            format_fixed(row.tau_squared, 3),
+            drawn.told(row.mae),
+            drawn.told(row.median_error),
+            format_percent(row.coverage),
+            drawn.told(row.width),
+            f"{format_quantity(row.judged, digits=None)} cells",
+        ]
         for row in found.itertuples()
-    ]  # fmt: skip
+    ]
     html.quantities(["", "τ", "τ²", "Mean error", "Median error", "In interval", "Width", ""], rows, notes=True)
     if quantity == "validation_accuracy":
-        st.caption("Judged on the random sample alone, on the scale of the mean of three trainings: the other source "
-                   "was chosen by searches. A single training's noise keeps τ below about 0.92.")  # fmt: skip
+        st.caption(
+            "Judged on the random sample alone, on the scale of the mean of three trainings: the other source "
+            "was chosen by searches. A single training's noise keeps τ below about 0.92."
+        )

@@ -95,13 +95,23 @@ def _watch(run_id: str) -> None:
     words, share = figures.progress(run.epochs)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{called(run.request)}**", width="stretch")
-        st.button("Cancel", key="surrogate_cancel", icon=":material/close:", disabled=run.cancelling,
-                  on_click=runs.cancel, args=(run,))  # fmt: skip
+        st.button(
+            "Cancel",
+            key="surrogate_cancel",
+            icon=":material/close:",
+            disabled=run.cancelling,
+            on_click=runs.cancel,
+            args=(run,),
+        )
     st.progress(share, text="Cancelling after this epoch" if run.cancelling else html.plain(words))
     if run.epochs:
-        st.plotly_chart(figures.losses(run.epochs, dark()), theme=None, config=config("ec-nas-loss"),
-                        key="surrogate_loss",
-                        alt=f"Loss of training, {words}, now {run.epochs[-1].loss:.4g}")  # fmt: skip
+        st.plotly_chart(
+            figures.losses(run.epochs, dark()),
+            theme=None,
+            config=config("ec-nas-loss"),
+            key="surrogate_loss",
+            alt=f"Loss of training, {words}, now {run.epochs[-1].loss:.4g}",
+        )
     else:
         st.caption("The process starts: it takes a few seconds to load torch and the cells.")
 
@@ -111,8 +121,10 @@ def outcome(run: Run) -> None:
     if run.state == "cancelled":
         st.info(f"{called(run.request)}: cancelled, nothing is kept but its loss curve.", icon=":material/cancel:")
     elif run.state in ("failed", "died", "unreadable"):
-        st.error(f"**{called(run.request)}: {STATES[run.state].lower()}.** {html.sentence(run.error or '')}",
-                 icon=":material/error:")  # fmt: skip
+        st.error(
+            f"**{called(run.request)}: {STATES[run.state].lower()}.** {html.sentence(run.error or '')}",
+            icon=":material/error:",
+        )
 
 
 def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], None], empty: str) -> None:
@@ -138,10 +150,23 @@ def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], N
             st.markdown(f"{mark} **{called(run.request)}**{_of(run)}  \n:gray[{_how(run)}]", width="stretch")
             with st.container(horizontal=True, gap="small", width="content"):
                 if run.state == "done":
-                    st.button("Open", key=f"surrogate_open_{run.id}", icon=":material/open_in_full:", type="tertiary",
-                              on_click=on_open, args=(run,))  # fmt: skip
-                st.button("Delete", key=f"surrogate_delete_{run.id}", icon=":material/delete:", type="tertiary",
-                          help="It can be brought back.", on_click=attempt, args=(delete, run))  # fmt: skip
+                    st.button(
+                        "Open",
+                        key=f"surrogate_open_{run.id}",
+                        icon=":material/open_in_full:",
+                        type="tertiary",
+                        on_click=on_open,
+                        args=(run,),
+                    )
+                st.button(
+                    "Delete",
+                    key=f"surrogate_delete_{run.id}",
+                    icon=":material/delete:",
+                    type="tertiary",
+                    help="It can be brought back.",
+                    on_click=attempt,
+                    args=(delete, run),
+                )
 
 
 def _of(run: Run) -> str:
@@ -173,8 +198,14 @@ def undo() -> None:
     """The button that brings back what was deleted last."""
     removed = [each for each in state.get("surrogate_removed", []) if each in runs.removed(bench().data)]
     if removed:
-        st.button(f"Undo: bring back {len(removed)}", key="surrogate_restore", icon=":material/undo:", type="tertiary",
-                  on_click=attempt, args=(_restore, removed))  # fmt: skip
+        st.button(
+            f"Undo: bring back {len(removed)}",
+            key="surrogate_restore",
+            icon=":material/undo:",
+            type="tertiary",
+            on_click=attempt,
+            args=(_restore, removed),
+        )
 
 
 def _restore(ids: Sequence[str]) -> None:

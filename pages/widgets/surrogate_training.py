@@ -44,12 +44,21 @@ def show() -> None:
     at_work = surrogate_runs.running()
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         hindrance = (
-            "A training is at work: wait for it, or cancel it." if at_work is not None
-            else "" if request is not None else "This cannot be trained."
-        )  # fmt: skip
-        st.button("Train", key="surrogate_train", type="primary", icon=":material/play_arrow:",
-                  disabled=bool(hindrance), on_click=surrogate_runs.attempt,
-                  args=(surrogate_runs.start, request))  # fmt: skip
+            "A training is at work: wait for it, or cancel it."
+            if at_work is not None
+            else ""
+            if request is not None
+            else "This cannot be trained."
+        )
+        st.button(
+            "Train",
+            key="surrogate_train",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=bool(hindrance),
+            on_click=surrogate_runs.attempt,
+            args=(surrogate_runs.start, request),
+        )
         st.caption(hindrance or _takes(request))
     if at_work is not None:
         surrogate_runs.live(at_work)
@@ -60,43 +69,63 @@ def show() -> None:
         if latest.state == "done":
             _done(latest)
     surrogate_runs.listing(
-        found, None, open_run,
+        found,
+        None,
+        open_run,
         "Nothing trained yet. What the app shows under “How good” was computed when it was built.",
-    )  # fmt: skip
+    )
 
 
 def _controls() -> Request | None:
     for key, default in DEFAULTS.items():
         state[key] = state.get(key, default)  # kept while the choice of another hides the control
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="surrogate_controls"):
-        what = st.segmented_control("Train", WHAT, format_func=WHAT.get, default="energy", required=True,
-                                    key="surrogate_what")  # fmt: skip
+        what = st.segmented_control(
+            "Train", WHAT, format_func=WHAT.get, default="energy", required=True, key="surrogate_what"
+        )
         model, members = "best", 1
         if what == "accuracy":
-            members = st.segmented_control("Networks", NETWORKS, required=True, key="surrogate_members",
-                                           help="Their mean counts. The bundled model has five.")  # fmt: skip
+            members = st.segmented_control(
+                "Networks",
+                NETWORKS,
+                required=True,
+                key="surrogate_members",
+                help="Their mean counts. The bundled model has five.",
+            )
         else:
-            model = st.segmented_control("Model", MODELS, format_func=MODELS.get, required=True,
-                                         key="surrogate_model", help=(
-                "Best: a sum of what a training's steps take, times a Gaussian process. Paper: EC-NAS's network."
-            ))  # fmt: skip
+            model = st.segmented_control(
+                "Model",
+                MODELS,
+                format_func=MODELS.get,
+                required=True,
+                key="surrogate_model",
+                help=(
+                    "Best: a sum of what a training's steps take, times a Gaussian process. Paper: EC-NAS's network."
+                ),
+            )
         if what == "curve":
             return Curve(model)
         most = available(what, bench().stamp)
         all_of_them = format_quantity(most, digits=None)
-        seed = st.number_input("Seed", 0, step=1, key="surrogate_seed", width=92,
-                               help="Of the split, of the cells drawn and of the model.")  # fmt: skip
-        cells = st.number_input("Cells to learn from", value=None, step=100, key=f"surrogate_cells_{what}", width=150,
-                                placeholder=f"all {all_of_them}",
-                                help=f"At most {all_of_them}: a fifth is held out.")  # fmt: skip
+        seed = st.number_input(
+            "Seed", 0, step=1, key="surrogate_seed", width=92, help="Of the split, of the cells drawn and of the model."
+        )
+        cells = st.number_input(
+            "Cells to learn from",
+            value=None,
+            step=100,
+            key=f"surrogate_cells_{what}",
+            width=150,
+            placeholder=f"all {all_of_them}",
+            help=f"At most {all_of_them}: a fifth is held out.",
+        )
     try:
         request = Experiment(what, model, int(seed), None if cells is None else int(cells), members)
     except EcnasError as error:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return None
     if cells is not None and cells > most:
-        st.error(f"There are {all_of_them} cells to learn from; ask for fewer.",
-                 icon=":material/error:")  # fmt: skip
+        st.error(f"There are {all_of_them} cells to learn from; ask for fewer.", icon=":material/error:")
         return None
     return request
 
@@ -134,9 +163,18 @@ def curve(run_id: str) -> None:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return
     figure = figures.learning_curve(frame, "Wh", dark())
-    st.plotly_chart(figure, theme=None, config=config("ec-nas-own-curve"), key="surrogate_own_curve",
-                    alt=figures.learning_curve_told(frame, "Wh"))  # fmt: skip
-    downloads.row("ec-nas-own-curve", lambda: frame, figure,
-                  "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
-                  f'print(evaluate.learning_curve(Benchmark.open(), "{run.request.model}"))\n',
-                  "One row a size and initialisation: tau, mean absolute error in Wh")  # fmt: skip
+    st.plotly_chart(
+        figure,
+        theme=None,
+        config=config("ec-nas-own-curve"),
+        key="surrogate_own_curve",
+        alt=figures.learning_curve_told(frame, "Wh"),
+    )
+    downloads.row(
+        "ec-nas-own-curve",
+        lambda: frame,
+        figure,
+        "from ecnas_core import Benchmark\nfrom ecnas_core.surrogates import evaluate\n\n"
+        f'print(evaluate.learning_curve(Benchmark.open(), "{run.request.model}"))\n',
+        "One row a size and initialisation: tau, mean absolute error in Wh",
+    )

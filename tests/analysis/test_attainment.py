@@ -166,17 +166,20 @@ def test_equal_algorithms_do_not_differ():
     assert not len(difference(nothing, nothing, (1, 1)))
 
 
-@pytest.mark.parametrize("call", [
-    lambda: surface([], 1),
-    lambda: surface([np.zeros((1, 2))], 0),
-    lambda: surface([np.zeros((1, 2))], 2),
-    lambda: surfaces([], (1, 1)),
-    lambda: surfaces([np.zeros((1, 3))], (1, 1)),
-    lambda: surfaces([np.zeros((1, 2))], (1, 1, 1)),
-    lambda: surfaces([np.full((1, 2), np.nan)], (1, 1)),
-    lambda: difference([], [np.zeros((1, 2))], (1, 1)),
-    lambda: difference([np.zeros((1, 2))], [np.zeros((1, 3))], (1, 1)),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: surface([], 1),
+        lambda: surface([np.zeros((1, 2))], 0),
+        lambda: surface([np.zeros((1, 2))], 2),
+        lambda: surfaces([], (1, 1)),
+        lambda: surfaces([np.zeros((1, 3))], (1, 1)),
+        lambda: surfaces([np.zeros((1, 2))], (1, 1, 1)),
+        lambda: surfaces([np.full((1, 2), np.nan)], (1, 1)),
+        lambda: difference([], [np.zeros((1, 2))], (1, 1)),
+        lambda: difference([np.zeros((1, 2))], [np.zeros((1, 3))], (1, 1)),
+    ],
+)
 def test_what_cannot_be_drawn_is_a_named_error(call):
     with pytest.raises(InvalidPoints, match=";") as raised:
         call()

@@ -254,14 +254,32 @@ class TestTask:
         assert len(assumptions(task)) == 3
         assert assumptions(TASK) == []
 
-    @pytest.mark.parametrize("wrong", [{"image_size": 30}, {"image_size": 4}, {"classes": 1}, {"images": 0},
-                                       {"trainings": 0}, {"epochs": 5}, {"space": "6V"}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"image_size": 30},
+            {"image_size": 4},
+            {"classes": 1},
+            {"images": 0},
+            {"trainings": 0},
+            {"epochs": 5},
+            {"space": "6V"},
+        ],
+    )
     def test_out_of_range(self, wrong):
         with pytest.raises(EcnasError):
             Task(**wrong)
 
-    @pytest.mark.parametrize("wrong", [{"max_energy_kwh": 0}, {"max_time_h": -1}, {"max_parameters": float("inf")},
-                                       {"min_accuracy": 1.0}, {"min_accuracy": float("nan")}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "wrong",
+        [
+            {"max_energy_kwh": 0},
+            {"max_time_h": -1},
+            {"max_parameters": float("inf")},
+            {"min_accuracy": 1.0},
+            {"min_accuracy": float("nan")},
+        ],
+    )
     def test_impossible_needs(self, wrong):
         with pytest.raises(EcnasError):
             Needs(**wrong)
@@ -356,10 +374,18 @@ class TestCosts:
 
 
 class TestView:
-    @pytest.mark.parametrize("view", [*PRESETS.values(), ChooseView(
-        Task("4V", 12, 123, 64, 7, 9, Lens(scope="IT", country=None, g_per_kwh=300.0)),
-        Needs(0.1, 0.2, 0.3, 1e6, 0.5), Weights(0.0, 2.5, 1.0), "time_h",
-    )])  # fmt: skip
+    @pytest.mark.parametrize(
+        "view",
+        [
+            *PRESETS.values(),
+            ChooseView(
+                Task("4V", 12, 123, 64, 7, 9, Lens(scope="IT", country=None, g_per_kwh=300.0)),
+                Needs(0.1, 0.2, 0.3, 1e6, 0.5),
+                Weights(0.0, 2.5, 1.0),
+                "time_h",
+            ),
+        ],
+    )
     def test_a_link_and_python_give_the_view_back(self, view):
         assert ChooseView.from_params(view.to_params()) == view
         names = {"ChooseView": ChooseView, "Task": Task, "Needs": Needs, "Weights": Weights, "Lens": Lens}
@@ -369,9 +395,19 @@ class TestView:
     def test_defaults_are_left_out(self):
         assert ChooseView().to_params() == {}
 
-    @pytest.mark.parametrize("params", [{"epochs": "5"}, {"size": "x"}, {"images": "²"}, {"max_energy_kwh": "much"},
-                                        {"min_accuracy": "2"}, {"weight_size": "-1"}, {"varied": "luck"},
-                                        {"weight_energy": "0", "weight_accuracy": "0"}])  # fmt: skip
+    @pytest.mark.parametrize(
+        "params",
+        [
+            {"epochs": "5"},
+            {"size": "x"},
+            {"images": "²"},
+            {"max_energy_kwh": "much"},
+            {"min_accuracy": "2"},
+            {"weight_size": "-1"},
+            {"varied": "luck"},
+            {"weight_energy": "0", "weight_accuracy": "0"},
+        ],
+    )
     def test_broken_links_are_named_errors(self, params):
         with pytest.raises(EcnasError):
             ChooseView.from_params(params)

@@ -97,9 +97,20 @@ def test_a12_is_the_share_of_pairs_won(a, b):
 
 @pytest.mark.parametrize(
     ("probability", "expected"),
-    [(0.5, "negligible"), (0.55, "negligible"), (0.56, "small"), (0.63, "small"), (0.64, "medium"), (0.71, "large"),
-     (1, "large"), (0.45, "negligible"), (0.4, "small"), (0.3, "medium"), (0.0, "large")],
-)  # fmt: skip
+    [
+        (0.5, "negligible"),
+        (0.55, "negligible"),
+        (0.56, "small"),
+        (0.63, "small"),
+        (0.64, "medium"),
+        (0.71, "large"),
+        (1, "large"),
+        (0.45, "negligible"),
+        (0.4, "small"),
+        (0.3, "medium"),
+        (0.0, "large"),
+    ],
+)
 def test_effects_in_words(probability, expected):
     assert effect(probability) == expected
 

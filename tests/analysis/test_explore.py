@@ -193,7 +193,7 @@ def views() -> list[View]:
         View("7V", 12, filters=Filters(ranges=(("energy", 0.0, 0.0093123),), artefacts=True)),
         View("7V", 12, filters=Filters(ranges=(("energy", -math.inf, 0.0093123),))),
         View("7V", 108, "training_time", "test_error", filters=Filters(ranges=(("test_accuracy", 0.93005, math.inf),))),
-    ]  # fmt: skip
+    ]
     draw = random.Random(3)
     for number in range(12):
         x, y = draw.sample(METRICS, 2)
@@ -202,18 +202,25 @@ def views() -> list[View]:
             (name, low, draw.randint(low, 7)) for name in draw.sample(COUNTED, 2) for low in [draw.randint(0, 3)]
         )
         ranges = tuple(
-            {"parameters": ("parameters", 1.0000005, draw.uniform(5, 40)),
-             "energy": ("energy", draw.uniform(0, 0.2), draw.uniform(0.5, 3)),
-             "validation_error": ("validation_error", 0.0, draw.uniform(0.06, 0.6))}[name]
+            {
+                "parameters": ("parameters", 1.0000005, draw.uniform(5, 40)),
+                "energy": ("energy", draw.uniform(0, 0.2), draw.uniform(0.5, 3)),
+                "validation_error": ("validation_error", 0.0, draw.uniform(0.06, 0.6)),
+            }[name]
             for name in draw.sample(("parameters", "energy", "validation_error"), draw.randint(0, 2))
-        )  # fmt: skip
+        )
         listed.append(
             View(
-                space, draw.choice((4, 12, 36, 108)), x, y, draw.choice((None, True, False)), draw.choice((None, True, False)),
+                space,
+                draw.choice((4, 12, 36, 108)),
+                x,
+                y,
+                draw.choice((None, True, False)),
+                draw.choice((None, True, False)),
                 Filters(counts, ranges, artefacts=draw.random() < 0.3),
                 Lens(pue=draw.choice((1.59, 1.2)), scope=draw.choice(("facility", "IT"))),
             )
-        )  # fmt: skip
+        )
     return [
         *listed,
         View(lens=Lens(predicted=False)),
@@ -423,8 +430,9 @@ def test_equal_values_on_an_axis_make_one_column(bench):
 def test_front_is_the_same_in_every_unit(bench):
     fronts = [
         explore.front(bench, View("5V", 36, lens=Lens(unit=unit, scope=scope)))
-        for unit in ("kWh", "Wh", "kgCO2eq") for scope in ("facility", "IT")
-    ]  # fmt: skip
+        for unit in ("kWh", "Wh", "kgCO2eq")
+        for scope in ("facility", "IT")
+    ]
     for front in fronts[1:]:
         assert front["hash"].tolist() == fronts[0]["hash"].tolist()
         assert front["role"].tolist() == fronts[0]["role"].tolist()

@@ -45,10 +45,23 @@ def test_defaults_are_left_out_of_the_link():
 
 @pytest.mark.parametrize(
     "params",
-    [{"section": "x"}, {"space": "6V"}, {"epochs": "5"}, {"epochs": ""}, {"of": "r2"}, {"of": "abc"}, {"trainings": "0"},
-     {"trainings": "1.5"}, {"trainings": "-1"}, {"trainings": "9" * 5000}, {"images": "0"}, {"images": "²"},
-     {"images": "10000000000"}, {"grid": "XX"}],
-)  # fmt: skip
+    [
+        {"section": "x"},
+        {"space": "6V"},
+        {"epochs": "5"},
+        {"epochs": ""},
+        {"of": "r2"},
+        {"of": "abc"},
+        {"trainings": "0"},
+        {"trainings": "1.5"},
+        {"trainings": "-1"},
+        {"trainings": "9" * 5000},
+        {"images": "0"},
+        {"images": "²"},
+        {"images": "10000000000"},
+        {"grid": "XX"},
+    ],
+)
 def test_broken_links_are_named_errors(params):
     with pytest.raises(EcnasError):
         CarbonView.from_params(params)
@@ -65,8 +78,10 @@ def test_front_is_moocore_s(front, truth, space, epochs):
     expected = truth.front(truth.cells(space, epochs))
     found = front(space, epochs)
     assert found == {
-        "r0": expected["hash"].iloc[0], "rk": truth.knee(expected)["hash"], "r1": expected["hash"].iloc[-1],
-    }  # fmt: skip
+        "r0": expected["hash"].iloc[0],
+        "rk": truth.knee(expected)["hash"],
+        "r1": expected["hash"].iloc[-1],
+    }
 
 
 def test_footprint_by_hand(small, front, truth):

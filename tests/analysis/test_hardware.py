@@ -80,8 +80,15 @@ def wide(compared, values):
 
 def measured(folder: Path, rows: list[dict], name: str = "measured") -> Path:
     """A file of the user's measurements."""
-    base = {"measurement": "m", "measured_at": datetime(2026, 1, 2), "device": "RTX 4090", "mode": "train",
-            "batch_size": 256, "seconds_per_step": 0.1, "source": name}  # fmt: skip
+    base = {
+        "measurement": "m",
+        "measured_at": datetime(2026, 1, 2),
+        "device": "RTX 4090",
+        "mode": "train",
+        "batch_size": 256,
+        "seconds_per_step": 0.1,
+        "source": name,
+    }
     columns = {
         field.name: pa.array([(base | row).get(field.name) for row in rows], field.type) for field in MEASUREMENTS
     }
@@ -139,7 +146,7 @@ class TestEnergies:
             ("energy_per_image", "GPU", lambda r: r["gpu_energy_j"] / 160_000),
             ("gpu_share", "facility", lambda r: 100 * r["gpu_energy_j"] / (r["gpu_energy_j"] + r["cpu_energy_j"])),
         ],
-    )  # fmt: skip
+    )
     def test_other_metrics(self, compare, released, metric, scope, expected):
         compared = compare(metric=metric, lens=Lens(scope=scope))
         found = wide(compared, compared.values).stack().dropna().sort_index()
@@ -157,9 +164,12 @@ class TestEnergies:
     def test_a_metric_says_its_unit(self, compare):
         shown = {name: HardwareView(metric=name).shown.axis for name in hardware.METRICS}
         assert shown == {
-            "energy": "Energy (kWh)", "time": "Training time (s)", "power": "Mean power (W)",
-            "energy_per_image": "Energy per image (J)", "gpu_share": "GPU share (%)",
-        }  # fmt: skip
+            "energy": "Energy (kWh)",
+            "time": "Training time (s)",
+            "power": "Mean power (W)",
+            "energy_per_image": "Energy per image (J)",
+            "gpu_share": "GPU share (%)",
+        }
 
     def test_the_stored_energy_counts_not_the_recorded_joules(self, released):
         """The joules cover the whole run, and on two machines one CPU socket of two: they do not give the energy."""
@@ -362,8 +372,18 @@ class TestOwnMeasurements:
         assert set(records[~records["own"]]["energy_provenance"]) == {"measured"}
 
     def test_from_a_step_to_four_epochs(self, tmp_path, few):
-        measured(tmp_path, [{"hash": HOT, "batch_size": 200, "seconds_per_step": 0.2, "gpu_energy_j_per_step": 40.0,
-                             "cpu_energy_j_per_step": 10.0}])  # fmt: skip
+        measured(
+            tmp_path,
+            [
+                {
+                    "hash": HOT,
+                    "batch_size": 200,
+                    "seconds_per_step": 0.2,
+                    "gpu_energy_j_per_step": 40.0,
+                    "cpu_energy_j_per_step": 10.0,
+                }
+            ],
+        )
         bench = Benchmark(tmp_path, few)
         for metric, scope, expected in (
             ("energy", "facility", 50 * 40_000 / 200 * 4 / 3.6e6 * 1.59),
@@ -381,8 +401,7 @@ class TestOwnMeasurements:
 
     def test_several_of_one_cell_are_averaged(self, tmp_path, few):
         measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}], "one")
-        measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 20.0,
-                             "cpu_energy_j_per_step": 10.0}], "two")  # fmt: skip
+        measured(tmp_path, [{"hash": HOT, "gpu_energy_j_per_step": 20.0, "cpu_energy_j_per_step": 10.0}], "two")
         compared = hardware.compare(Benchmark(tmp_path, few))
         joules = (40 + 30) / 2 * 40_000 / 256 * 4
         found = wide(compared, compared.values).loc[HOT, "RTX 4090 (own)"]
@@ -416,8 +435,13 @@ class TestOwnMeasurements:
 
     def test_another_precision_is_a_device_of_its_own(self, tmp_path, few):
         joules = {"hash": HOT, "cpu_energy_j_per_step": 10.0}
-        measured(tmp_path, [joules | {"gpu_energy_j_per_step": 30.0, "precision": "fp32"},
-                            joules | {"gpu_energy_j_per_step": 10.0, "precision": "bf16"}])  # fmt: skip
+        measured(
+            tmp_path,
+            [
+                joules | {"gpu_energy_j_per_step": 30.0, "precision": "fp32"},
+                joules | {"gpu_energy_j_per_step": 10.0, "precision": "bf16"},
+            ],
+        )
         compared = hardware.compare(Benchmark(tmp_path, few))
         found = wide(compared, compared.values).loc[HOT]
         assert found["RTX 4090 (own)"] == pytest.approx(2 * found["RTX 4090 (own, bf16)"])
@@ -425,8 +449,13 @@ class TestOwnMeasurements:
     def test_without_the_cpu_there_is_the_gpu_scope_only(self, tmp_path, few):
         readings = {f"CPU {cpu}": cpu for cpu in (None, 0.0, -1.0, float("nan"), float("inf"))}
         names = [f"{device} (own)" for device in readings]
-        measured(tmp_path, [{"hash": HOT, "device": device, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": cpu}
-                            for device, cpu in readings.items()])  # fmt: skip
+        measured(
+            tmp_path,
+            [
+                {"hash": HOT, "device": device, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": cpu}
+                for device, cpu in readings.items()
+            ],
+        )
         bench = Benchmark(tmp_path, few)
         for scope in ("facility", "IT"):
             compared = hardware.compare(bench, HardwareView(lens=Lens(scope=scope)))
@@ -444,8 +473,9 @@ class TestOwnMeasurements:
         )
 
     def test_a_training_on_the_cpu_alone(self, tmp_path, few):
-        measured(tmp_path, [{"hash": HOT, "device": "Ryzen", "gpu_energy_j_per_step": 0.0,
-                             "cpu_energy_j_per_step": 70.0}])  # fmt: skip
+        measured(
+            tmp_path, [{"hash": HOT, "device": "Ryzen", "gpu_energy_j_per_step": 0.0, "cpu_energy_j_per_step": 70.0}]
+        )
         bench = Benchmark(tmp_path, few)
         compared = hardware.compare(bench)
         expected = 70 * 40_000 / 256 * 4 / 3.6e6 * 1.59
@@ -455,8 +485,15 @@ class TestOwnMeasurements:
 
     def test_what_is_no_train_step_of_4v_is_not_used(self, tmp_path, few):
         good = {"hash": HOT, "gpu_energy_j_per_step": 30.0, "cpu_energy_j_per_step": 10.0}
-        wrong = [{"mode": "inference"}, {"mode": None}, {"batch_size": 0}, {"seconds_per_step": float("nan")},
-                 {"seconds_per_step": 0.0}, {"device": None}, {"hash": "00005c142e6f48ac74fdcf73e3439874"}]  # fmt: skip
+        wrong = [
+            {"mode": "inference"},
+            {"mode": None},
+            {"batch_size": 0},
+            {"seconds_per_step": float("nan")},
+            {"seconds_per_step": 0.0},
+            {"device": None},
+            {"hash": "00005c142e6f48ac74fdcf73e3439874"},
+        ]
         measured(tmp_path, [good, *(good | change for change in wrong)])
         compared = hardware.compare(Benchmark(tmp_path, few))
         assert compared.unused == len(wrong)
@@ -480,8 +517,13 @@ class TestOwnMeasurements:
         joules *= np.random.default_rng(0).lognormal(0, 0.02, len(joules))
         odd = joules.index[7]
         joules[odd] *= 3
-        measured(tmp_path, [{"hash": digest, "gpu_energy_j_per_step": each * 0.9, "cpu_energy_j_per_step": each * 0.1}
-                            for digest, each in joules.items()])  # fmt: skip
+        measured(
+            tmp_path,
+            [
+                {"hash": digest, "gpu_energy_j_per_step": each * 0.9, "cpu_energy_j_per_step": each * 0.1}
+                for digest, each in joules.items()
+            ],
+        )
         bench = Benchmark(tmp_path, few)
         found = hardware.outlying(hardware.compare(bench))
         own = found[found["own"]]

@@ -17,10 +17,12 @@ UNHURRIED = settings(deadline=None)
 steps = st.lists(st.tuples(st.integers(1, 50), st.integers(1, 50)), min_size=1, max_size=20)
 fronts = steps.map(
     lambda each: np.array(
-        list(zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)),
+        list(
+            zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)
+        ),
         float,
     )
-)  # fmt: skip
+)
 OUTWARD = [[0, 10], [9, 9.5], [9.5, 9], [10, 0]]
 STRAIGHT = [[0, 0.3], [0.1, 0.2], [0.2, 0.1], [0.3, 0]]
 
@@ -99,9 +101,11 @@ def exact_utilities(values: np.ndarray) -> list[float]:
 @given(steps.filter(lambda each: 3 <= len(each) <= 8))
 def test_utility_is_the_greatest_integral_of_what_its_loss_costs(each):
     values = np.array(
-        list(zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)),
+        list(
+            zip(accumulate((a for a, _ in each), initial=0), accumulate((-b for _, b in each), initial=0), strict=True)
+        ),
         float,
-    )  # fmt: skip
+    )
     worth = exact_utilities(values)[1:-1]
     found = utility(values)
     if found is None:
@@ -148,9 +152,20 @@ def test_weights_choose_the_least_weighted_sum(values, weights):
         ([[0, 1, 1], [0.4, 0.4, 0.4], [1, 0, 1], [1, 1, 0]], (1, 1, 1), 1),
         ([[0, 1, 1], [0.4, 0.4, 0.4], [1, 0, 1], [1, 1, 0]], (0, 0, 9), 3),
     ],
-    ids=["empty", "one", "two", "two, the other", "two, tie", "collinear", "energy alone", "error alone", "huge",
-         "three objectives", "the third alone"],
-)  # fmt: skip
+    ids=[
+        "empty",
+        "one",
+        "two",
+        "two, the other",
+        "two, tie",
+        "collinear",
+        "energy alone",
+        "error alone",
+        "huge",
+        "three objectives",
+        "the third alone",
+    ],
+)
 def test_weights_by_hand(values, weights, expected):
     assert weighted(np.array(values, float), weights) == expected
 

@@ -24,9 +24,16 @@ def value(small, name, lens, space="4V", cell=CELL):
 
 def test_the_nine_metrics_in_order():
     assert METRICS == (
-        "energy", "footprint", "training_time", "parameters", "multiply_adds", "validation_accuracy",
-        "validation_error", "test_accuracy", "test_error",
-    )  # fmt: skip
+        "energy",
+        "footprint",
+        "training_time",
+        "parameters",
+        "multiply_adds",
+        "validation_accuracy",
+        "validation_error",
+        "test_accuracy",
+        "test_error",
+    )
     assert [metric(name, Lens()).key for name in METRICS] == list(METRICS)
 
 

@@ -89,10 +89,19 @@ def test_front_of_twenty_thousand_points_is_that_of_moocore(columns, decimals):
         ([[-1e308, 1e308], [1e308, -1e308], [0, 0]], [0, 2, 1]),
     ],
     ids=[
-        "empty", "one", "equal", "first of equals", "all, rising", "all, falling", "equal first objective",
-        "equal second objective", "signed zeros", "dominated corner", "huge",
+        "empty",
+        "one",
+        "equal",
+        "first of equals",
+        "all, rising",
+        "all, falling",
+        "equal first objective",
+        "equal second objective",
+        "signed zeros",
+        "dominated corner",
+        "huge",
     ],
-)  # fmt: skip
+)
 def test_front_by_hand(values, expected):
     assert front(np.array(values, float)).tolist() == expected
 
@@ -110,10 +119,17 @@ def test_front_does_not_depend_on_the_order_of_the_points_and_is_the_front_of_it
 @pytest.mark.parametrize("function", [front, knee, extremes, lambda values: hypervolume(values, (1, 1))])
 @pytest.mark.parametrize(
     "values",
-    [np.zeros(4), np.zeros((2, 1)), np.zeros((2, 4)), np.zeros((2, 2, 2)), [[1, np.nan]], [[np.inf, 1]],
-     [[1, -np.inf, 0], [0, 0, 0]]],
+    [
+        np.zeros(4),
+        np.zeros((2, 1)),
+        np.zeros((2, 4)),
+        np.zeros((2, 2, 2)),
+        [[1, np.nan]],
+        [[np.inf, 1]],
+        [[1, -np.inf, 0], [0, 0, 0]],
+    ],
     ids=["one axis", "one column", "four columns", "three axes", "nan", "inf", "-inf"],
-)  # fmt: skip
+)
 def test_invalid_points_are_a_named_error(function, values):
     with pytest.raises(InvalidPoints) as raised:
         function(values)
@@ -154,9 +170,19 @@ def test_knee_does_not_depend_on_the_units_nor_on_where_zero_is(values, across, 
         ([[0, 10], [8, 9], [9, 0.5], [10, 0]], 2),
         ([[0, 10e-200], [1e-200, 1e-200], [10e-200, 0]], 1),
     ],
-    ids=["two", "one", "empty", "plain", "above", "on the chord", "on the chord but for rounding", "first of two",
-         "one above, one below", "tiny"],
-)  # fmt: skip
+    ids=[
+        "two",
+        "one",
+        "empty",
+        "plain",
+        "above",
+        "on the chord",
+        "on the chord but for rounding",
+        "first of two",
+        "one above, one below",
+        "tiny",
+    ],
+)
 def test_knee_by_hand(values, expected):
     assert knee(np.array(values, float)) == expected
 

@@ -12,10 +12,15 @@ from ecnas_core.analysis import reduction
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 PRINTED = {
-    ("4V", "gpu_days"): 3.758, ("4V", "kwh"): 48.931, ("4V", "kgco2eq"): 6.327,
-    ("5V", "gpu_days"): 121.109, ("5V", "kwh"): 1970.495, ("5V", "kgco2eq"): 252.571,
-    ("7V", "gpu_days"): 14037.058, ("7V", "kwh"): 259840.907,
-}  # fmt: skip
+    ("4V", "gpu_days"): 3.758,
+    ("4V", "kwh"): 48.931,
+    ("4V", "kgco2eq"): 6.327,
+    ("5V", "gpu_days"): 121.109,
+    ("5V", "kwh"): 1970.495,
+    ("5V", "kgco2eq"): 252.571,
+    ("7V", "gpu_days"): 14037.058,
+    ("7V", "kwh"): 259840.907,
+}
 
 
 def one(query: str) -> tuple:
@@ -40,10 +45,14 @@ def test_printed_numbers_stand_beside(table):
 @pytest.mark.parametrize(
     ("space", "quantity", "expected"),
     [
-        ("5V", "gpu_days", 121.109), ("5V", "kwh", 1970.495), ("5V", "kgco2eq", 252.572),
-        ("4V", "gpu_days", 3.757), ("4V", "kwh", 62.198), ("4V", "kgco2eq", 5.832),
+        ("5V", "gpu_days", 121.109),
+        ("5V", "kwh", 1970.495),
+        ("5V", "kgco2eq", 252.572),
+        ("4V", "gpu_days", 3.757),
+        ("4V", "kwh", 62.198),
+        ("4V", "kgco2eq", 5.832),
     ],
-)  # fmt: skip
+)
 def test_known_values(table, space, quantity, expected):
     assert round(table.loc[(space, quantity), "recomputed"], 3) == expected
 
@@ -102,10 +111,16 @@ def test_7v_days_and_footprint_are_no_numbers(table):
 
 def test_verdicts(table):
     assert table["verdict"].to_dict() == {
-        ("4V", "gpu_days"): "agrees", ("4V", "kwh"): "differs", ("4V", "kgco2eq"): "differs",
-        ("5V", "gpu_days"): "agrees", ("5V", "kwh"): "agrees", ("5V", "kgco2eq"): "agrees",
-        ("7V", "gpu_days"): "unknown", ("7V", "kwh"): "close", ("7V", "kgco2eq"): "unknown",
-    }  # fmt: skip
+        ("4V", "gpu_days"): "agrees",
+        ("4V", "kwh"): "differs",
+        ("4V", "kgco2eq"): "differs",
+        ("5V", "gpu_days"): "agrees",
+        ("5V", "kwh"): "agrees",
+        ("5V", "kgco2eq"): "agrees",
+        ("7V", "gpu_days"): "unknown",
+        ("7V", "kwh"): "close",
+        ("7V", "kgco2eq"): "unknown",
+    }
     row = table.loc[("4V", "kwh")]
     assert row["difference"] == pytest.approx(62.198136 - 48.931)
     assert row["relative"] == pytest.approx(62.198136 / 48.931 - 1)

@@ -163,8 +163,10 @@ def test_of_times_one_ratio_is_as_good_as_the_repeats_let_tell(computed, repeats
 
 
 def test_long_trainings_draw_the_same_power(computed, repeats):
-    watts = {epochs: (repeats["energy", epochs].mean(axis=1) * 3.6e6 / 1.59 / repeats["time", epochs].mean(axis=1))
-             for epochs in (4, 108)}  # fmt: skip
+    watts = {
+        epochs: (repeats["energy", epochs].mean(axis=1) * 3.6e6 / 1.59 / repeats["time", epochs].mean(axis=1))
+        for epochs in (4, 108)
+    }
     assert (watts[108].mean(), watts[108].std(ddof=1)) == pytest.approx((381.8, 3.75), abs=0.05)
     assert (watts[4].min(), watts[4].max()) == pytest.approx((402.3, 480.8), abs=0.05)
     part = computed("ratios", "energy").query("epochs == 108")

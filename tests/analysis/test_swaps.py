@@ -218,10 +218,14 @@ class TestDistribution:
 
     def test_accuracies_of_two_kinds_are_not_compared(self, bench, truth):
         frame = truth.every_cell("7V", 108)
-        kinds = duckdb.sql(
-            "select if(validation_accuracy_108 is null, 0, accuracy_repeats_108) as repeats "
-            "from 'data/benchmark/7V.parquet' order by hash"
-        ).df()["repeats"].to_numpy(float)  # fmt: skip
+        kinds = (
+            duckdb.sql(
+                "select if(validation_accuracy_108 is null, 0, accuracy_repeats_108) as repeats "
+                "from 'data/benchmark/7V.parquet' order by hash"
+            )
+            .df()["repeats"]
+            .to_numpy(float)
+        )
         accuracy = frame["validation_accuracy"].to_numpy()
         pairs = swap_table(bench, "7V").at_one_vertex((0, 1))
         known = ~np.isnan(accuracy[pairs.before]) & ~np.isnan(accuracy[pairs.after])
@@ -251,8 +255,10 @@ class TestTradeOff:
     def test_of_4v(self, bench, truth):
         frame = truth.every_cell("4V", 108).set_index("hash")
         table = swap_table(bench, "4V")
-        numbers = {name: np.array([frame.loc[cell.hash, name] for cell in table.cells])
-                   for name in ("energy", "validation_accuracy")}  # fmt: skip
+        numbers = {
+            name: np.array([frame.loc[cell.hash, name] for cell in table.cells])
+            for name in ("energy", "validation_accuracy")
+        }
         found = swaps.trade_off(bench, SwapsView(space="4V", split="none")).set_index("swap")
         for swap in DIRECTED:
             pairs = table.at_one_vertex(swap)
@@ -282,8 +288,17 @@ class TestView:
 
     def test_round_trip(self):
         for section, metric in product(SECTIONS, SWAP_METRICS):
-            view = SwapsView(section=section, space="5V", epochs=12, metric=metric, swap="conv3x3_to_conv1x1", absolute=True,
-                             split="after", walk=("a" * 32, "b" * 32), lens=Lens(scope="IT", unit="Wh"))  # fmt: skip
+            view = SwapsView(
+                section=section,
+                space="5V",
+                epochs=12,
+                metric=metric,
+                swap="conv3x3_to_conv1x1",
+                absolute=True,
+                split="after",
+                walk=("a" * 32, "b" * 32),
+                lens=Lens(scope="IT", unit="Wh"),
+            )
             assert SwapsView.from_params(view.to_params()) == view
 
     @pytest.mark.parametrize(

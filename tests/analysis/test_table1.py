@@ -139,13 +139,19 @@ def test_any_studys_evaluations_can_be_summarised():
     """Two trials by hand, one without a feasible cell; a front of two has no knee."""
     study = pd.DataFrame(
         {
-            "study": "mine", "space": "5V", "algorithm": "NSGA-II", "trial": [0, 0, 1, 1, 1, 2],
-            "evaluation": [0, 1, 0, 1, 2, 0], "valid": [True] * 5 + [False],
-            "hash": list("abacdx"), "energy_kwh": [1.0, 3, 1, 2, 5, np.nan],
+            "study": "mine",
+            "space": "5V",
+            "algorithm": "NSGA-II",
+            "trial": [0, 0, 1, 1, 1, 2],
+            "evaluation": [0, 1, 0, 1, 2, 0],
+            "valid": [True] * 5 + [False],
+            "hash": list("abacdx"),
+            "energy_kwh": [1.0, 3, 1, 2, 5, np.nan],
             "validation_accuracy": [0.5, 0.75, 0.5, 0.875, 1, np.nan],
-            "training_time_s": [10.0, 30, 20, 40, 60, np.nan], "trainable_parameters": [10, 1000, 100, 1000, 10000, 1],
+            "training_time_s": [10.0, 30, 20, 40, 60, np.nan],
+            "trainable_parameters": [10, 1000, 100, 1000, 10000, 1],
         }
-    )  # fmt: skip
+    )
     found = summarise(study, artefacts={"a"})
     assert list(found["point"].unique()) == ["r0", "rk", "r1"]
     expected = {

@@ -16,11 +16,16 @@ RUNS = Path(__file__).resolve().parents[2] / "data" / "runs" / "ec-nas-published
 
 def frame(**columns) -> pd.DataFrame:
     base = {
-        "study": ["s"] * 4, "space": ["5V"] * 4, "algorithm": ["RS"] * 4, "trial": [0, 0, 0, 1],
-        "evaluation": [2, 0, 1, 0], "valid": [True, True, False, True],
-        "energy_kwh": [0.1, 0.2, 0.0, 0.3], "validation_accuracy": [0.9, 0.95, 0.0, np.nan],
+        "study": ["s"] * 4,
+        "space": ["5V"] * 4,
+        "algorithm": ["RS"] * 4,
+        "trial": [0, 0, 0, 1],
+        "evaluation": [2, 0, 1, 0],
+        "valid": [True, True, False, True],
+        "energy_kwh": [0.1, 0.2, 0.0, 0.3],
+        "validation_accuracy": [0.9, 0.95, 0.0, np.nan],
         "training_time_s": [1.0, 2, 3, 4],
-    }  # fmt: skip
+    }
     return pd.DataFrame(base | columns)
 
 
@@ -42,8 +47,13 @@ def test_trials_are_in_the_order_of_their_evaluations_with_nothing_for_what_is_i
 
 
 def test_individuals_that_share_a_number_stay_in_order_and_the_earliest_of_equals_counts():
-    evaluations = frame(trial=[0] * 4, evaluation=[1, 0, 1, 1], valid=[True] * 4, energy_kwh=[0.5] * 4,
-                        validation_accuracy=[0.9, 0.8, 0.9, 0.7])  # fmt: skip
+    evaluations = frame(
+        trial=[0] * 4,
+        evaluation=[1, 0, 1, 1],
+        valid=[True] * 4,
+        energy_kwh=[0.5] * 4,
+        validation_accuracy=[0.9, 0.8, 0.9, 0.7],
+    )
     (only,) = trials(evaluations)
     assert only.rows.tolist() == [1, 0, 2, 3]
     assert only.rows[only.front].tolist() == [0]

@@ -23,14 +23,63 @@ from ecnas_core.errors import EcnasError
 UNHURRIED = settings(deadline=None)
 MEASURES = st.floats(allow_nan=False)
 KEYS = (
-    "space", "epochs", "x", "y", "x_log", "y_log", "artefacts", "energy_provenance", "accuracy_provenance",
-    "scope", "pue", "grid", "unit", *COUNTED, *(f"range_{name}" for name in METRICS), "cell", "box",
-)  # fmt: skip
+    "space",
+    "epochs",
+    "x",
+    "y",
+    "x_log",
+    "y_log",
+    "artefacts",
+    "energy_provenance",
+    "accuracy_provenance",
+    "scope",
+    "pue",
+    "grid",
+    "unit",
+    *COUNTED,
+    *(f"range_{name}" for name in METRICS),
+    "cell",
+    "box",
+)
 WORDS = (
-    "4V", "7V", "108", "4", "energy", "parameters", "1", "0", "measured", "measured~surrogate", "0~3", "3~0", "~", "~1",
-    "1~", "1~2~3", "nan~nan", "-inf~inf", "1e999~2", "²", "٤", "-0", "GPU", "kgCO2eq", "CF", "1_0", "+4", " 4", "0x4", "",
-    "9" * 5000, "0~" + "9" * 5000, "0~" + "9" * 60, "'; drop table cells; --", "\0", "\n", "energy~energy",
-)  # fmt: skip
+    "4V",
+    "7V",
+    "108",
+    "4",
+    "energy",
+    "parameters",
+    "1",
+    "0",
+    "measured",
+    "measured~surrogate",
+    "0~3",
+    "3~0",
+    "~",
+    "~1",
+    "1~",
+    "1~2~3",
+    "nan~nan",
+    "-inf~inf",
+    "1e999~2",
+    "²",
+    "٤",
+    "-0",
+    "GPU",
+    "kgCO2eq",
+    "CF",
+    "1_0",
+    "+4",
+    " 4",
+    "0x4",
+    "",
+    "9" * 5000,
+    "0~" + "9" * 5000,
+    "0~" + "9" * 60,
+    "'; drop table cells; --",
+    "\0",
+    "\n",
+    "energy~energy",
+)
 
 
 @st.composite
@@ -95,17 +144,31 @@ def test_default_view_has_an_empty_url():
 
 def test_url_by_hand():
     view = View(
-        "4V", 12, "parameters", "test_accuracy", x_log=False,
+        "4V",
+        12,
+        "parameters",
+        "test_accuracy",
+        x_log=False,
         filters=Filters(
-            counts=(("vertices", 3, 4),), ranges=(("energy", 0.1, math.inf),), energy_provenance=("measured", "scaled"),
+            counts=(("vertices", 3, 4),),
+            ranges=(("energy", 0.1, math.inf),),
+            energy_provenance=("measured", "scaled"),
             artefacts=True,
         ),
         lens=Lens(scope="IT"),
-    )  # fmt: skip
+    )
     assert view.to_params() == {
-        "space": "4V", "epochs": "12", "x": "parameters", "y": "test_accuracy", "x_log": "0", "vertices": "3~4",
-        "range_energy": "0.1~inf", "energy_provenance": "measured~scaled", "artefacts": "1", "scope": "IT",
-    }  # fmt: skip
+        "space": "4V",
+        "epochs": "12",
+        "x": "parameters",
+        "y": "test_accuracy",
+        "x_log": "0",
+        "vertices": "3~4",
+        "range_energy": "0.1~inf",
+        "energy_provenance": "measured~scaled",
+        "artefacts": "1",
+        "scope": "IT",
+    }
 
 
 @UNHURRIED
@@ -257,12 +320,15 @@ def test_footprint_without_emissions_has_no_logarithmic_axis(lens):
 
 def test_predicate_by_hand():
     view = View(
-        "5V", 12,
+        "5V",
+        12,
         filters=Filters(
-            counts=(("vertices", 3, 4),), ranges=(("parameters", 1.0, 2.0),), energy_provenance=("scaled",),
+            counts=(("vertices", 3, 4),),
+            ranges=(("parameters", 1.0, 2.0),),
+            energy_provenance=("scaled",),
             accuracy_provenance=("published", "measured"),
         ),
-    )  # fmt: skip
+    )
     where, parameters = view.where()
     assert where == (
         "space = ? and epochs = ? and vertices between ? and ? and trainable_parameters / 1e6 between ? and ? "

@@ -110,12 +110,24 @@ def test_official_table_of_7v_wins_for_the_cells_that_it_holds(tmp_path):
         )
     ]
     rows = [
-        {"hash": digest, "epochs": epochs, "repeat": repeat, "source": OFFICIAL_7V, "official": True,
-         "energy_kwh": 1000.0 + number + epochs, "validation_accuracy": 0.5 + number / 100 + repeat / 1000,
-         "test_accuracy": 0.4 + number / 100, "training_time_s": 5.0, "energy_provenance": "surrogate",
-         "accuracy_provenance": "published", "time_provenance": "surrogate"}
-        for number, digest in enumerate(chosen) for epochs in (4, 12, 36, 108) for repeat in (1, 2, 3)
-    ]  # fmt: skip
+        {
+            "hash": digest,
+            "epochs": epochs,
+            "repeat": repeat,
+            "source": OFFICIAL_7V,
+            "official": True,
+            "energy_kwh": 1000.0 + number + epochs,
+            "validation_accuracy": 0.5 + number / 100 + repeat / 1000,
+            "test_accuracy": 0.4 + number / 100,
+            "training_time_s": 5.0,
+            "energy_provenance": "surrogate",
+            "accuracy_provenance": "published",
+            "time_provenance": "surrogate",
+        }
+        for number, digest in enumerate(chosen)
+        for epochs in (4, 12, 36, 108)
+        for repeat in (1, 2, 3)
+    ]
     (tmp_path / "user" / "results").mkdir(parents=True)
     mine = tmp_path / "user" / "results" / "energy_7V9E_surrogate.parquet"
     pq.write_table(pa.Table.from_pylist(rows, RESULTS), mine)
@@ -152,11 +164,19 @@ def test_official_table_of_7v_wins_for_the_cells_that_it_holds(tmp_path):
 def test_4v_is_the_mean_of_its_repeats_with_their_deviation(made):
     made.derive(
         *(
-            {"cell": SMALL, "epochs": 12, "source": MEASURED_4V, "repeat": repeat, "energy_kwh": energy,
-             "training_time_s": 10 * energy, "gpu_energy_j": 100 * energy, "cpu_energy_j": energy}
+            {
+                "cell": SMALL,
+                "epochs": 12,
+                "source": MEASURED_4V,
+                "repeat": repeat,
+                "energy_kwh": energy,
+                "training_time_s": 10 * energy,
+                "gpu_energy_j": 100 * energy,
+                "cpu_energy_j": energy,
+            }
             for repeat, energy in enumerate((1.0, 2.0, 6.0), 1)
         )
-    )  # fmt: skip
+    )
     row = made.row("4V", SMALL, 12)
     assert (row["energy_kwh"], row["energy_repeats"], row["energy_provenance"]) == (3.0, 3, "measured")
     assert row["energy_kwh_std"] == pytest.approx(7**0.5)
@@ -174,10 +194,17 @@ def test_4v_is_the_mean_of_its_repeats_with_their_deviation(made):
 
 def test_5v_is_scaled_from_4_epochs_and_from_nothing_else(made):
     made.derive(
-        {"cell": MEDIUM, "epochs": 4, "source": MEASURED_5V, "energy_kwh": 2.0, "training_time_s": 8.0,
-         "gpu_energy_j": 3.0, "cpu_energy_j": 1.0},
+        {
+            "cell": MEDIUM,
+            "epochs": 4,
+            "source": MEASURED_5V,
+            "energy_kwh": 2.0,
+            "training_time_s": 8.0,
+            "gpu_energy_j": 3.0,
+            "cpu_energy_j": 1.0,
+        },
         {"cell": MEDIUM, "epochs": 12, "source": MEASURED_5V, "energy_kwh": 99.0, "training_time_s": 99.0},
-    )  # fmt: skip
+    )
     rows = {row["epochs"]: row for row in made.rows("5V")}
     assert {epochs: row["energy_kwh"] for epochs, row in rows.items()} == {4: 2.0, 12: 6.0, 36: 18.0, 108: 54.0}
     assert {epochs: row["training_time_s"] for epochs, row in rows.items()} == {4: 8.0, 12: 24.0, 36: 72.0, 108: 216.0}
@@ -217,11 +244,17 @@ RANKED = [
 def test_accuracy_is_that_of_the_best_source(made, best):
     made.derive(
         *(
-            {"cell": LARGE, "epochs": 36, "source": source, "validation_accuracy": rank / 10, "test_accuracy": rank / 20,
-             "accuracy_provenance": f"provenance {rank}"}
+            {
+                "cell": LARGE,
+                "epochs": 36,
+                "source": source,
+                "validation_accuracy": rank / 10,
+                "test_accuracy": rank / 20,
+                "accuracy_provenance": f"provenance {rank}",
+            }
             for rank, (source, _) in reversed([*enumerate(RANKED)][best:])
         )
-    )  # fmt: skip
+    )
     row = made.row("7V", LARGE)
     source, repeats = RANKED[best]
     assert row["accuracy_source_36"] == source
@@ -233,9 +266,16 @@ def test_accuracy_is_that_of_the_best_source(made, best):
 def test_means_of_two_sources_are_never_mixed(made):
     made.derive(
         {"cell": LARGE, "epochs": 108, "source": "ec-nas-search-logs", "validation_accuracy": 0.9},
-        {"cell": LARGE, "epochs": 108, "source": "nasbench101-sample", "validation_accuracy": 0.8, "test_accuracy": 0.7,
-         "training_time_s": 3.0, "time_provenance": "published"},
-    )  # fmt: skip
+        {
+            "cell": LARGE,
+            "epochs": 108,
+            "source": "nasbench101-sample",
+            "validation_accuracy": 0.8,
+            "test_accuracy": 0.7,
+            "training_time_s": 3.0,
+            "time_provenance": "published",
+        },
+    )
     row = made.row("7V", LARGE)
     assert (row["validation_accuracy_108"], row["test_accuracy_108"]) == (0.9, None)
     assert (row["published_time_s_108"], row["published_time_source_108"]) == (3.0, "nasbench101-sample")
@@ -255,11 +295,18 @@ def test_source_without_an_accuracy_does_not_hide_one_that_has_it(made):
 def test_repeats_are_counted_and_spread_where_the_file_has_them(made):
     made.derive(
         *(
-            {"cell": SMALL, "epochs": 4, "source": MEASURED_4V, "repeat": repeat, "energy_kwh": 1.0,
-             "validation_accuracy": accuracy, "accuracy_provenance": "measured"}
+            {
+                "cell": SMALL,
+                "epochs": 4,
+                "source": MEASURED_4V,
+                "repeat": repeat,
+                "energy_kwh": 1.0,
+                "validation_accuracy": accuracy,
+                "accuracy_provenance": "measured",
+            }
             for repeat, accuracy in enumerate((0.1, 0.2, 0.6), 1)
         )
-    )  # fmt: skip
+    )
     row = made.row("4V", SMALL, 4)
     assert row["validation_accuracy"] == pytest.approx(0.3)
     assert row["validation_accuracy_std"] == pytest.approx(0.07**0.5)
@@ -285,9 +332,15 @@ def test_what_is_not_official_or_of_another_source_changes_nothing(made):
 
 def test_time_that_is_not_published_does_not_pass_for_it(made):
     made.derive(
-        {"cell": LARGE, "epochs": 4, "source": OFFICIAL_7V, "validation_accuracy": 0.5, "training_time_s": 9.0,
-         "time_provenance": "surrogate"},
-    )  # fmt: skip
+        {
+            "cell": LARGE,
+            "epochs": 4,
+            "source": OFFICIAL_7V,
+            "validation_accuracy": 0.5,
+            "training_time_s": 9.0,
+            "time_provenance": "surrogate",
+        },
+    )
     row = made.row("7V", LARGE)
     assert (row["published_time_s_4"], row["published_time_source_4"]) == (None, None)
 

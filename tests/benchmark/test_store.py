@@ -280,8 +280,11 @@ def test_corrections_follow_the_users_own_4v_file(tmp_path):
     expected = per_second * at_4.training_time_s * 3 / at_12.energy_kwh
     assert [each.energy_correction for each in found.values()] == [1, pytest.approx(expected), None, None]
     assert [bench.query(FIVE_VERTICES, epochs, "7V").energy_correction for epochs in EPOCHS] == [
-        1, pytest.approx(0.5), None, None
-    ]  # fmt: skip
+        1,
+        pytest.approx(0.5),
+        None,
+        None,
+    ]
     assert [each.time_correction for each in found.values()] == [1, pytest.approx(0.5), None, None]
     assert all(each.energy_kwh > 0 for each in found.values()), "the figures themselves stay"
 
@@ -495,9 +498,12 @@ def test_arrays_give_null_as_nan(bench):
 def test_sources_name_every_file_and_the_surrogate(bench):
     found = {row["source"]: row for row in bench.sources()}
     assert found.keys() == {
-        "ec-nas-measured-7v", "ec-nas-search-logs", "ec-nas-surrogate", "nasbench101-sample",
+        "ec-nas-measured-7v",
+        "ec-nas-search-logs",
+        "ec-nas-surrogate",
+        "nasbench101-sample",
         *(f"{path.stem}.tfrecord" for path in (BUNDLED / "results").glob("energy_*.parquet")),
-    }  # fmt: skip
+    }
     assert found["ec-nas-surrogate"]["cells"] == 423_624
     assert (found["energy_4V9E_rtx3060.tfrecord"]["cells"], found["energy_4V9E_rtx3060.tfrecord"]["energy"]) == (
         88,

@@ -37,9 +37,7 @@ def unwrapped(ring: list) -> tuple[float, float]:
     longitudes = [ring[0][0]]
     for (before, _), (after, _) in pairwise(ring):
         longitudes.append(longitudes[-1] + (after - before + 180) % 360 - 180)
-    area = sum(
-        longitudes[n] * ring[n + 1][1] - longitudes[n + 1] * ring[n][1] for n in range(len(ring) - 1)
-    )  # fmt: skip
+    area = sum(longitudes[n] * ring[n + 1][1] - longitudes[n + 1] * ring[n][1] for n in range(len(ring) - 1))
     return area / 2, longitudes[-1] - longitudes[0]
 
 
@@ -118,8 +116,16 @@ class TestBundledOutlines:
         assert set(outlines()) - {grid.alpha3 for grid in grids().values()} == {"NAM", "XKX", "N. Cyprus", "Somaliland"}
 
     def test_names_agree_with_the_codes(self):
-        for found, name in {"USA": "United States of America", "COG": "Congo", "COD": "Dem. Rep. Congo", "NER": "Niger",
-                            "NGA": "Nigeria", "PRK": "North Korea", "KOR": "South Korea", "DMA": None}.items():  # fmt: skip
+        for found, name in {
+            "USA": "United States of America",
+            "COG": "Congo",
+            "COD": "Dem. Rep. Congo",
+            "NER": "Niger",
+            "NGA": "Nigeria",
+            "PRK": "North Korea",
+            "KOR": "South Korea",
+            "DMA": None,
+        }.items():
             assert (outlines()[found]["properties"]["name"] if name else outlines().get(found)) == name
 
     def test_rings_are_closed_clockwise_and_within_the_world(self):

@@ -32,9 +32,15 @@ def test_they_stand_from_small_to_large_under_names_of_their_own():
 
 @pytest.mark.parametrize(
     ("key", "kgco2eq", "count"),
-    [("car_km", 10.81, 100), ("streaming", 0.36, 10), ("phone", 1.24, 100), ("beef", 49.74, 0.5), ("tree", 180, 3),
-     ("car_year", 9200, 2)],
-)  # fmt: skip
+    [
+        ("car_km", 10.81, 100),
+        ("streaming", 0.36, 10),
+        ("phone", 1.24, 100),
+        ("beef", 49.74, 0.5),
+        ("tree", 180, 3),
+        ("car_year", 9200, 2),
+    ],
+)
 def test_counts_by_hand(key, kgco2eq, count):
     each = next(each for each in equivalents() if each.key == key)
     assert each.count(kgco2eq) == pytest.approx(count)
@@ -53,9 +59,17 @@ def test_only_imaginable_counts_are_told():
 
 @pytest.mark.parametrize(
     "row",
-    ["a,b,c,1,,2020,https://x,n", "a,b,c,1,s,,https://x,n", "a,b,c,0,s,2020,https://x,n", "a,b,c,-1,s,2020,https://x,n",
-     "a,b,c,nan,s,2020,https://x,n", "a,b,c,inf,s,2020,https://x,n", "a,b,c,many,s,2020,https://x,n", "a,b"],
-)  # fmt: skip
+    [
+        "a,b,c,1,,2020,https://x,n",
+        "a,b,c,1,s,,https://x,n",
+        "a,b,c,0,s,2020,https://x,n",
+        "a,b,c,-1,s,2020,https://x,n",
+        "a,b,c,nan,s,2020,https://x,n",
+        "a,b,c,inf,s,2020,https://x,n",
+        "a,b,c,many,s,2020,https://x,n",
+        "a,b",
+    ],
+)
 def test_broken_rows_are_named_errors(row):
     with pytest.raises(InvalidEquivalent, match="a"):
         parse([HEAD, row])

@@ -213,12 +213,31 @@ def test_url_by_hand():
 @pytest.mark.parametrize(
     "params",
     [
-        {"scope": "all"}, {"unit": "kwh"}, {"pue": ""}, {"pue": "much"}, {"pue": "nan"}, {"pue": "0.5"}, {"pue": "1e400"},
-        {"pue": "1,5"}, {"grid": ""}, {"grid": "nan"}, {"grid": "inf"}, {"grid": "-1"}, {"grid": "1e400"}, {"grid": "dk"},
-        {"grid": "²"}, {"grid": "1;2"}, {"grid": "D\nK"}, {"grid": "9" * 5000}, {"scope": "\0"},
-        {"corrected": ""}, {"corrected": "True"}, {"corrected": "2"}, {"corrected": "9" * 5000},
+        {"scope": "all"},
+        {"unit": "kwh"},
+        {"pue": ""},
+        {"pue": "much"},
+        {"pue": "nan"},
+        {"pue": "0.5"},
+        {"pue": "1e400"},
+        {"pue": "1,5"},
+        {"grid": ""},
+        {"grid": "nan"},
+        {"grid": "inf"},
+        {"grid": "-1"},
+        {"grid": "1e400"},
+        {"grid": "dk"},
+        {"grid": "²"},
+        {"grid": "1;2"},
+        {"grid": "D\nK"},
+        {"grid": "9" * 5000},
+        {"scope": "\0"},
+        {"corrected": ""},
+        {"corrected": "True"},
+        {"corrected": "2"},
+        {"corrected": "9" * 5000},
     ],
-)  # fmt: skip
+)
 def test_hostile_url_is_a_named_error_of_one_line(params):
     with pytest.raises(EcnasError) as raised:
         Lens.from_params(params)

@@ -248,8 +248,14 @@ class TestParsing:
         ops = ["input", *[CONV1] * 7, "output"]
         pruned = Draft.of(Cell.from_text("1=conv1x1(0) 2=output(1)"))
         assert read(json.dumps({"matrix": matrix.tolist(), "ops": ops})) == pruned
-        assert read("1=conv3x3() 2=conv3x3(0) 3=conv1x1(0) " + " ".join(f"{v}=conv3x3()" for v in range(4, 8))
-                    + " 8=output(3)") == pruned  # fmt: skip
+        assert (
+            read(
+                "1=conv3x3() 2=conv3x3(0) 3=conv1x1(0) "
+                + " ".join(f"{v}=conv3x3()" for v in range(4, 8))
+                + " 8=output(3)"
+            )
+            == pruned
+        )
 
     @pytest.mark.parametrize(
         ("text", "reason", "words"),
@@ -273,7 +279,7 @@ class TestParsing:
             (" ".join(f"{v}=conv3x3({v - 1})" for v in range(1, 8)) + " 8=output(7)", Reason.TOO_MANY_VERTICES, "9"),
             (" ".join(f"{v}=conv3x3()" for v in range(1, 8)) + " 8=output()", Reason.DISCONNECTED, "no path"),
         ],
-    )  # fmt: skip
+    )
     def test_what_cannot_be_drawn_says_why(self, text, reason, words):
         with pytest.raises(InvalidCell) as raised:
             read(text)

@@ -73,9 +73,13 @@ def test_same_output_with_the_same_weights_in_a_process_with_torch_alone(tmp_pat
     (tmp_path / "alone.py").write_text(ALONE)
     code = "import sys; sys.path.insert(0, '.'); exec(open('alone.py').read())"
     done = subprocess.run(
-        [sys.executable, "-I", "-c", code, json.dumps(FOREIGN)], cwd=tmp_path, capture_output=True, text=True,
-        timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, "-I", "-c", code, json.dumps(FOREIGN)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     assert [int(count) for count in done.stdout.split()] == [cell.trainable_parameters for cell in cells]
     for outputs, module in zip(torch.load(tmp_path / "outputs.pt"), modules, strict=True):

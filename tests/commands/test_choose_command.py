@@ -15,8 +15,20 @@ def answer(capsys, *arguments: str) -> dict:
 
 
 def test_candidates_keep_the_limits_and_say_why(capsys, truth):
-    found = answer(capsys, "choose", "--space", "5V", "--max-energy-kwh", "0.6", "--min-accuracy", "0.92",
-                   "--max-parameters", "8e6", "--top", "6")  # fmt: skip
+    found = answer(
+        capsys,
+        "choose",
+        "--space",
+        "5V",
+        "--max-energy-kwh",
+        "0.6",
+        "--min-accuracy",
+        "0.92",
+        "--max-parameters",
+        "8e6",
+        "--top",
+        "6",
+    )
     cells = truth.cells("5V")
     kept = cells[(cells["energy"] <= 0.6) & (cells["validation_accuracy"] >= 0.92) & (cells["parameters"] <= 8)]
     assert (found["cells"], found["qualifying"], len(found["candidates"])) == (2532, len(kept), 6)
@@ -47,8 +59,28 @@ def test_what_excludes_each_other_is_told_with_the_nearest(capsys, truth):
 
 
 def test_a_task_of_one_s_own_states_its_assumptions(capsys):
-    found = answer(capsys, "choose", "--space", "4V", "--images", "5000", "--size", "64", "--trainings", "12",
-                   "--country", "FR", "--pue", "1.2", "--epochs", "any", "--weights", "2", "1", "0.5")  # fmt: skip
+    found = answer(
+        capsys,
+        "choose",
+        "--space",
+        "4V",
+        "--images",
+        "5000",
+        "--size",
+        "64",
+        "--trainings",
+        "12",
+        "--country",
+        "FR",
+        "--pue",
+        "1.2",
+        "--epochs",
+        "any",
+        "--weights",
+        "2",
+        "1",
+        "0.5",
+    )
     assert len(found["assumptions"]) == 3
     assert "PUE 1.2" in found["scope"] and "France" in found["scope"]
     assert main(["choose", "--space", "4V"]) == 0
@@ -56,9 +88,18 @@ def test_a_task_of_one_s_own_states_its_assumptions(capsys):
     assert "All 91 cells qualify" in out and "Counted: facility energy, PUE 1.59; Denmark 2024, 143 gCO2eq/kWh." in out
 
 
-@pytest.mark.parametrize("wrong", [["--min-accuracy", "1.2"], ["--top", "0"], ["--size", "31"], ["--country", "XX"],
-                                   ["--weights", "0", "0", "0"], ["--device", "Abacus"],
-                                   ["--scope", "GPU", "--space", "7V"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--min-accuracy", "1.2"],
+        ["--top", "0"],
+        ["--size", "31"],
+        ["--country", "XX"],
+        ["--weights", "0", "0", "0"],
+        ["--device", "Abacus"],
+        ["--scope", "GPU", "--space", "7V"],
+    ],
+)
 def test_bad_input_is_one_line(capsys, wrong):
     assert main(["choose", *wrong]) == 2
     error = capsys.readouterr().err

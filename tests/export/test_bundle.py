@@ -112,8 +112,10 @@ class TestCard:
     def test_metadata(self, contents, truth):
         found = self.front_matter(contents)
         assert (found["license"], found["pipeline_tag"], found["library_name"]) == (
-            "mit", "image-classification", "pytorch",
-        )  # fmt: skip
+            "mit",
+            "image-classification",
+            "pytorch",
+        )
         emissions = found["co2_eq_emissions"]
         figures = json.loads(contents["spec.json"])["figures"]
         assert emissions["emissions"] == pytest.approx(1000 * figures["kgco2eq"]["value"], rel=1e-3)
@@ -131,8 +133,10 @@ class TestCard:
         low, high = known["interval_90"]
         assert low < known["value"] < high
         assert f"| {low:g} to {high:g} | predicted |" in contents["README.md"].decode()
-        assert f"90 % interval {low} to {high}" in self.front_matter(contents)["model-index"][0]["results"][0][
-            "metrics"][0]["name"]  # fmt: skip
+        assert (
+            f"90 % interval {low} to {high}"
+            in self.front_matter(contents)["model-index"][0]["results"][0]["metrics"][0]["name"]
+        )
 
     def test_the_card_says_whose_times_and_how_many_trainings(self, bench, contents):
         text = contents["README.md"].decode()
@@ -153,9 +157,17 @@ class TestCard:
 
     def test_licences_citations_and_assumptions(self, contents):
         text = contents["README.md"].decode()
-        for part in ("2022 Pedram Bakh.", "2022 Raghavendra Selvan", "Apache-2.0", "arXiv:2210.06015",
-                     "arXiv:1902.09635", "linear in the images", "linear in the multiply-adds",
-                     "accuracy is that on CIFAR-10", "no weights"):  # fmt: skip
+        for part in (
+            "2022 Pedram Bakh.",
+            "2022 Raghavendra Selvan",
+            "Apache-2.0",
+            "arXiv:2210.06015",
+            "arXiv:1902.09635",
+            "linear in the images",
+            "linear in the multiply-adds",
+            "accuracy is that on CIFAR-10",
+            "no weights",
+        ):
             assert part in text, part
 
     def test_an_artefact_is_warned_of(self, bench, truth):
@@ -188,8 +200,9 @@ class TestTraining:
         assert 0 < epoch["loss"] < 100 and 0 <= epoch["validation_accuracy"] <= 1
         assert (folder / "weights.pt").stat().st_size > 4 * (SMALL.trainable_parameters - 5 * 513)
         assert not list(folder.glob("*.part"))
-        status, said = train("--data", str(tmp_path / "images"), "--epochs", "1", "--batch-size", "2",
-                             "--out", str(tmp_path / "trained"))  # fmt: skip
+        status, said = train(
+            "--data", str(tmp_path / "images"), "--epochs", "1", "--batch-size", "2", "--out", str(tmp_path / "trained")
+        )
         assert status == 0, said
         assert (tmp_path / "trained" / "weights.pt").is_file()
 
@@ -243,8 +256,16 @@ class TestTraining:
 
     def test_the_recipe_is_that_of_nas_bench_101(self, contents):
         text = contents["train.py"].decode()
-        for part in ("RMSprop", "momentum=0.9", "eps=1.0", "weight_decay=1e-4", "CosineAnnealingLR", "default=0.2",
-                     "default=256", "from carbontracker.tracker import CarbonTracker"):  # fmt: skip
+        for part in (
+            "RMSprop",
+            "momentum=0.9",
+            "eps=1.0",
+            "weight_decay=1e-4",
+            "CosineAnnealingLR",
+            "default=0.2",
+            "default=256",
+            "from carbontracker.tracker import CarbonTracker",
+        ):
             assert part in text, part
 
 

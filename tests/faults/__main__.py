@@ -32,8 +32,12 @@ def attempt(fault: Fault) -> tuple[bool, str]:
         fault.apply(root)
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-x", "-p", "no:cacheprovider", *fault.tests],
-            cwd=root, env=os.environ | {"OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            cwd=root,
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     last = [line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))] or [done.stdout[-300:]]
     return done.returncode == TESTS_FAILED, last[0]
 

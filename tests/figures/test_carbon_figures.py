@@ -129,8 +129,15 @@ class TestDifferences:
 
     @pytest.mark.parametrize(
         ("share", "text"),
-        [(0.2711, "+27.1\u202f%"), (-0.0782, "\u22127.8\u202f%"), (0.00136, "+0.14\u202f%"), (1e-7, "0.00\u202f%"),
-         (-1e-7, "0.00\u202f%"), (float("nan"), "–"), (pd.NA, "–")],
-    )  # fmt: skip
+        [
+            (0.2711, "+27.1\u202f%"),
+            (-0.0782, "\u22127.8\u202f%"),
+            (0.00136, "+0.14\u202f%"),
+            (1e-7, "0.00\u202f%"),
+            (-1e-7, "0.00\u202f%"),
+            (float("nan"), "–"),
+            (pd.NA, "–"),
+        ],
+    )
     def test_percent(self, share, text):
         assert figures.percent(share) == text

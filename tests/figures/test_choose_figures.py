@@ -116,9 +116,14 @@ class TestMoved:
 
     @pytest.mark.parametrize(
         ("low", "high", "told"),
-        [(0.08, 1.05, ["0.1", "0.2", "0.5", "1"]), (0.255, 0.273, ["0.255", "0.26", "0.265", "0.27"]),
-         (2e5, 2.7e6, ["0.2", "0.5", "1", "2"]), (0.3, 0.3, ["0.3"]), (0.002, 5, ["0.01", "0.1", "1"])],
-    )  # fmt: skip
+        [
+            (0.08, 1.05, ["0.1", "0.2", "0.5", "1"]),
+            (0.255, 0.273, ["0.255", "0.26", "0.265", "0.27"]),
+            (2e5, 2.7e6, ["0.2", "0.5", "1", "2"]),
+            (0.3, 0.3, ["0.3"]),
+            (0.002, 5, ["0.01", "0.1", "1"]),
+        ],
+    )
     def test_a_few_round_labels(self, low, high, told):
         per = 1e6 if low > 1e3 else 1
         found = figures._labelled(low, high, per)
@@ -197,18 +202,29 @@ class TestWords:
 
     @pytest.mark.parametrize(
         ("quantity", "value", "written"),
-        [("energy_kwh", 0.27316, 0.274), ("energy_kwh", 0.273, 0.273), ("parameters", 2396618.0, 2400000.0),
-         ("accuracy", 0.94176, 0.9417), ("accuracy", 0.9417, 0.9417), ("time_h", 12.0, 12.0)],
-    )  # fmt: skip
+        [
+            ("energy_kwh", 0.27316, 0.274),
+            ("energy_kwh", 0.273, 0.273),
+            ("parameters", 2396618.0, 2400000.0),
+            ("accuracy", 0.94176, 0.9417),
+            ("accuracy", 0.9417, 0.9417),
+            ("time_h", 12.0, 12.0),
+        ],
+    )
     def test_relaxed_limits_are_rounded_outward(self, quantity, value, written):
         assert figures.outward(quantity, value) == pytest.approx(written)
         assert figures.outward(quantity, value) <= value if quantity == "accuracy" else value <= written + 1e-12
 
     @pytest.mark.parametrize(
         ("quantity", "value", "told"),
-        [("time_h", 0.5, "30.0 min"), ("time_h", 2.0, "2.00 h"), ("parameters", 1_225_226, "1.23 M"),
-         ("parameters", 1000, "1 000"),
-         ("accuracy", 0.94176, "0.9418"), ("energy_kwh", float("nan"), "–")],
-    )  # fmt: skip
+        [
+            ("time_h", 0.5, "30.0 min"),
+            ("time_h", 2.0, "2.00 h"),
+            ("parameters", 1_225_226, "1.23 M"),
+            ("parameters", 1000, "1 000"),
+            ("accuracy", 0.94176, "0.9418"),
+            ("energy_kwh", float("nan"), "–"),
+        ],
+    )
     def test_amounts(self, quantity, value, told):
         assert plain(figures.amount(quantity, value)) == told

@@ -133,8 +133,11 @@ class TestWords:
 
     def test_cells_in_words(self):
         assert [figures.cells(number) for number in (0, 1, 2, 423_624)] == [
-            "0 cells", "1 cell", "2 cells", "423\u202f624 cells",
-        ]  # fmt: skip
+            "0 cells",
+            "1 cell",
+            "2 cells",
+            "423\u202f624 cells",
+        ]
 
 
 class TestPlane:
@@ -253,9 +256,7 @@ class TestPlane:
         shown = picture(space="4V")
         digests = list(shown.front["hash"][:2])
         marked = explore.cells(bench, shown.view, hashes=digests)
-        plane = figures.plane(
-            shown, dark=False, selected=digests[1], marked=marked, names={digests[0]: "A"}
-        )  # fmt: skip
+        plane = figures.plane(shown, dark=False, selected=digests[1], marked=marked, names={digests[0]: "A"})
         drawn = trace(plane.figure, "selected and pinned")
         assert plane.hashes[len(plane.figure.data) - 1] == tuple(marked["hash"])
         by_hash = dict(zip(marked["hash"], zip(drawn.text, drawn.marker.size, strict=True), strict=True))

@@ -83,8 +83,12 @@ class TestEnergies:
         compared = compare(lens=Lens(unit="Wh"))
         drawn = figures.energies(compared, dark=False)
         assert [each.name for each in drawn.figure.data] == [
-            "Quadro RTX 6000 (91)", "Titan Xp (91)", "RTX 3060 (88)", "RTX 3090 (91)", "outlier (24)",
-        ]  # fmt: skip
+            "Quadro RTX 6000 (91)",
+            "Titan Xp (91)",
+            "RTX 3060 (88)",
+            "RTX 3090 (91)",
+            "outlier (24)",
+        ]
         for column, device in enumerate(OFFICIAL_DEVICES):
             points = trace(drawn.figure, device)
             known = ~np.isnan(compared.values[:, column])
@@ -114,10 +118,12 @@ class TestEnergies:
         drawn = figures.energies(compare(lens=Lens(unit="Wh")), dark=False)
         place = cells_of(drawn, "RTX 3090").index(BURNT)
         assert trace(drawn.figure, "RTX 3090").hovertext[place].split("<br>") == [
-            "<b>256affa4</b>", "1=conv3x3(0) 2=conv1x1(0,1) 3=output(0,2)",
-            "Quadro RTX 6000: 32.4\u00a0Wh, measured", "Titan Xp: 32.1\u00a0Wh, measured",
+            "<b>256affa4</b>",
+            "1=conv3x3(0) 2=conv1x1(0,1) 3=output(0,2)",
+            "Quadro RTX 6000: 32.4\u00a0Wh, measured",
+            "Titan Xp: 32.1\u00a0Wh, measured",
             "RTX 3090: 179\u00a0Wh, measured, outlier: 9.1 times the expected energy",
-        ]  # fmt: skip
+        ]
 
     def test_the_browser_gets_positions_not_hashes(self, compare):
         text = figures.energies(compare(), dark=False).figure.to_json()
@@ -284,7 +290,8 @@ class TestRegret:
             "at most 96\u00a0%. Without the 24 outliers: 0\u00a0% and 0\u00a0%."
         )
 
-    @pytest.mark.parametrize(("number", "text"), [(0, "0 %"), (0.01, "below 0.05 %"), (1.34, "1.3 %"), (95.98, "96 %"),
-                                                  (np.nan, "–")])  # fmt: skip
+    @pytest.mark.parametrize(
+        ("number", "text"), [(0, "0 %"), (0.01, "below 0.05 %"), (1.34, "1.3 %"), (95.98, "96 %"), (np.nan, "–")]
+    )
     def test_percentages(self, number, text):
         assert figures.percent(number).replace("\u00a0", " ") == text

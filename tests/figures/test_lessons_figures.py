@@ -39,9 +39,14 @@ def plain(text: str) -> str:
 def test_a_sentence_is_written_out():
     sentence = told(
         "{who}: {energy}, {n} cells, {share}, {sure}, {lost}, {inner}",
-        who="SEMOA", energy=kwh(0.27345), n=count(25822.4), share=percent(-0.1768), sure=accuracy(0.94),
-        lost=points(-0.005), inner=told("{x}", x=Amount(1.59)),
-    )  # fmt: skip
+        who="SEMOA",
+        energy=kwh(0.27345),
+        n=count(25822.4),
+        share=percent(-0.1768),
+        sure=accuracy(0.94),
+        lost=points(-0.005),
+        inner=told("{x}", x=Amount(1.59)),
+    )
     assert plain(figures.say(sentence)) == "SEMOA: 0.273 kWh, 25 822 cells, −17.7 %, 0.9400, −0.50 points, 1.59"
 
 
@@ -85,8 +90,9 @@ def test_the_energy_of_a_swap_is_not_drawn_before_the_answer(scenes):
     before, after = (figures.picture(LESSONS[3], scene, False, revealed=each).figure.data[0] for each in (False, True))
     assert list(before.text)[2:] == ["?", "?"]
     assert list(before.x)[2:] == [0, 0]
-    assert list(after.x) == pytest.approx([100 * scene.effects.loc[name, "effect"] for name in
-                                           ("parameters", "multiply_adds", "training_time", "energy")])  # fmt: skip
+    assert list(after.x) == pytest.approx(
+        [100 * scene.effects.loc[name, "effect"] for name in ("parameters", "multiply_adds", "training_time", "energy")]
+    )
 
 
 def test_the_second_order_is_not_drawn_before_the_answer(scenes):

@@ -59,8 +59,11 @@ class TestTimeline:
     def test_without_a_counter_there_is_no_idle(self, run):
         run.phase("warm-up", 4, 2)
         assert [stage.label for stage in figures.stages(progress(run, 5))] == [
-            "Start", "Warm up", "Calibrate", "Repeats",
-        ]  # fmt: skip
+            "Start",
+            "Warm up",
+            "Calibrate",
+            "Repeats",
+        ]
 
     def test_power_and_temperature_over_time_with_the_repeats_shaded(self, run):
         run.phase("idle", 4, 6).sample(5, 70, 30).sample(6, 71, 31).phase("repeat", 20, 64).sample(25, 400, 52)
@@ -270,9 +273,17 @@ class TestNumbers:
         assert figures.held_against(measured()) == []
 
     @pytest.mark.parametrize(
-        ("seconds", "told"), [(0.33, "0.33 s"), (42, "42 s"), (119, "119 s"), (120, "2.0 min"), (1500, "25 min"),
-                              (7200, "2.0 h"), (90_000, "25 h")],
-    )  # fmt: skip
+        ("seconds", "told"),
+        [
+            (0.33, "0.33 s"),
+            (42, "42 s"),
+            (119, "119 s"),
+            (120, "2.0 min"),
+            (1500, "25 min"),
+            (7200, "2.0 h"),
+            (90_000, "25 h"),
+        ],
+    )
     def test_times(self, seconds, told):
         assert plain(figures.wait(seconds)) == told
 

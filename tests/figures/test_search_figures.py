@@ -179,8 +179,10 @@ class TestResults:
     def test_studies_beside_each_other(self, study, other, three, bench, found):
         both = results(study, [other, three], bench, found.truth)
         assert [each.name for each in both.own] == [
-            "SEMOA (Small <study> & co)", "RS (Small <study> & co)", "RS (All budgets)",
-        ]  # fmt: skip
+            "SEMOA (Small <study> & co)",
+            "RS (Small <study> & co)",
+            "RS (All budgets)",
+        ]
         assert both.named("RS (All budgets)").kind == "other"
         assert both.differences == {"All budgets": "training budgets"}
         assert both.left_out == {"Three": "it minimised energy and validation error and training time"}
@@ -603,10 +605,17 @@ class TestReplay:
     def test_many_points_are_thinned(self, found):
         count = 5_000
         rows = pd.DataFrame(
-            {"generation": np.repeat([0, 1], [count - 1, 1]), "individual": range(count), "parent": np.nan,
-             "second_parent": np.nan, "charged": True, "valid": True, "energy": np.linspace(1, 2, count),
-             "validation_error": np.linspace(0.9, 0.1, count)}
-        )  # fmt: skip
+            {
+                "generation": np.repeat([0, 1], [count - 1, 1]),
+                "individual": range(count),
+                "parent": np.nan,
+                "second_parent": np.nan,
+                "charged": True,
+                "valid": True,
+                "energy": np.linspace(1, 2, count),
+                "validation_error": np.linspace(0.9, 0.1, count),
+            }
+        )
         played = Replay(rows, OBJECTIVES)
         truth = found.truth.front[OBJECTIVES].to_numpy()
         figure = replay_figures.scene_figure(played, played.at(1), found.metrics, truth, "#D55E00", False)
@@ -624,8 +633,13 @@ class TestReproduce:
         words = reproduce.command_line(study.plan).split()
         assert words[:4] == ["python", "-m", "ecnas_core", "search"]
         options = cli._parser().parse_args(words[3:])
-        setting = Setting(space=options.space, epochs=int(options.epochs), accuracy=options.accuracy,
-                          sampling=options.sampling, charging=options.charge)  # fmt: skip
+        setting = Setting(
+            space=options.space,
+            epochs=int(options.epochs),
+            accuracy=options.accuracy,
+            sampling=options.sampling,
+            charging=options.charge,
+        )
         assert (
             Plan.of(setting, tuple(options.algorithm), options.evaluations, options.trials, options.seed) == study.plan
         )

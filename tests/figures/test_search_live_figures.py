@@ -25,17 +25,33 @@ LEVELS = {"worst": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quartile":
 
 
 def trial(
-    algorithm: str = "RS", number: int = 0, state: Literal["waiting", "running", "finished"] = "running", *,
-    evaluations: int = 10, planned: int = 20, rises: tuple[tuple[int, float], ...] = ((5, 0.1),),
-    values: tuple[tuple[float, ...], ...] = (), seconds: float = 2.0,
-) -> TrialProgress:  # fmt: skip
+    algorithm: str = "RS",
+    number: int = 0,
+    state: Literal["waiting", "running", "finished"] = "running",
+    *,
+    evaluations: int = 10,
+    planned: int = 20,
+    rises: tuple[tuple[int, float], ...] = ((5, 0.1),),
+    values: tuple[tuple[float, ...], ...] = (),
+    seconds: float = 2.0,
+) -> TrialProgress:
     height = rises[-1][1] if rises else 0.0
     hashes = tuple(f"{number}{place:031x}" for place in range(len(values)))
     return TrialProgress(
-        task=Task(algorithm, number), trial=number, state=state, planned=planned, generation=1, asked=evaluations,
-        evaluations=evaluations, hypervolume=height, rises=rises, values=values, hashes=hashes,
-        epochs=(108,) * len(values), seconds=seconds,
-    )  # fmt: skip
+        task=Task(algorithm, number),
+        trial=number,
+        state=state,
+        planned=planned,
+        generation=1,
+        asked=evaluations,
+        evaluations=evaluations,
+        hypervolume=height,
+        rises=rises,
+        values=values,
+        hashes=hashes,
+        epochs=(108,) * len(values),
+        seconds=seconds,
+    )
 
 
 def progress(*trials: TrialProgress) -> StudyProgress:
@@ -48,8 +64,9 @@ def height_after(rises: list[tuple[int, float]], evaluations: int) -> float:
 
 runs = st.lists(
     st.tuples(st.lists(st.tuples(st.integers(1, 30), st.integers(1, 99)), max_size=6), st.integers(0, 10)),
-    min_size=1, max_size=5,
-)  # fmt: skip
+    min_size=1,
+    max_size=5,
+)
 
 
 @given(runs)
@@ -95,10 +112,12 @@ def test_nothing_found_yet_is_said_and_drawn():
 def test_the_headline_counts_finished_trials_before_running_ones():
     found = figures.reached(
         progress(
-            trial("RS", 0, "finished", rises=((1, 0.5),)), trial("RS", 1, "finished", rises=((1, 0.7),)),
-            trial("RS", 2, rises=((1, 0.1),)), trial("SEMOA", 0, rises=((1, 0.8),)),
+            trial("RS", 0, "finished", rises=((1, 0.5),)),
+            trial("RS", 1, "finished", rises=((1, 0.7),)),
+            trial("RS", 2, rises=((1, 0.1),)),
+            trial("SEMOA", 0, rises=((1, 0.8),)),
         )
-    )  # fmt: skip
+    )
     assert found == {"RS": [0.5, 0.7], "SEMOA": [0.8]}
     plain = figures.headline(found, 1.0).replace("\u202f", " ")
     assert plain == "SEMOA has 80.00 % of the true front's hypervolume, RS 60.00 %"
@@ -213,9 +232,16 @@ class TestOutlook:
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(0.4, "0.40 s"), (90, "90 s"), (600, "10.0 min"), (8000, "2.2 h"), (400_000, "4.6 days"), (1e8, "3.2 years"),
-     (None, "–")],
-)  # fmt: skip
+    [
+        (0.4, "0.40 s"),
+        (90, "90 s"),
+        (600, "10.0 min"),
+        (8000, "2.2 h"),
+        (400_000, "4.6 days"),
+        (1e8, "3.2 years"),
+        (None, "–"),
+    ],
+)
 def test_durations_for_the_eye(seconds, told):
     assert figures.duration(seconds).replace("\u00a0", " ") == told
 
@@ -235,17 +261,19 @@ def test_energies_follow_the_lens():
 
 def test_algorithms_have_colours_of_their_own_on_both_backgrounds():
     for dark in (False, True):
-        colors = [figures.color(name, dark) for name in ("SEMOA-L", "SEMOA", "SH-EMOA", "MS-EHVI", "RS", "NSGA-II",
-                                                         "SMS-EMOA")]  # fmt: skip
+        colors = [
+            figures.color(name, dark)
+            for name in ("SEMOA-L", "SEMOA", "SH-EMOA", "MS-EHVI", "RS", "NSGA-II", "SMS-EMOA")
+        ]
         assert len(set(colors)) == len(colors)
         assert palette(dark).paper not in colors
         assert contrast_ratio(colors[0], palette(dark).paper) >= 3
 
 
 @pytest.mark.parametrize(
-    ("space", "epochs", "shape"), [("4V", 108, "measured"), ("5V", 4, "measured"), ("5V", None, "scaled"),
-                                   ("7V", 4, "surrogate")],
-)  # fmt: skip
+    ("space", "epochs", "shape"),
+    [("4V", 108, "measured"), ("5V", 4, "measured"), ("5V", None, "scaled"), ("7V", 4, "surrogate")],
+)
 def test_points_have_the_shape_of_the_energies(space, epochs, shape):
     assert figures.provenance(Setting(space=space, epochs=epochs)) == shape
 

@@ -140,8 +140,14 @@ def test_a_second_call_measures_what_is_missing(bench, on_this_cpu):
 def test_other_settings_are_measured_anew(bench, on_this_cpu):
     """What is measured here is stored as of the settings that came first, so each is compared with these alone."""
     measure_all(CELLS[:1], SETTINGS, bench, measure=Measuring())
-    others = {"mode": "inference", "batch_size": 16, "precision": "bf16", "effort": "quick", "repeats": 9,
-              "images_per_epoch": 50_000}  # fmt: skip
+    others = {
+        "mode": "inference",
+        "batch_size": 16,
+        "precision": "bf16",
+        "effort": "quick",
+        "repeats": 9,
+        "images_per_epoch": 50_000,
+    }
     skipped = []
     for name, value in others.items():
         measuring = Measuring()

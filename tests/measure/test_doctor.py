@@ -92,8 +92,11 @@ def test_a_gpu_that_fails_is_told(monkeypatch):
 
 
 def test_devices_are_the_gpus_and_then_the_cpu(monkeypatch, powercap):
-    boards = Board(name="H100"), Board(name="A100", uuid="GPU-b", mig=1), Board(name="M40", uuid="GPU-c",
-                                                                             millijoules=NOT_SUPPORTED)  # fmt: skip
+    boards = (
+        Board(name="H100"),
+        Board(name="A100", uuid="GPU-b", mig=1),
+        Board(name="M40", uuid="GPU-c", millijoules=NOT_SUPPORTED),
+    )
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(*boards))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     found = doctor.devices(powercap.path)

@@ -100,8 +100,19 @@ def test_events_in_order():
     clock = Clock(idle_w=10)
     _, events = run(clock, FakeWorkload(clock, STEP_S), [FakeMeter(clock)])
     assert names(events) == [
-        "idle", "warm-up", "calibrate", "plan", "repeat", "1", "2", "3", "4", "5", "settle", "idle after",
-    ]  # fmt: skip
+        "idle",
+        "warm-up",
+        "calibrate",
+        "plan",
+        "repeat",
+        "1",
+        "2",
+        "3",
+        "4",
+        "5",
+        "settle",
+        "idle after",
+    ]
     assert {each["phase"]: each["seconds"] for each in events if each["event"] == "phase"} == {
         "idle": 1,
         "warm-up": 2,

@@ -150,12 +150,31 @@ class TestCpu:
         assert (found.gpu_energy_j_per_step, found.energy_j("gpu", 108)) == (0.0, 0.0)
         assert found.seconds_per_step == 0.5
         unknown = (
-            "gpu_energy_j_per_step_low", "gpu_energy_j_per_step_high", "gpu_energy_cv", "gpu_net_energy_j_per_step",
-            "gpu_power_w", "gpu_idle_power_w", "cpu_energy_j_per_step", "cpu_energy_j_per_step_low",
-            "cpu_energy_j_per_step_high", "cpu_energy_cv", "cpu_net_energy_j_per_step", "cpu_power_w",
-            "cpu_idle_power_w", "dram_energy_j_per_step", "carbontracker_j_per_step", "gpu_counter", "cpu_counter",
-            "gpu_tick_s", "temperature_c", "temperature_max_c", "sm_clock_mhz", "power_limit_w", "device_uuid", "driver",
-        )  # fmt: skip
+            "gpu_energy_j_per_step_low",
+            "gpu_energy_j_per_step_high",
+            "gpu_energy_cv",
+            "gpu_net_energy_j_per_step",
+            "gpu_power_w",
+            "gpu_idle_power_w",
+            "cpu_energy_j_per_step",
+            "cpu_energy_j_per_step_low",
+            "cpu_energy_j_per_step_high",
+            "cpu_energy_cv",
+            "cpu_net_energy_j_per_step",
+            "cpu_power_w",
+            "cpu_idle_power_w",
+            "dram_energy_j_per_step",
+            "carbontracker_j_per_step",
+            "gpu_counter",
+            "cpu_counter",
+            "gpu_tick_s",
+            "temperature_c",
+            "temperature_max_c",
+            "sm_clock_mhz",
+            "power_limit_w",
+            "device_uuid",
+            "driver",
+        )
         assert {name: getattr(found, name) for name in unknown} == dict.fromkeys(unknown)
         assert found.per_image_j("cpu") is found.energy_j("cpu", 4) is found.facility_kwh(4, 1.59) is None
         assert found.tracker_deviation is None

@@ -221,8 +221,17 @@ class TestWorkerThatDies:
             measure('sys.stderr.write("x" * 1_000_000); say("failed", state="out_of_memory", reason="r")')
 
     @pytest.mark.parametrize(
-        "garbage", ['b"hello\\n"', 'b"\\xff\\xfe\\x00\\n"', 'b"[1, 2]\\n"', 'b"17\\n"', 'b"{}\\n"', 'b"\\n"', 'b"y" * 300 + b"\\n"']
-    )  # fmt: skip
+        "garbage",
+        [
+            'b"hello\\n"',
+            'b"\\xff\\xfe\\x00\\n"',
+            'b"[1, 2]\\n"',
+            'b"17\\n"',
+            'b"{}\\n"',
+            'b"\\n"',
+            'b"y" * 300 + b"\\n"',
+        ],
+    )
     def test_by_saying_garbage(self, garbage):
         with pytest.raises(WorkerDied, match=r"said what is no event \('.{0,80}'\)"):
             measure(f"sys.stdout.buffer.write({garbage}); sys.stdout.flush(); time.sleep(600)")

@@ -159,8 +159,14 @@ class TestOnGpu:
         assert told[0]["event"] == "device"
         assert (told[0]["name"], told[0]["power_w"], told[0]["others"]) == ("NVIDIA T4", 190, [])
         assert [each["phase"] for each in told if each["event"] == "phase"] == [
-            "build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after",
-        ]  # fmt: skip
+            "build",
+            "idle",
+            "warm-up",
+            "calibrate",
+            "repeat",
+            "settle",
+            "idle after",
+        ]
         assert [each["repeat"] for each in told if each["event"] == "repeat"] == [1, 2, 3, 4, 5]
         samples = [each for each in events if each["event"] == "sample"]
         assert samples

@@ -125,10 +125,12 @@ class TestAnswer:
         [
             ("1=output()", "Not a cell yet: nothing leaves the input: draw an edge from it."),
             ("1=conv3x3(0) 2=output()", "Not a cell yet: nothing reaches the output: draw an edge to it."),
-            ("1=conv3x3(0) 2=conv3x3(0,1) 3=conv3x3(0,1,2) 4=output(0,1,2,3)",
-             "Not a cell yet: 10 edges lie on paths from input to output: remove 1 of them, 9 are allowed."),
+            (
+                "1=conv3x3(0) 2=conv3x3(0,1) 3=conv3x3(0,1,2) 4=output(0,1,2,3)",
+                "Not a cell yet: 10 edges lie on paths from input to output: remove 1 of them, 9 are allowed.",
+            ),
         ],
-    )  # fmt: skip
+    )
     def test_no_cell(self, text, message):
         editor = Editor(draft=text)
         assert editor.cell is None

@@ -124,8 +124,14 @@ class TestShortList:
         digest = made.split('Benchmark.open(), "')[1][:32]
         assert digest[:8] in page.headline
         namespace: dict = {}
-        exec(compile(made.replace("bundle.write(files", "zipped = bundle.zipped(files").replace("Path(", "str("), "made",
-                     "exec"), namespace)  # fmt: skip
+        exec(
+            compile(
+                made.replace("bundle.write(files", "zipped = bundle.zipped(files").replace("Path(", "str("),
+                "made",
+                "exec",
+            ),
+            namespace,
+        )
         with zipfile.ZipFile(io.BytesIO(namespace["zipped"])) as archive:
             spec = json.loads(archive.read(f"ec-nas-{digest[:8]}/spec.json"))
         assert spec["hash"] == digest

@@ -50,11 +50,20 @@ def own_measurements(user_folder, energies):
     def write(with_cpu: bool = True, device: str = "RTX 4090", cells: int = 91) -> None:
         joules = energies["Quadro RTX 6000"].head(cells) / 2 * 3.6e6 / 1.59 / 4 / 40_000 * 256
         rows = [
-            {"measurement": "m", "measured_at": datetime(2026, 1, 2), "hash": digest, "device": device,
-             "mode": "train", "batch_size": 256, "seconds_per_step": 0.1, "gpu_energy_j_per_step": 0.8 * each,
-             "cpu_energy_j_per_step": 0.2 * each if with_cpu else None, "source": "here"}
+            {
+                "measurement": "m",
+                "measured_at": datetime(2026, 1, 2),
+                "hash": digest,
+                "device": device,
+                "mode": "train",
+                "batch_size": 256,
+                "seconds_per_step": 0.1,
+                "gpu_energy_j_per_step": 0.8 * each,
+                "cpu_energy_j_per_step": 0.2 * each if with_cpu else None,
+                "source": "here",
+            }
             for digest, each in joules.items()
-        ]  # fmt: skip
+        ]
         table = {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in MEASUREMENTS}
         path = user_folder / "measurements" / "here.parquet"
         path.parent.mkdir(exist_ok=True)

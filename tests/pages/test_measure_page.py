@@ -130,8 +130,11 @@ class TestDrawing:
     def test_templates_are_the_ends_and_the_knee_of_4v_and_7v(self, open_page, data, truth):
         page = open_page("measure").works()
         names = next(each for each in page.app.menu_button if each.label == "Load").options
-        assert names == [f"{space} {role}" for space in ("4V", "7V")
-                         for role in ("rk, the knee", "r0, least energy", "r1, best accuracy")]  # fmt: skip
+        assert names == [
+            f"{space} {role}"
+            for space in ("4V", "7V")
+            for role in ("rk, the knee", "r0, least energy", "r1, best accuracy")
+        ]
         cells = truth.cells("7V")
         of_the_small_bundle = cells[cells["vertices"] <= 5]
         assert drawn_hash(load(page, "7V r1, best accuracy")) == truth.front(of_the_small_bundle).iloc[-1]["hash"]
@@ -144,9 +147,17 @@ class TestDrawing:
 
     def test_a_link_carries_drawing_list_and_settings(self, open_page, data):
         link = {
-            "draw": DRAWN, "list": f"{LEAN}~{BEST}", "mode": "inference", "batch": "8", "precision": "bf16",
-            "effort": "thorough", "repeats": "6", "images": "50000", "limit": "120.0", "epochs": "36",
-        }  # fmt: skip
+            "draw": DRAWN,
+            "list": f"{LEAN}~{BEST}",
+            "mode": "inference",
+            "batch": "8",
+            "precision": "bf16",
+            "effort": "thorough",
+            "repeats": "6",
+            "images": "50000",
+            "limit": "120.0",
+            "epochs": "36",
+        }
         page = open_page("measure", **link).works()
         assert drawn_hash(page) == Cell.from_text(DRAWN).hash
         assert page.app.multiselect(key="measure_cells").value == [LEAN, BEST]
@@ -155,9 +166,14 @@ class TestDrawing:
     def test_a_broken_link_opens_the_default_view_and_says_so(self, open_page, data):
         missed = []
         for wrong in (
-            {"draw": "1=conv9x9(0) 2=output(1)"}, {"list": "12"}, {"batch": "many"}, {"batch": "0"},
-            {"section": "x"}, {"epochs": "5"}, {"device": "tpu"},
-        ):  # fmt: skip
+            {"draw": "1=conv9x9(0) 2=output(1)"},
+            {"list": "12"},
+            {"batch": "many"},
+            {"batch": "0"},
+            {"section": "x"},
+            {"epochs": "5"},
+            {"device": "tpu"},
+        ):
             page = open_page("measure", **wrong).works()
             told = [each for each in page.texts("warning") if each.startswith("The link could not be opened as it is")]
             if len(told) != 1 or drawn_hash(page) != KNEE or page.params != {}:
@@ -329,8 +345,15 @@ class TestLive:
         run.tell("device", 1, 1, name=GPU, power_limit_w=700.0).tell("phase", 30, 1, phase="repeat", seconds=64)
         run.tell("sample", 31, 1, power_w=412.0, temperature_c=51.0, sm_clock_mhz=1980.0, slowed_by=[])
         for number, joules in ((1, 9.0), (2, 11.0)):
-            run.tell("repeat", 30 + 8 * number, 1, repeat=number, of=8, seconds_per_step=0.02,
-                     joules_per_step={"nvml:0": joules})  # fmt: skip
+            run.tell(
+                "repeat",
+                30 + 8 * number,
+                1,
+                repeat=number,
+                of=8,
+                seconds_per_step=0.02,
+                joules_per_step={"nvml:0": joules},
+            )
         with run.running():
             page = open_page("measure").works()
         assert page.headline == "Measuring cell 2 of 2** `043721b9` on Made-up H100: training step, fp32, thorough"
@@ -408,10 +431,12 @@ class TestEnds:
     def test_a_run_that_cannot_be_read_is_told_and_closed(self, open_page, data):
         page, missed = open_page("measure"), []
         for line in (
-            "[1]", '{"x": 1}', '{"event": "ended", "state": "weird"}',
+            "[1]",
+            '{"x": 1}',
+            '{"event": "ended", "state": "weird"}',
             f'{{"event": "outcome", "cell": 0, "at": 1, "hash": "{LEAN}", "state": "measured", "reason": null, '
             '"measurement": {"x": 1}}',
-        ):  # fmt: skip
+        ):
             run = MadeUpRun(data).device()
             with (run.folder / "events.jsonl").open("a") as events:
                 events.write(line + "\n")
@@ -444,8 +469,10 @@ class TestEnds:
         assert "2 of 3 measured" in page.said
         rows = next(table for table in page.tables if table[0][0] == "Cell")
         assert [(row[0], row[3]) for row in rows[1:]] == [
-            ("3407944b", "stable"), ("ea9270f5", "Out of memory"), ("043721b9", "stable"),
-        ]  # fmt: skip
+            ("3407944b", "stable"),
+            ("ea9270f5", "Out of memory"),
+            ("043721b9", "stable"),
+        ]
         page.press("measure_again").works()
         assert started[0][0] == [BEST]
 
@@ -470,8 +497,12 @@ class TestEnds:
 
     def test_the_estimate_is_labelled_and_not_stored(self, open_page, data, machine):
         machine(Device("cpu", CPU, None, NO_RAPL))
-        estimate = {"cpu": CPU, "cpu_power_w": 60.0, "cpu_energy_j_per_step": 30.0,
-                    "assumption": "carbontracker's: half of the CPU's TDP, whatever it does; an estimate"}  # fmt: skip
+        estimate = {
+            "cpu": CPU,
+            "cpu_power_w": 60.0,
+            "cpu_energy_j_per_step": 30.0,
+            "assumption": "carbontracker's: half of the CPU's TDP, whatever it does; an estimate",
+        }
         store.save(on_cpu(), data)
         MadeUpRun(data).device(CPU).outcome("measured", on_cpu(), estimate=estimate).ended("done")
         page = open_page("measure").works()
@@ -715,9 +746,10 @@ class TestThisDevice:
         cells = transfer.propose(bench, "4V", 5)
         joules = {
             row["hash"]: row["gpu_energy_j"] / 2 / 4 / 40_000 * 256
-            for row in bench.rows("select hash, gpu_energy_j from results where source = 'energy_4V9E_titanxp.tfrecord' "
-                                  "and epochs = 4")
-        }  # fmt: skip
+            for row in bench.rows(
+                "select hash, gpu_energy_j from results where source = 'energy_4V9E_titanxp.tfrecord' and epochs = 4"
+            )
+        }
         for number, digest in enumerate(cells):
             store.save(measured(f"{number:012x}", hash=digest, gpu_energy_j_per_step=joules[digest]), data)
         store.save(measured("e" * 12, hash=LEAN, gpu_energy_j_per_step=900.0, precision="bf16"), data)

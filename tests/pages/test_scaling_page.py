@@ -33,10 +33,14 @@ def test_energy(opened, ratios):
     page = opened
     assert page.params == {}
     assert page.app.title[0].value == "Scaling"
-    assert page.headline == page.alt("scaling_ratios") == (
-        "Linear scaling overstates energy at 108 epochs by 16.1\u202f%: measured is 0.863 ± 0.040 of 27 times the "
-        "4-epoch figure, over 91 cells."
-    )  # fmt: skip
+    assert (
+        page.headline
+        == page.alt("scaling_ratios")
+        == (
+            "Linear scaling overstates energy at 108 epochs by 16.1\u202f%: measured is 0.863 ± 0.040 of 27 times the "
+            "4-epoch figure, over 91 cells."
+        )
+    )
     found = {row[0]: row[1:] for row in page.tables[0][1:]}
     for epochs in (12, 36, 108):
         part = ratios["energy", epochs]
@@ -45,8 +49,13 @@ def test_energy(opened, ratios):
         assert row[-2:] == [f"{part.min():.3f} to {part.max():.3f}", "91"]
     assert found["108 epochs"][2:4] == ["± 0.016", "± 0.036"]
     assert [row[3] for row in page.tables[1][1:]] == [
-        "16.1, 17.0\u202f%", "3.9, 4.8\u202f%", "3.5, 4.4\u202f%", "3.5, 4.4\u202f%", "5.7, 7.3\u202f%", "1.2, 1.5\u202f%"
-    ]  # fmt: skip
+        "16.1, 17.0\u202f%",
+        "3.9, 4.8\u202f%",
+        "3.5, 4.4\u202f%",
+        "3.5, 4.4\u202f%",
+        "5.7, 7.3\u202f%",
+        "1.2, 1.5\u202f%",
+    ]
     assert [row[4] for row in page.tables[1][1:3]] == ["12.5, 14.8\u202f%", "6.0, 7.8\u202f%"]
     assert page.tables[1][-1][4] == "1.3, 1.7\u202f%"
     assert {"Which way of scaling to trust", "Why cells differ", "Where the energy goes"} <= set(page.texts("header"))

@@ -80,8 +80,17 @@ def running(data: Path) -> Iterator[Study]:
     study = by_hand(data)
     background.write_json(study.folder / studies_.FIGURES, asdict(Figures("f", (1.0, 0.2), 0.12, 14, 91, 91)))
     for task, height in zip(PLAN.tasks[:2], (0.06, 0.09), strict=True):
-        beat = Beat(1, 10, 10, height, ((4, 0.03), (8, height)), ((0.2, 0.1), (0.4, 0.07)), ("a" * 32, "b" * 32),
-                    (108, 108), 0.5)  # fmt: skip
+        beat = Beat(
+            1,
+            10,
+            10,
+            height,
+            ((4, 0.03), (8, height)),
+            ((0.2, 0.1), (0.4, 0.07)),
+            ("a" * 32, "b" * 32),
+            (108, 108),
+            0.5,
+        )
         background.write_json(study.folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json", asdict(beat))
     lock = background.take_lock(study.folder / studies_.LOCK)
     assert lock is not None
@@ -172,28 +181,58 @@ class TestSetUp:
 
     def test_a_link_carries_every_choice(self, open_page, data, started):
         link = {
-            "algorithms": "RS~NSGA-II", "space": "7V", "objectives": "parameters~test_error~energy", "epochs": "0",
-            "evaluations": "50", "own": "RS:70", "trials": "2", "seed": "9", "charging": "all", "sampling": "matrix",
-            "accuracy": "any", "artefacts": "1", "bounds": "parameters:1.0:inf",
-        }  # fmt: skip
+            "algorithms": "RS~NSGA-II",
+            "space": "7V",
+            "objectives": "parameters~test_error~energy",
+            "epochs": "0",
+            "evaluations": "50",
+            "own": "RS:70",
+            "trials": "2",
+            "seed": "9",
+            "charging": "all",
+            "sampling": "matrix",
+            "accuracy": "any",
+            "artefacts": "1",
+            "bounds": "parameters:1.0:inf",
+        }
         page = open_page("search", **link).works()
         assert page.params == link
         page.app.text_input(key="search_name").set_value("  Mine ")
         page.press("search_start").works()
         setting = Setting(
-            space="7V", objectives=("parameters", "test_error", "energy"), bounds=(("parameters", 1.0, float("inf")),),
-            epochs=None, accuracy="any", artefacts=True, sampling="matrix", charging="all",
-        )  # fmt: skip
+            space="7V",
+            objectives=("parameters", "test_error", "energy"),
+            bounds=(("parameters", 1.0, float("inf")),),
+            epochs=None,
+            accuracy="any",
+            artefacts=True,
+            sampling="matrix",
+            charging="all",
+        )
         assert started == [(Plan(setting, {"RS": 70, "NSGA-II": 50}, (9, 10)), data, "Mine")]
 
     def test_a_broken_link_opens_the_default_and_says_so(self, open_page, data):
         missed = []
         for wrong in (
-            {"algorithms": "XYZ"}, {"algorithms": "RE"}, {"space": "6V"}, {"objectives": "energy"}, {"epochs": "5"},
-            {"evaluations": "many"}, {"evaluations": "0"}, {"trials": "1000"}, {"seed": "-1"}, {"own": "RS"},
-            {"charging": "none"}, {"bounds": "energy:2:1"}, {"section": "x"}, {"artefacts": "yes"},
-            {"own": "RS:0"}, {"own": "RS:99999999"}, {"own": "XYZ:5"}, {"seed": "2147483640"},
-        ):  # fmt: skip
+            {"algorithms": "XYZ"},
+            {"algorithms": "RE"},
+            {"space": "6V"},
+            {"objectives": "energy"},
+            {"epochs": "5"},
+            {"evaluations": "many"},
+            {"evaluations": "0"},
+            {"trials": "1000"},
+            {"seed": "-1"},
+            {"own": "RS"},
+            {"charging": "none"},
+            {"bounds": "energy:2:1"},
+            {"section": "x"},
+            {"artefacts": "yes"},
+            {"own": "RS:0"},
+            {"own": "RS:99999999"},
+            {"own": "XYZ:5"},
+            {"seed": "2147483640"},
+        ):
             page = open_page("search", **wrong).works()
             told = any(each.startswith("The link could not be opened as it is") for each in page.texts("warning"))
             if not told or page.params != {}:
@@ -233,8 +272,16 @@ class TestSetUp:
         assert len(said.split("  \n")) == 7
 
     def test_python_and_command_are_the_same_study(self, open_page, data, monkeypatch):
-        page = open_page("search", algorithms="RS~SEMOA", space="4V", seed="3", charging="all", epochs="0",
-                         evaluations="8", trials="1").works()  # fmt: skip
+        page = open_page(
+            "search",
+            algorithms="RS~SEMOA",
+            space="4V",
+            seed="3",
+            charging="all",
+            epochs="0",
+            evaluations="8",
+            trials="1",
+        ).works()
         source, line = [each.value for each in page.app.code[:2]]
         names: dict[str, object] = {"__name__": "copied"}
         exec(source, names)
@@ -254,8 +301,12 @@ class TestSetUp:
         )
         names: dict[str, object] = {"__name__": "copied"}
         exec(page.works().app.code[0].value, names)
-        setting = Setting(space="5V", objectives=("energy", "parameters"), bounds=(("parameters", 1.0, float("inf")),),
-                          lens=Lens(unit="Wh"))  # fmt: skip
+        setting = Setting(
+            space="5V",
+            objectives=("energy", "parameters"),
+            bounds=(("parameters", 1.0, float("inf")),),
+            lens=Lens(unit="Wh"),
+        )
         assert names["plan"] == Plan(setting, {"SEMOA-L": 50}, (0, 1, 2, 3, 4))
         assert any(told.startswith("The command line cannot say this study") for told in page.texts("caption"))
         assert not any("ecnas_core search" in each.value for each in page.app.code)
@@ -353,12 +404,16 @@ class TestEnded:
 
     def test_how_it_ended_is_said_and_the_rest_can_be_run(self, open_page, data, resumed):
         missed = []
-        for number, (ended, told) in enumerate([
-            ({"state": "cancelled", "error": None}, "**Cancelled.** 0 of 4 trials have finished; these are kept."),
-            ({"state": "failed", "error": "no cell has an answer; widen the bounds"},
-             "**The search failed.** No cell has an answer; widen the bounds. 0 of 4 trials have finished."),
-            ({}, "**The search died.** Its process was ended from outside"),
-        ]):  # fmt: skip
+        for number, (ended, told) in enumerate(
+            [
+                ({"state": "cancelled", "error": None}, "**Cancelled.** 0 of 4 trials have finished; these are kept."),
+                (
+                    {"state": "failed", "error": "no cell has an answer; widen the bounds"},
+                    "**The search failed.** No cell has an answer; widen the bounds. 0 of 4 trials have finished.",
+                ),
+                ({}, "**The search died.** Its process was ended from outside"),
+            ]
+        ):
             study = by_hand(data, f"By hand {number}", **ended)
             page = open_page("search", study=study.id).works()
             if told not in page.said or "nothing to show yet" not in page.said:

@@ -146,8 +146,10 @@ class TestSections:
         for name in through(page):
             if name == "hypervolume":
                 assert [row[0] for row in page.tables[-1][1:]] == [
-                    "SEMOA (Small), RS (Small)", "SEMOA (Small), SEMOA-L (Beside)", "RS (Small), SEMOA-L (Beside)",
-                ]  # fmt: skip
+                    "SEMOA (Small), RS (Small)",
+                    "SEMOA (Small), SEMOA-L (Beside)",
+                    "RS (Small), SEMOA-L (Beside)",
+                ]
 
     def test_of_three_objectives(self, show):
         page = show(studies="Three")

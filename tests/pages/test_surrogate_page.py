@@ -58,8 +58,14 @@ def made_up(data: Path, request: object, name: str, *events: dict) -> Path:
 def trained(data: Path, name: str = "1-a", wanted: Experiment | None = None) -> Path:
     """A finished training whose predictions are the bundled ones of the paper's network."""
     wanted = wanted or Experiment("energy", "paper", 3, 500)
-    folder = made_up(data, wanted, name, {"event": "epoch", "part": "energy", "number": 1, "of": 200, "loss": 2.0},
-                     {"event": "made", "learned": 500, "notes": []}, {"event": "ended", "state": "done"})  # fmt: skip
+    folder = made_up(
+        data,
+        wanted,
+        name,
+        {"event": "epoch", "part": "energy", "number": 1, "of": 200, "loss": 2.0},
+        {"event": "made", "learned": 500, "notes": []},
+        {"event": "ended", "state": "done"},
+    )
     held_out = evaluation.table("held_out")
     held_out[(held_out["quantity"] == "energy_kwh") & (held_out["model"] == "paper")].to_parquet(
         folder / "held_out.parquet"
@@ -72,9 +78,13 @@ def trained(data: Path, name: str = "1-a", wanted: Experiment | None = None) -> 
 
 def own_trained(data: Path, name: str = "2-own") -> Path:
     """A finished training of the example."""
-    folder = made_up(data, OwnTraining("4V", SPEC, "best"), name,
-                     {"event": "made", "learned": 73, "notes": ["Two rows are left out."]},
-                     {"event": "ended", "state": "done"})  # fmt: skip
+    folder = made_up(
+        data,
+        OwnTraining("4V", SPEC, "best"),
+        name,
+        {"event": "made", "learned": 73, "notes": ["Two rows are left out."]},
+        {"event": "ended", "state": "done"},
+    )
     outcome = own_space.carry_out(own_table.example(Benchmark.open()), SPEC)
     outcome.held_out.to_parquet(folder / "held_out.parquet")
     outcome.importance.to_parquet(folder / "importance.parquet")

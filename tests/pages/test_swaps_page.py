@@ -46,8 +46,12 @@ class TestAllOfAKind:
         assert page.params == {"space": "4V", "epochs": "36"}
         effects = swaps.figure_2(bench, "4V", 36).set_index(["metric", "swap"])["effect"]
         energy, time, accuracy, parameters = page.figure("swaps_figure_2")["data"]
-        for drawn, metric in ((energy, "energy"), (time, "training_time"), (accuracy, "validation_accuracy"),
-                              (parameters, "parameters")):  # fmt: skip
+        for drawn, metric in (
+            (energy, "energy"),
+            (time, "training_time"),
+            (accuracy, "validation_accuracy"),
+            (parameters, "parameters"),
+        ):
             flat = drawn["z"]
             rows = [flat[3 * n : 3 * n + 3] for n in range(3)] if not isinstance(flat[0], list) else flat
             assert rows[0][1] == pytest.approx(100 * effects[metric, "conv3x3_to_conv1x1"])
@@ -84,8 +88,15 @@ class TestOneVertex:
         assert "kgCO2eq" in page.headline
 
     def test_a_link_opens_it_as_it_was_left(self, open_page):
-        params = {"section": "one", "space": "5V", "epochs": "12", "metric": "validation_accuracy", "split": "before",
-                  "swap": "conv1x1_to_maxpool3x3", "unit": "Wh"}  # fmt: skip
+        params = {
+            "section": "one",
+            "space": "5V",
+            "epochs": "12",
+            "metric": "validation_accuracy",
+            "split": "before",
+            "swap": "conv1x1_to_maxpool3x3",
+            "unit": "Wh",
+        }
         page = open_page("swaps", **params).works()
         assert page.params == params
         assert page.control("swaps_metric").value == "validation_accuracy"

@@ -32,9 +32,14 @@ def run(name: str, seed: int, evaluations: int = 150, **setting) -> tuple[Proble
 def columns(trial: Trial) -> list:
     answers = trial.answers
     return [
-        trial.generations.tolist(), trial.charged.tolist(), answers.genomes.columns.tolist(), answers.budgets.tolist(),
-        answers.individuals.tolist(), answers.parents.tolist(), answers.rows.tolist(),
-    ]  # fmt: skip
+        trial.generations.tolist(),
+        trial.charged.tolist(),
+        answers.genomes.columns.tolist(),
+        answers.budgets.tolist(),
+        answers.individuals.tolist(),
+        answers.parents.tolist(),
+        answers.rows.tolist(),
+    ]
 
 
 def dominators(values: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -45,8 +50,13 @@ def dominators(values: np.ndarray, others: np.ndarray) -> np.ndarray:
 
 
 @settings(deadline=None, max_examples=3)
-@given(st.integers(0, 2**32 - 1), st.sampled_from(["4V", "5V", "7V"]), st.sampled_from([None, 108]),
-       st.sampled_from(["matrix", "uniform"]), st.sampled_from(["all", "unique"]))  # fmt: skip
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from(["4V", "5V", "7V"]),
+    st.sampled_from([None, 108]),
+    st.sampled_from(["matrix", "uniform"]),
+    st.sampled_from(["all", "unique"]),
+)
 @pytest.mark.parametrize("name", NAMES)
 def test_invariants(name, seed, space, epochs, sampling, charging):
     problem, trial = run(name, seed, 80, space=space, epochs=epochs, sampling=sampling, charging=charging)
@@ -101,9 +111,14 @@ def test_the_same_seed_gives_the_same_search_in_another_process_with_one_thread(
         "    print(run_trial(make(name, problem, 5), 50).answers.rows.tolist())\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=120,
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
         env={"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "PATH": "/usr/bin"},
-    )  # fmt: skip
+    )
     problem = problem_of(space="5V", epochs=None)
     here = [
         run_trial(make(name, problem, 5), 50).answers.rows.tolist()

@@ -32,12 +32,24 @@ class TestListing:
     def test_own_studies_then_the_published_runs(self, study: Study) -> None:
         mine, *published = lab.listing(Benchmark.open(study.data))
         assert mine == lab.Summary(
-            study.id, "Mine", "5V", ("energy", "validation_error"), ("SEMOA", "RS"), 4, 4, 600, study.created, "done",
-            None, False,
-        )  # fmt: skip
+            study.id,
+            "Mine",
+            "5V",
+            ("energy", "validation_error"),
+            ("SEMOA", "RS"),
+            4,
+            4,
+            600,
+            study.created,
+            "done",
+            None,
+            False,
+        )
         assert [(each.id, each.trials, each.published) for each in published] == [
-            ("published-4V", 40, True), ("published-5V", 40, True), ("published-7V", 37, True),
-        ]  # fmt: skip
+            ("published-4V", 40, True),
+            ("published-5V", 40, True),
+            ("published-7V", 37, True),
+        ]
         assert published[2].algorithms == ("MS-EHVI", "RS", "SEMOA", "SH-EMOA")
         assert published[2].evaluations == 109522
 

@@ -197,7 +197,7 @@ def test_reference_point(five):
         ({"sampling": "best"}, InvalidSetting),
         ({"accuracy": "guessed"}, InvalidSetting),
     ],
-)  # fmt: skip
+)
 def test_settings_out_of_range_are_named_errors(setting, error):
     with pytest.raises(error, match=r"take one|give"):
         Setting(**setting)

@@ -152,8 +152,11 @@ class TestResults:
         for row in found[found["valid"]].sample(30, random_state=0).itertuples():
             entry = bench.query(row.hash, row.epochs, "5V")
             assert (row.energy_kwh, row.validation_accuracy, row.test_accuracy, row.training_time_s) == (
-                entry.energy_kwh, entry.validation_accuracy, entry.test_accuracy, entry.training_time_s,
-            )  # fmt: skip
+                entry.energy_kwh,
+                entry.validation_accuracy,
+                entry.test_accuracy,
+                entry.training_time_s,
+            )
             assert row.trainable_parameters == entry.trainable_parameters
         values = ["trainable_parameters", "energy_kwh", "validation_accuracy", "test_accuracy", "training_time_s"]
         assert found.loc[~found["valid"], values].isna().all(axis=None)
@@ -330,8 +333,10 @@ class TestForeground:
         foreign.write_bytes(next(iter(quick.files.values())).read_bytes())
         found = lab.file_problems(study)
         assert [found[path].split(" ", 1)[1][:12] for path in (paths[0], paths[1], paths[3])] == [
-            "is not a rea", "is not of th", "is not of th",
-        ]  # fmt: skip
+            "is not a rea",
+            "is not of th",
+            "is not of th",
+        ]
         assert paths[2] not in found
         assert set(lab.evaluations(study)["seed"]) == {2}
         assert {path.name for path in Benchmark.open(tmp_path).layout.problems} == {paths[0].name, paths[3].name}

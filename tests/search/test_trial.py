@@ -32,8 +32,13 @@ class Scripted(Algorithm):
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 10**6), st.integers(1, 200), st.integers(1, 40), st.sampled_from([None, 108]),
-       st.sampled_from(["all", "unique"]))  # fmt: skip
+@given(
+    st.integers(0, 10**6),
+    st.integers(1, 200),
+    st.integers(1, 40),
+    st.sampled_from([None, 108]),
+    st.sampled_from(["all", "unique"]),
+)
 def test_charging_arithmetic(seed, evaluations, size, epochs, charging):
     """By a set of what was asked, one question after the other."""
     problem = problem_of(space="4V", epochs=epochs, charging=charging, sampling="matrix")

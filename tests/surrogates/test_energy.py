@@ -69,9 +69,16 @@ class TestFeatures:
         cell = Cell(matrix, ["input", "conv3x3-bn-relu", "maxpool3x3", "conv3x3-bn-relu", "output"])
         found = composition(CellTable.from_digits([5], [cell.edge_bits], [cell.ops_digits]))
         assert {name: int(values[0]) for name, values in found.items()} == {
-            "n_conv3x3": 2, "n_conv1x1": 0, "n_maxpool3x3": 1, "projections": 3, "additions": 2, "sums": 2, "forks": 1,
-            "residual": 1, "branches": 3,
-        }  # fmt: skip
+            "n_conv3x3": 2,
+            "n_conv1x1": 0,
+            "n_maxpool3x3": 1,
+            "projections": 3,
+            "additions": 2,
+            "sums": 2,
+            "forks": 1,
+            "residual": 1,
+            "branches": 3,
+        }
 
     def test_composition_is_the_same_for_every_numbering(self):
         graphs = labelled_graphs("5V")
@@ -86,9 +93,16 @@ class TestFeatures:
         cell = Cell(matrix, ["input", "conv3x3-bn-relu", "conv1x1-bn-relu", "output"])
         found = works(CellTable.from_digits([4], [cell.edge_bits], [cell.ops_digits]))
         assert {name: values[0] for name, values in found.items() if values[0]} == {
-            "training": 1, "n_conv3x3": 1, "n_conv3x3_channels": 0.5, "n_conv3x3_squares": 0.25, "n_conv1x1": 1,
-            "n_conv1x1_channels": 0.5, "n_conv1x1_squares": 0.25, "projections": 2, "projections_channels": 1,
-        }  # fmt: skip
+            "training": 1,
+            "n_conv3x3": 1,
+            "n_conv3x3_channels": 0.5,
+            "n_conv3x3_squares": 0.25,
+            "n_conv1x1": 1,
+            "n_conv1x1_channels": 0.5,
+            "n_conv1x1_squares": 0.25,
+            "projections": 2,
+            "projections_channels": 1,
+        }
 
 
 class TestRecovery:

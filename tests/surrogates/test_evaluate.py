@@ -95,10 +95,16 @@ class Constant:
 
     def predict_all(self, table):
         frame = pd.DataFrame(
-            {"validation_accuracy": 0.9, "low": 0.85, "high": 0.92, "training_time_s": 100.0, "time_low": 90.0,
-             "time_high": 200.0},
+            {
+                "validation_accuracy": 0.9,
+                "low": 0.85,
+                "high": 0.92,
+                "training_time_s": 100.0,
+                "time_low": 90.0,
+                "time_high": 200.0,
+            },
             index=range(len(table)),
-        )  # fmt: skip
+        )
         return dict.fromkeys((4, 12, 36, 108), frame)
 
 

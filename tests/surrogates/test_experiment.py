@@ -110,10 +110,18 @@ class TestAccuracy:
 class TestFigures:
     def test_energies_are_told_in_wh(self):
         frame = pd.DataFrame(
-            {"quantity": "energy_kwh", "epochs": 4, "hash": ["a", "b", "c"], "vertices": [7, 7, 6], "sampled": True,
-             "value": [0.001, 0.002, 0.003], "predicted": [0.002, 0.002, 0.004], "low": [0, 0.001, 0.0035],
-             "high": [0.003, 0.003, 0.005]}
-        )  # fmt: skip
+            {
+                "quantity": "energy_kwh",
+                "epochs": 4,
+                "hash": ["a", "b", "c"],
+                "vertices": [7, 7, 6],
+                "sampled": True,
+                "value": [0.001, 0.002, 0.003],
+                "predicted": [0.002, 0.002, 0.004],
+                "low": [0, 0.001, 0.0035],
+                "high": [0.003, 0.003, 0.005],
+            }
+        )
         told = figures(frame).set_index("cells")
         assert told.loc["all", "mae"] == pytest.approx(2 / 3)
         assert told.loc["all", "coverage"] == pytest.approx(2 / 3)

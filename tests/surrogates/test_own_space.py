@@ -123,9 +123,16 @@ class TestColumns:
         found = {each.name: each for each in own_table.columns(table)}
         kinds = {name: each.kind for name, each in found.items()}
         assert kinds == {
-            "number": "numeric", "flag": "numeric", "text": "categorical", "constant": "unusable", "same": "unusable",
-            "empty": "unusable", "day": "unusable", "infinite": "numeric", "huge": "unusable",
-        }  # fmt: skip
+            "number": "numeric",
+            "flag": "numeric",
+            "text": "categorical",
+            "constant": "unusable",
+            "same": "unusable",
+            "empty": "unusable",
+            "day": "unusable",
+            "infinite": "numeric",
+            "huge": "unusable",
+        }
         assert (found["number"].missing, found["infinite"].missing) == (1, 1)
         assert "3 in every row" in found["constant"].why
         assert found["number"].positive

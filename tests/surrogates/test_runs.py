@@ -59,9 +59,15 @@ class TestFiles:
         assert runs.read(made_up(tmp_path, request_)).request == request_
 
     def test_epochs_notes_and_the_end_are_told(self, tmp_path):
-        folder = made_up(tmp_path, REQUESTS[0], "1-a", epoch(1), epoch(2, loss=0.5),
-                         {"event": "made", "learned": 200, "notes": ["Three rows are left out."]},
-                         {"event": "ended", "state": "done", "at": 130.0})  # fmt: skip
+        folder = made_up(
+            tmp_path,
+            REQUESTS[0],
+            "1-a",
+            epoch(1),
+            epoch(2, loss=0.5),
+            {"event": "made", "learned": 200, "notes": ["Three rows are left out."]},
+            {"event": "ended", "state": "done", "at": 130.0},
+        )
         run = runs.read(folder)
         assert (run.state, run.error, run.learned, run.ended) == ("done", None, 200, 130.0)
         assert run.epochs == (Epoch("energy", 1, 40, 1.5), Epoch("energy", 2, 40, 0.5))
@@ -115,8 +121,9 @@ class TestFiles:
         runs.delete(run)
         assert runs.runs(tmp_path) == []
 
-    @pytest.mark.parametrize("text", ["", "[]", "{}", '{"task": "sing", "started": 1}',
-                                      '{"task": "curve", "model": "worst", "started": 1}'])  # fmt: skip
+    @pytest.mark.parametrize(
+        "text", ["", "[]", "{}", '{"task": "sing", "started": 1}', '{"task": "curve", "model": "worst", "started": 1}']
+    )
     def test_a_request_that_is_none_is_told(self, tmp_path, text):
         folder = made_up(tmp_path)
         (folder / "request.json").write_text(text)

@@ -66,7 +66,9 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         question=told(
             "{cells} cells of {space} have a known energy and accuracy at {epochs} epochs. How many of them does no "
             "other cell beat, by being at least as lean and as accurate, and better in one?",
-            cells=count(found.both), space=SPACE, epochs=count(LONGEST),
+            cells=count(found.both),
+            space=SPACE,
+            epochs=count(LONGEST),
         ),
         unit="cells",
         answer=float(size),
@@ -75,15 +77,19 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
             "{size}, {share} of all; every other cell can be replaced by one of them without losing anything. "
             "{predicted} of them rest on a predicted accuracy. The knee has accuracy {knee} for {less}, the most "
             "accurate one {best} for {most}.",
-            size=count(size), share=percent(size / found.both, 2), predicted=count(predicted),
-            knee=accuracy(knee["validation_accuracy"]), less=kwh(knee["x"]),
-            best=accuracy(best["validation_accuracy"]), most=kwh(best["x"]),
+            size=count(size),
+            share=percent(size / found.both, 2),
+            predicted=count(predicted),
+            knee=accuracy(knee["validation_accuracy"]),
+            less=kwh(knee["x"]),
+            best=accuracy(best["validation_accuracy"]),
+            most=kwh(best["x"]),
         ),
         hint="A cell is beaten as soon as one other is no worse in both.",
         least=1.0,
         most=1e6,
         step=1.0,
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> ChoiceTask:
@@ -95,19 +101,26 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> ChoiceTask:
         question=told(
             "Eight cells of {space} at {epochs} epochs, by energy and validation accuracy. Which of them form the "
             "front of these eight?",
-            space=HAND_OF, epochs=count(LONGEST),
+            space=HAND_OF,
+            epochs=count(LONGEST),
         ),
         options={
-            letter: told("{letter}: {energy}, {accuracy}", letter=letter, energy=kwh(row.energy),
-                         accuracy=accuracy(row.validation_accuracy))
+            letter: told(
+                "{letter}: {energy}, {accuracy}",
+                letter=letter,
+                energy=kwh(row.energy),
+                accuracy=accuracy(row.validation_accuracy),
+            )
             for letter, row in zip(LETTERS, held.itertuples(), strict=True)
         },
         answer=on_front,
-        why=told("{letters}: none of the eight is at least as good in both and better in one.",
-                 letters=", ".join(sorted(on_front))),
+        why=told(
+            "{letters}: none of the eight is at least as good in both and better in one.",
+            letters=", ".join(sorted(on_front)),
+        ),
         whys={letter: _why(place, held) for place, letter in enumerate(LETTERS)},
         many=True,
-    )  # fmt: skip
+    )
 
 
 def hand(bench: Benchmark, lens: Lens, deal: int) -> pd.DataFrame:
@@ -139,9 +152,11 @@ def _why(place: int, held: pd.DataFrame) -> Told:
     first = beating.sort_values("energy").iloc[0]
     return told(
         "{letter} is beaten by {other}, which takes {less} less and is {more} more accurate.",
-        letter=LETTERS[place], other=LETTERS[int(first.name)], less=kwh(own["energy"] - first["energy"]),
+        letter=LETTERS[place],
+        other=LETTERS[int(first.name)],
+        less=kwh(own["energy"] - first["energy"]),
         more=points(first["validation_accuracy"] - own["validation_accuracy"]),
-    )  # fmt: skip
+    )
 
 
 LESSON = Lesson(
@@ -164,17 +179,26 @@ LESSON = Lesson(
     prediction=prediction,
     exercise=exercise,
     guide=Guide(
-        timing=(("Look: draw the front on paper", 2), ("Predict and commit", 1), ("The answer", 1),
-                ("Find the knee by hand", 3), ("Exercise: eight cells", 3)),
-        ask=("Is a network that is on no front worthless?",
-             "Two of you chose different knees. Who is right, and who decides?",
-             "What happens to the front when a third goal is added?"),
+        timing=(
+            ("Look: draw the front on paper", 2),
+            ("Predict and commit", 1),
+            ("The answer", 1),
+            ("Find the knee by hand", 3),
+            ("Exercise: eight cells", 3),
+        ),
+        ask=(
+            "Is a network that is on no front worthless?",
+            "Two of you chose different knees. Who is right, and who decides?",
+            "What happens to the front when a third goal is added?",
+        ),
         misread=(
             "Being on the front does not make a network good: the leanest is on it, however inaccurate. And the knee "
             "moves with the axes: on logarithmic ones the eye sees another."
         ),
-        links=(Link("The front of 7V", "explore", {}),
-               Link("The front by parameters", "explore", {"x": "parameters"}),
-               Link("Searches that look for it", "search")),
+        links=(
+            Link("The front of 7V", "explore", {}),
+            Link("The front by parameters", "explore", {"x": "parameters"}),
+            Link("Searches that look for it", "search"),
+        ),
     ),
-)  # fmt: skip
+)

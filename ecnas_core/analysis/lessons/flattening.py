@@ -62,8 +62,13 @@ def scene(bench: Benchmark, settings: Mapping[str, str], lens: Lens) -> Scene:
         settings: ``space``, ``epochs``, ``cost`` (a metric) and ``given_up`` (points of accuracy).
         lens: how energy is counted.
     """
-    view = View(space=settings["space"], epochs=int(settings["epochs"]), x=settings["cost"], y="validation_accuracy",
-                lens=in_kwh(lens))  # fmt: skip
+    view = View(
+        space=settings["space"],
+        epochs=int(settings["epochs"]),
+        x=settings["cost"],
+        y="validation_accuracy",
+        lens=in_kwh(lens),
+    )
     return _scene(picture(bench, view), float(settings["given_up"]) / 100)
 
 
@@ -75,7 +80,10 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         question=told(
             "The most accurate cell of {space} at {epochs} epochs has validation accuracy {best}. You give up "
             "{points}. How much of its energy do you save with the cheapest cell that is left?",
-            space=SPACE, epochs=count(LONGEST), best=accuracy(best["y"]), points=points(GIVEN_UP),
+            space=SPACE,
+            epochs=count(LONGEST),
+            best=accuracy(best["y"]),
+            points=points(GIVEN_UP),
         ),
         unit="%",
         answer=100 * found.saved,
@@ -83,15 +91,22 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         why=told(
             "{saved}: the best cell takes {most} for {best} ({best_is}), the cheapest that is good enough {less} for "
             "{enough} ({enough_is}). The energies are {energy_is} ({lens}); {cells} cells have both values.",
-            saved=percent(found.saved), most=kwh(best["x"]), best=accuracy(best["y"]), best_is=provenance(best),
-            less=kwh(enough["x"]), enough=accuracy(enough["y"]), enough_is=provenance(enough),
-            energy_is=_energy(found.picture), lens=lens.describe(), cells=count(found.picture.both),
+            saved=percent(found.saved),
+            most=kwh(best["x"]),
+            best=accuracy(best["y"]),
+            best_is=provenance(best),
+            less=kwh(enough["x"]),
+            enough=accuracy(enough["y"]),
+            enough_is=provenance(enough),
+            energy_is=_energy(found.picture),
+            lens=lens.describe(),
+            cells=count(found.picture.both),
         ),
         hint="Look at how the front flattens towards its end.",
         most=100.0,
         step=1.0,
         slider=True,
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
@@ -105,22 +120,33 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
     chosen, beyond = within.iloc[-1], front.iloc[len(within)]
     filtered = View(space=SPACE, epochs=LONGEST, lens=view.lens, filters=Filters(ranges=(("energy", -inf, limit),)))
     slips = [
-        Mistake(float(best["y"]), told(
-            "That is the best of all, but it takes {energy}, more than you have.", energy=kwh(best["x"]))),
-        Mistake(float(cheapest["y"]), told(
-            "That is the cheapest cell: you have energy left for a better one.")),
-        Mistake(float(beyond["y"]), told(
-            "That is the next cell of the front: it takes {energy}, just more than you have.",
-            energy=kwh(beyond["x"]))),
-    ]  # fmt: skip
+        Mistake(
+            float(best["y"]),
+            told("That is the best of all, but it takes {energy}, more than you have.", energy=kwh(best["x"])),
+        ),
+        Mistake(float(cheapest["y"]), told("That is the cheapest cell: you have energy left for a better one.")),
+        Mistake(
+            float(beyond["y"]),
+            told(
+                "That is the next cell of the front: it takes {energy}, just more than you have.",
+                energy=kwh(beyond["x"]),
+            ),
+        ),
+    ]
     if not np.isnan(chosen["test_accuracy"]):
-        slips.append(Mistake(float(chosen["test_accuracy"]), told(
-            "That is the right cell, but its test accuracy: cells are chosen by validation accuracy.")))  # fmt: skip
+        slips.append(
+            Mistake(
+                float(chosen["test_accuracy"]),
+                told("That is the right cell, but its test accuracy: cells are chosen by validation accuracy."),
+            )
+        )
     return NumberTask(
         question=told(
             "You have {limit} for one training of {epochs} epochs in {space}. What is the best validation accuracy "
             "that you can have?",
-            limit=kwh(limit), epochs=count(LONGEST), space=SPACE,
+            limit=kwh(limit),
+            epochs=count(LONGEST),
+            space=SPACE,
         ),
         unit="",
         answer=float(chosen["y"]),
@@ -128,15 +154,19 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         why=told(
             "{accuracy} ({sure}), by the cell {hash}, which takes {energy}. The best of all, {best}, would take "
             "{most}.",
-            accuracy=accuracy(chosen["y"]), sure=provenance(chosen), hash=chosen["hash"][:8], energy=kwh(chosen["x"]),
-            best=accuracy(best["y"]), most=kwh(best["x"]),
+            accuracy=accuracy(chosen["y"]),
+            sure=provenance(chosen),
+            hash=chosen["hash"][:8],
+            energy=kwh(chosen["x"]),
+            best=accuracy(best["y"]),
+            most=kwh(best["x"]),
         ),
         hint="Keep the cells within your energy, and take the best of their front, with four decimals.",
         mistakes=tuple(slips),
         most=1.0,
         step=0.0001,
         links=(Link("The cells within your energy", "explore", filtered.to_params()),),
-    )  # fmt: skip
+    )
 
 
 def _energy(found: Picture) -> str:
@@ -176,17 +206,25 @@ LESSON = Lesson(
     prediction=prediction,
     exercise=exercise,
     guide=Guide(
-        timing=(("Look: energy, parameters, time", 2), ("Predict and commit", 1), ("The answer, and why", 2),
-                ("Exercise on the page Explore", 4), ("When are the last points worth it?", 1)),
-        ask=("For which use would you pay for the last half point?",
-             "Two trainings of one network differ by some tenths of a point. What does that mean for this question?",
-             "Which network is large and bad? What is it made of?"),
+        timing=(
+            ("Look: energy, parameters, time", 2),
+            ("Predict and commit", 1),
+            ("The answer, and why", 2),
+            ("Exercise on the page Explore", 4),
+            ("When are the last points worth it?", 1),
+        ),
+        ask=(
+            "For which use would you pay for the last half point?",
+            "Two trainings of one network differ by some tenths of a point. What does that mean for this question?",
+            "Which network is large and bad? What is it made of?",
+        ),
         misread=(
             "Flattening is not a law of nature: it is what this search space and this training recipe give. A larger "
             "data set moves the curve."
         ),
-        links=(Link("All cells by energy and accuracy", "explore", {"y": "validation_accuracy"}),
-               Link("All cells by parameters and accuracy", "explore",
-                    {"x": "parameters", "y": "validation_accuracy"})),
+        links=(
+            Link("All cells by energy and accuracy", "explore", {"y": "validation_accuracy"}),
+            Link("All cells by parameters and accuracy", "explore", {"x": "parameters", "y": "validation_accuracy"}),
+        ),
     ),
-)  # fmt: skip
+)

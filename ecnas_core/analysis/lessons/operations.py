@@ -75,7 +75,8 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         question=told(
             "In every cell of {space}, all 3×3 convolutions become 3×3 max-poolings. The parameters fall by "
             "{parameters}, the multiply-adds by {multiply_adds}. By how much does the energy fall?",
-            space=SPACE, parameters=percent(-effect["parameters"], 0),
+            space=SPACE,
+            parameters=percent(-effect["parameters"], 0),
             multiply_adds=percent(-effect["multiply_adds"], 0),
         ),
         unit="%",
@@ -85,15 +86,17 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
             "{saved}: far less than the parameters. Energy goes with the training time, which falls by {time}; how "
             "many parameters a cell has says little of how long it takes. Accuracy changes by {accuracy} where known. "
             "Mean over {cells} cells with such a convolution; there and back, as in the paper's Figure 2.{resting}",
-            saved=percent(saved), time=percent(-effect["training_time"]),
-            accuracy=points(effect["validation_accuracy"]), cells=count(found["n_there"]["energy"]),
+            saved=percent(saved),
+            time=percent(-effect["training_time"]),
+            accuracy=points(effect["validation_accuracy"]),
+            cells=count(found["n_there"]["energy"]),
             resting=_resting(bench, SPACE, LONGEST, lens),
         ),
         hint="Energy goes with time, and time does not go with parameters.",
         most=100.0,
         step=1.0,
         slider=True,
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> ChoiceTask:
@@ -107,17 +110,22 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> ChoiceTask:
         question=told(
             "You may change one operation of a cell of {space} (trained for {epochs} epochs) and want the most energy "
             "back for each point of accuracy lost. Which change is it, on average?",
-            space=space, epochs=count(epochs),
+            space=space,
+            epochs=count(epochs),
         ),
         options={name: _named(row) for name, row in found.sort_index().iterrows()},
         answer=frozenset({best["swap"]}),
-        why=told("{swap}: {effect}.{resting}", swap=_named(best), effect=_exchange(best),
-                 resting=_resting(bench, space, epochs, lens)),
+        why=told(
+            "{swap}: {effect}.{resting}",
+            swap=_named(best),
+            effect=_exchange(best),
+            resting=_resting(bench, space, epochs, lens),
+        ),
         whys={
             name: told("{swap}: {effect}.", swap=_named(row), effect=_exchange(row)) for name, row in found.iterrows()
         },
         links=(Link("The exchange of every swap", "swaps", view.to_params()),),
-    )  # fmt: skip
+    )
 
 
 def _effects(bench: Benchmark, space: Space, epochs: int, lens: Lens, swap: str) -> pd.DataFrame:
@@ -140,8 +148,11 @@ def _resting(bench: Benchmark, space: Space, epochs: int, lens: Lens) -> Told:
     )
     if not row["predicted"]:
         return told("")
-    return told(" The accuracies of {predicted} of the {cells} cells are predicted, the others published.",
-                predicted=count(row["predicted"]), cells=count(row["cells"]))  # fmt: skip
+    return told(
+        " The accuracies of {predicted} of the {cells} cells are predicted, the others published.",
+        predicted=count(row["predicted"]),
+        cells=count(row["cells"]),
+    )
 
 
 def _named(row: pd.Series) -> Told:
@@ -151,15 +162,21 @@ def _named(row: pd.Series) -> Told:
 def _exchange(row: pd.Series) -> Told:
     change = told(
         "energy {energy_moves} by {energy}, accuracy {accuracy_moves} by {accuracy} over {n} pairs of cells",
-        energy_moves=_moves(row["energy"]), energy=percent(abs(row["energy"])),
-        accuracy_moves=_moves(row["accuracy"]), accuracy=points(abs(row["accuracy"])), n=count(row["n"]),
-    )  # fmt: skip
+        energy_moves=_moves(row["energy"]),
+        energy=percent(abs(row["energy"])),
+        accuracy_moves=_moves(row["accuracy"]),
+        accuracy=points(abs(row["accuracy"])),
+        n=count(row["n"]),
+    )
     if np.isnan(row["saved_per_point"]):
         return told("{change}; it saves no energy at all", change=change)
     if np.isinf(row["saved_per_point"]):
         return told("{change}; it saves energy and loses no accuracy", change=change)
-    return told("{change}, which is {per_point} of the energy for a point", change=change,
-                per_point=percent(row["saved_per_point"]))  # fmt: skip
+    return told(
+        "{change}, which is {per_point} of the energy for a point",
+        change=change,
+        per_point=percent(row["saved_per_point"]),
+    )
 
 
 def _moves(change: float) -> str:
@@ -176,10 +193,15 @@ LESSON = Lesson(
     ),
     look="Try all three swaps. Which bar would you have thought to be the longest?",
     controls=(
-        Control("swap", "Swap", "swap", {
-            swap_name(swap): " to ".join(SHORT[name] for name in swap_name(swap).split("_to_"))
-            for swap in (SWAPS[1], SWAPS[0], SWAPS[2])
-        }),
+        Control(
+            "swap",
+            "Swap",
+            "swap",
+            {
+                swap_name(swap): " to ".join(SHORT[name] for name in swap_name(swap).split("_to_"))
+                for swap in (SWAPS[1], SWAPS[0], SWAPS[2])
+            },
+        ),
         Control("space", "Space", "space", {"5V": "5V", "4V": "4V", "7V": "7V"}),
         Control("epochs", "Epochs", "training budget", {str(epochs): str(epochs) for epochs in EPOCHS[::-1]}),
     ),
@@ -189,17 +211,26 @@ LESSON = Lesson(
     prediction=prediction,
     exercise=exercise,
     guide=Guide(
-        timing=(("Look: three swaps", 2), ("Predict and commit", 2), ("The answer, and why", 2),
-                ("Exercise", 3), ("Which swap would you make in your own network?", 1)),
-        ask=("What does a max-pooling have no parameters for, but still need energy for?",
-             "Why is the effect of a swap not the same in every cell?",
-             "Can a swap both save energy and gain accuracy? Where?"),
+        timing=(
+            ("Look: three swaps", 2),
+            ("Predict and commit", 2),
+            ("The answer, and why", 2),
+            ("Exercise", 3),
+            ("Which swap would you make in your own network?", 1),
+        ),
+        ask=(
+            "What does a max-pooling have no parameters for, but still need energy for?",
+            "Why is the effect of a swap not the same in every cell?",
+            "Can a swap both save energy and gain accuracy? Where?",
+        ),
         misread=(
             "These are means over a whole space. In one cell the same swap can do the opposite: the page Swaps shows "
             "the spread."
         ),
-        links=(Link("All swaps, as in the paper's Figure 2", "swaps", {}),
-               Link("The spread over cells", "swaps", {"section": "one", "space": SPACE}),
-               Link("A walk through the space", "swaps", {"section": "walk"})),
+        links=(
+            Link("All swaps, as in the paper's Figure 2", "swaps", {}),
+            Link("The spread over cells", "swaps", {"section": "one", "space": SPACE}),
+            Link("A walk through the space", "swaps", {"section": "walk"}),
+        ),
     ),
-)  # fmt: skip
+)

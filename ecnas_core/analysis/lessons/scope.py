@@ -84,15 +84,20 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
             "{whole} kWh: with the CPUs the IT takes {it} kWh, of which the GPU has {share}; cooling and power supply "
             "multiply that by the PUE, {pue}. These are the sums over the {cells} cells of {space} at {epochs} epochs, "
             "measured. The GPU's joules also cover the start-up, the facility's energy is of the training alone.",
-            whole=fixed(whole, 2), it=fixed(it, 2), share=percent(1 / it, 0), pue=Amount(lens.pue),
-            cells=count(row["cells"]), space=SPACE, epochs=count(LONGEST),
+            whole=fixed(whole, 2),
+            it=fixed(it, 2),
+            share=percent(1 / it, 0),
+            pue=Amount(lens.pue),
+            cells=count(row["cells"]),
+            space=SPACE,
+            epochs=count(LONGEST),
         ),
         hint="The CPUs take their part, and then everything is multiplied by the PUE.",
         least=1.0,
         most=5.0,
         step=0.1,
         slider=True,
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
@@ -109,8 +114,13 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
             "The most accurate cell of {space} ({hash}) is trained once for {epochs} epochs in {country}, at "
             "{intensity} gCO2eq/kWh, in a hall with a PUE of {pue}. What is the footprint of its facility energy? The "
             "benchmark stores {stored} for it, which includes the PUE {stored_pue}.",
-            space=SPACE, hash=entry.hash[:8], epochs=count(LONGEST), country=place.country,
-            intensity=Amount(place.intensity), pue=Amount(HALL), stored=Amount(stored, "kWh", 4),
+            space=SPACE,
+            hash=entry.hash[:8],
+            epochs=count(LONGEST),
+            country=place.country,
+            intensity=Amount(place.intensity),
+            pue=Amount(HALL),
+            stored=Amount(stored, "kWh", 4),
             stored_pue=Amount(STORED_PUE),
         ),
         unit="gCO2eq",
@@ -119,28 +129,38 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         why=told(
             "{answer}: {stored} / {stored_pue} is the IT energy, times {pue} that of this hall, {facility}, times "
             "{intensity} gCO2eq/kWh.",
-            answer=Amount(answer, "gCO2eq"), stored=Amount(stored, "kWh", 4), stored_pue=Amount(STORED_PUE),
-            pue=Amount(HALL), facility=Amount(kwh["facility"], "kWh", 4), intensity=Amount(place.intensity),
+            answer=Amount(answer, "gCO2eq"),
+            stored=Amount(stored, "kWh", 4),
+            stored_pue=Amount(STORED_PUE),
+            pue=Amount(HALL),
+            facility=Amount(kwh["facility"], "kWh", 4),
+            intensity=Amount(place.intensity),
         ),
         hint="First take the stored PUE out, then put the hall's in, then multiply by the grid's intensity.",
         mistakes=(
-            Mistake(stored * place.intensity, told(
-                "This still has the stored PUE {stored_pue} in it: another hall has another one.",
-                stored_pue=Amount(STORED_PUE))),
-            Mistake(stored * HALL * place.intensity, told(
-                "This counts the cooling twice: the stored energy includes a PUE already, take it out first.")),
-            Mistake(kwh["IT"] * place.intensity, told(
-                "This is the footprint of the IT alone: the hall adds its PUE.")),
-            Mistake(kwh["GPU"] * place.intensity, told(
-                "This is the GPU alone: the CPUs and the hall are missing.")),
-            Mistake(kwh["facility"] * home, told(
-                "This is the grid of the lens, not that of {country}.", country=place.country)),
+            Mistake(
+                stored * place.intensity,
+                told(
+                    "This still has the stored PUE {stored_pue} in it: another hall has another one.",
+                    stored_pue=Amount(STORED_PUE),
+                ),
+            ),
+            Mistake(
+                stored * HALL * place.intensity,
+                told("This counts the cooling twice: the stored energy includes a PUE already, take it out first."),
+            ),
+            Mistake(kwh["IT"] * place.intensity, told("This is the footprint of the IT alone: the hall adds its PUE.")),
+            Mistake(kwh["GPU"] * place.intensity, told("This is the GPU alone: the CPUs and the hall are missing.")),
+            Mistake(
+                kwh["facility"] * home,
+                told("This is the grid of the lens, not that of {country}.", country=place.country),
+            ),
             Mistake(answer / 1000, told("The number is right in kgCO2eq: the answer is asked for in grams.")),
         ),
         most=1e7,
         step=1.0,
         links=(Link("This cell on the page Carbon", "carbon", {"space": SPACE, "of": "r1"}).under(lens),),
-    )  # fmt: skip
+    )
 
 
 def _entry(bench: Benchmark, name: str, epochs: int) -> Entry:
@@ -179,17 +199,26 @@ LESSON = Lesson(
     exercise=exercise,
     fixed={"scope": "facility", "device": None},
     guide=Guide(
-        timing=(("Look: PUE and grid in the lens", 2), ("Predict, each alone, then commit", 2),
-                ("The answer, and why", 2), ("Exercise in pairs", 3), ("Who moved the figure most?", 1)),
-        ask=("Who pays for the cooling: the one who trains, or the one who owns the hall?",
-             "Making a GPU and a building emits too. In which of these bars is that?",
-             "Is it better to train a smaller cell, or the same one on a cleaner grid?"),
+        timing=(
+            ("Look: PUE and grid in the lens", 2),
+            ("Predict, each alone, then commit", 2),
+            ("The answer, and why", 2),
+            ("Exercise in pairs", 3),
+            ("Who moved the figure most?", 1),
+        ),
+        ask=(
+            "Who pays for the cooling: the one who trains, or the one who owns the hall?",
+            "Making a GPU and a building emits too. In which of these bars is that?",
+            "Is it better to train a smaller cell, or the same one on a cleaner grid?",
+        ),
         misread=(
             "A training with a small footprint need not have taken little energy: the grid hides it. And a PUE near 1 "
             "says nothing of how much the IT takes."
         ),
-        links=(Link("Every country on the map", "carbon", {"space": SPACE, "of": "r1"}),
-               Link("The same with the GPU alone", "explore", {"space": SPACE, "scope": "GPU"}),
-               Link("How energy divides between GPU and CPU", "scaling")),
+        links=(
+            Link("Every country on the map", "carbon", {"space": SPACE, "of": "r1"}),
+            Link("The same with the GPU alone", "explore", {"space": SPACE, "scope": "GPU"}),
+            Link("How energy divides between GPU and CPU", "scaling"),
+        ),
     ),
-)  # fmt: skip
+)

@@ -60,8 +60,12 @@ class Scene:
         """One row a bar: ``what`` and ``energy_kwh``."""
         import pandas as pd
 
-        rows = [("knee", self.knee_kwh), *zip(self.searches["algorithm"], self.searches["kwh"], strict=True),
-                ("table", self.table_kwh), ("everything", self.everything_kwh)]  # fmt: skip
+        rows = [
+            ("knee", self.knee_kwh),
+            *zip(self.searches["algorithm"], self.searches["kwh"], strict=True),
+            ("table", self.table_kwh),
+            ("everything", self.everything_kwh),
+        ]
         return pd.DataFrame(rows, columns=["what", "energy_kwh"])
 
 
@@ -106,7 +110,10 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
         question=told(
             "One published trial of {algorithm} in {space} asked for {trainings} different trainings. Had it made them "
             "for real: how many times the energy of training the knee for {epochs} epochs would that have been?",
-            algorithm=ALGORITHM, space=SPACE, trainings=count(search["trainings"]), epochs=count(LONGEST),
+            algorithm=ALGORITHM,
+            space=SPACE,
+            trainings=count(search["trainings"]),
+            epochs=count(LONGEST),
         ),
         unit="times",
         answer=ratio,
@@ -115,15 +122,19 @@ def prediction(bench: Benchmark, lens: Lens) -> NumberTask:
             "{ratio} times: {search} for the search, {knee} for the knee. Every cell at every budget would take "
             "{everything}; with the table a search takes the energy of looking up. Means over {trials} trials; "
             "the energies are {energy_is} ({lens}).",
-            ratio=Amount(ratio, digits=2), search=kwh(search["kwh"]), knee=kwh(found.knee_kwh),
-            everything=kwh(found.everything_kwh), trials=count(search["trials"]), lens=lens.describe(),
+            ratio=Amount(ratio, digits=2),
+            search=kwh(search["kwh"]),
+            knee=kwh(found.knee_kwh),
+            everything=kwh(found.everything_kwh),
+            trials=count(search["trials"]),
+            lens=lens.describe(),
             energy_is=found.provenance,
         ),
         hint="Every question to the benchmark stands for a training.",
         least=1.0,
         most=1e6,
         step=1.0,
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
@@ -142,15 +153,23 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
             "{cells} cells of {space} were never trained: a surrogate tells that {short} epochs of all of them would "
             "take {start}. With energy proportional to epochs, what did it spare not to train them for {budgets} "
             "epochs?",
-            cells=count(line["cells"]), space=space, start=kwh(start), budgets=budgets, short=count(EPOCHS[0]),
-        )  # fmt: skip
+            cells=count(line["cells"]),
+            space=space,
+            start=kwh(start),
+            budgets=budgets,
+            short=count(EPOCHS[0]),
+        )
         slip = told("That leaves the {short} epochs out: these cells were not trained at all.", short=count(EPOCHS[0]))
     else:
         question = told(
             "The {cells} cells of {space} were trained for {short} epochs, which took {start}. With energy "
             "proportional to epochs, what did it spare not to train them for {longer} epochs as well?",
-            cells=count(line["cells"]), space=space, start=kwh(start), longer=longer, short=count(EPOCHS[0]),
-        )  # fmt: skip
+            cells=count(line["cells"]),
+            space=space,
+            start=kwh(start),
+            longer=longer,
+            short=count(EPOCHS[0]),
+        )
         slip = told("That counts the {short} epochs as spared: they were trained.", short=count(EPOCHS[0]))
     return NumberTask(
         question=question,
@@ -160,21 +179,29 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         why=told(
             "{spared}: {factor} times {start}. The paper's Table 3 prints {printed}. Facility energy, PUE as stored; "
             "the lens does not touch this table.",
-            spared=kwh(spared), factor=count(factor), start=kwh(start), printed=Amount(line["printed"], "kWh", 4),
+            spared=kwh(spared),
+            factor=count(factor),
+            start=kwh(start),
+            printed=Amount(line["printed"], "kWh", 4),
         ),
         hint="Add the epochs up, and divide by those that the energy is given for.",
         mistakes=(
             Mistake(other * start, slip),
-            Mistake(LONGEST / EPOCHS[0] * start, told("That is one budget alone, {longest} epochs.",
-                                                      longest=count(LONGEST))),
-            Mistake(factor * EPOCHS[0] * start, told(
-                "You multiplied by the epochs: but the energy is given for {short} of them, not for one.",
-                short=count(EPOCHS[0]))),
+            Mistake(
+                LONGEST / EPOCHS[0] * start, told("That is one budget alone, {longest} epochs.", longest=count(LONGEST))
+            ),
+            Mistake(
+                factor * EPOCHS[0] * start,
+                told(
+                    "You multiplied by the epochs: but the energy is given for {short} of them, not for one.",
+                    short=count(EPOCHS[0]),
+                ),
+            ),
         ),
         most=1e9,
         step=0.1,
         links=(Link("Table 3, recomputed", "carbon", {"section": "table"}).under(lens),),
-    )  # fmt: skip
+    )
 
 
 LESSON = Lesson(
@@ -193,17 +220,26 @@ LESSON = Lesson(
     prediction=prediction,
     exercise=exercise,
     guide=Guide(
-        timing=(("Look: three spaces", 2), ("Predict and commit", 1), ("The answer, and why", 2),
-                ("Exercise: a line of Table 3", 4), ("Who should pay for a table?", 1)),
-        ask=("How many searches must use a table until it has paid for itself?",
-             "What does a surrogate not know?",
-             "Does cheaper search lead to less energy, or to more searches?"),
+        timing=(
+            ("Look: three spaces", 2),
+            ("Predict and commit", 1),
+            ("The answer, and why", 2),
+            ("Exercise: a line of Table 3", 4),
+            ("Who should pay for a table?", 1),
+        ),
+        ask=(
+            "How many searches must use a table until it has paid for itself?",
+            "What does a surrogate not know?",
+            "Does cheaper search lead to less energy, or to more searches?",
+        ),
         misread=(
             "Table 3 is not what the benchmark cost but what was not spent. And it takes scaling at its word, which "
             "overstates long trainings."
         ),
-        links=(Link("Table 3 of the paper", "carbon", {"section": "table"}),
-               Link("Searches, yours and the published ones", "search"),
-               Link("What scaling overstates", "scaling")),
+        links=(
+            Link("Table 3 of the paper", "carbon", {"section": "table"}),
+            Link("Searches, yours and the published ones", "search"),
+            Link("What scaling overstates", "scaling"),
+        ),
     ),
-)  # fmt: skip
+)

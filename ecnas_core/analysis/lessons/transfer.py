@@ -125,7 +125,8 @@ def prediction(bench: Benchmark, lens: Lens) -> ChoiceTask:
         question=told(
             "The {cells} cells of {space} are put in order three times. Which order is of least use for the other "
             "side?",
-            cells=count(len(found["energy"].x)), space=SPACE,
+            cells=count(len(found["energy"].x)),
+            space=SPACE,
         ),
         options=options,
         answer=frozenset({worst}),
@@ -134,7 +135,7 @@ def prediction(bench: Benchmark, lens: Lens) -> ChoiceTask:
             **dict(zip(("first", "second", "third"), (_kept(options[key], found[key]) for key in order), strict=True)),
         ),
         whys={key: told("{kept}: that is not the worst.", kept=_kept(options[key], found[key])) for key in options},
-    )  # fmt: skip
+    )
 
 
 def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
@@ -153,8 +154,14 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         question=told(
             "Four epochs of the cell {hash} took {start}. What will {longest} epochs take? Over the {cells} cells of "
             "{space}, measured is {mean} ± {spread} of {factor} times the short training.",
-            hash=digest[:8], start=kwh(start), longest=count(LONGEST), cells=count(len(ratios)), space=SPACE,
-            mean=fixed(mean, 3), spread=fixed(spread, 3), factor=count(factor),
+            hash=digest[:8],
+            start=kwh(start),
+            longest=count(LONGEST),
+            cells=count(len(ratios)),
+            space=SPACE,
+            mean=fixed(mean, 3),
+            spread=fixed(spread, 3),
+            factor=count(factor),
         ),
         unit="kWh",
         answer=measured,
@@ -162,26 +169,46 @@ def exercise(bench: Benchmark, lens: Lens, deal: int) -> NumberTask:
         why=told(
             "Measured were {measured}, which is {ratio} of {factor} times {start}. Scaled without the correction it "
             "would have been {scaled}. The short training drew a mean IT power of {before}, the long one {after}.",
-            measured=kwh(measured), ratio=fixed(measured / start / factor, 3), factor=count(factor), start=kwh(start),
-            scaled=kwh(factor * start), before=_power(short), after=_power(longest),
+            measured=kwh(measured),
+            ratio=fixed(measured / start / factor, 3),
+            factor=count(factor),
+            start=kwh(start),
+            scaled=kwh(factor * start),
+            before=_power(short),
+            after=_power(longest),
         ),
         hint="Epochs by epochs, and then what measurements say of such a product.",
         mistakes=(
-            Mistake(factor * start, told(
-                "That is {factor} times the short training: it overstates, as it does for nearly every cell.",
-                factor=count(factor))),
-            Mistake(LONGEST * start, told(
-                "You multiplied by {longest}: but the short training had {short} epochs, not one.",
-                longest=count(LONGEST), short=count(SHORT))),
-            Mistake(LONGEST * start * mean, told(
-                "The correction is right, but the short training had {short} epochs, not one.", short=count(SHORT))),
-            Mistake(factor * start / mean, told(
-                "The correction goes the other way: long trainings take less than the product.")),
+            Mistake(
+                factor * start,
+                told(
+                    "That is {factor} times the short training: it overstates, as it does for nearly every cell.",
+                    factor=count(factor),
+                ),
+            ),
+            Mistake(
+                LONGEST * start,
+                told(
+                    "You multiplied by {longest}: but the short training had {short} epochs, not one.",
+                    longest=count(LONGEST),
+                    short=count(SHORT),
+                ),
+            ),
+            Mistake(
+                LONGEST * start * mean,
+                told(
+                    "The correction is right, but the short training had {short} epochs, not one.", short=count(SHORT)
+                ),
+            ),
+            Mistake(
+                factor * start / mean,
+                told("The correction goes the other way: long trainings take less than the product."),
+            ),
         ),
         most=1e4,
         step=0.001,
         links=(Link("What scaling overstates", "scaling").under(lens),),
-    )  # fmt: skip
+    )
 
 
 def _scene(what: str, x_label: str, y_label: str, hashes: pd.Series, x: Floats, y: Floats) -> Scene:
@@ -198,9 +225,12 @@ def _power(entry: Entry) -> Amount:
 def _kept(option: Told, found: Scene) -> Told:
     return told(
         "{option}: {kept} of all pairs stay in order (Kendall's τ {tau}, 95 % interval {low} to {high})",
-        option=option, kept=percent(found.kept, 0), tau=fixed(found.tau, 2), low=fixed(found.low, 2),
+        option=option,
+        kept=percent(found.kept, 0),
+        tau=fixed(found.tau, 2),
+        low=fixed(found.low, 2),
         high=fixed(found.high, 2),
-    )  # fmt: skip
+    )
 
 
 LESSON = Lesson(
@@ -213,13 +243,24 @@ LESSON = Lesson(
     ),
     look="Compare what carries over: to another device, or from a short training to a long one.",
     controls=(
-        Control("carry", "Order by", "Kendall's tau",
-                {"device": "Energy, another GPU", "energy": "Energy, longer training",
-                 "accuracy": "Accuracy, longer training"}),
+        Control(
+            "carry",
+            "Order by",
+            "Kendall's tau",
+            {
+                "device": "Energy, another GPU",
+                "energy": "Energy, longer training",
+                "accuracy": "Accuracy, longer training",
+            },
+        ),
         Control("gpu", "Other GPU", "device", {name: name for name in OTHERS}, needs=("carry", ("device",))),
-        Control("epochs", "Short training", "training budget",
-                {str(epochs): f"{epochs} epochs" for epochs in EPOCHS[:-1]},
-                needs=("carry", ("energy", "accuracy"))),
+        Control(
+            "epochs",
+            "Short training",
+            "training budget",
+            {str(epochs): f"{epochs} epochs" for epochs in EPOCHS[:-1]},
+            needs=("carry", ("energy", "accuracy")),
+        ),
     ),
     terms=("device", "Kendall's tau", "scaled", "measured", "outlier", "trial"),
     deals=DEALS,
@@ -228,17 +269,26 @@ LESSON = Lesson(
     exercise=exercise,
     fixed={"device": None},
     guide=Guide(
-        timing=(("Look: devices, then budgets", 2), ("Predict and commit", 1), ("The answer, and why", 2),
-                ("Exercise: scale four epochs up", 4), ("What would you measure yourself?", 1)),
-        ask=("The order stays, the values do not. For which question is the order enough?",
-             "What would you do about the outliers of the RTX 3090?",
-             "Why is accuracy after a few epochs a poor guide, and energy a good one?"),
+        timing=(
+            ("Look: devices, then budgets", 2),
+            ("Predict and commit", 1),
+            ("The answer, and why", 2),
+            ("Exercise: scale four epochs up", 4),
+            ("What would you measure yourself?", 1),
+        ),
+        ask=(
+            "The order stays, the values do not. For which question is the order enough?",
+            "What would you do about the outliers of the RTX 3090?",
+            "Why is accuracy after a few epochs a poor guide, and energy a good one?",
+        ),
         misread=(
             "A high rank correlation over all cells says little about the best ten: look at how many of the leanest "
             "are shared."
         ),
-        links=(Link("Rankings of four devices", "hardware", {"section": "ranking"}),
-               Link("What a wrong front costs", "hardware", {"section": "regret"}),
-               Link("Measured by scaled", "scaling")),
+        links=(
+            Link("Rankings of four devices", "hardware", {"section": "ranking"}),
+            Link("What a wrong front costs", "hardware", {"section": "regret"}),
+            Link("Measured by scaled", "scaling"),
+        ),
     ),
-)  # fmt: skip
+)

@@ -47,8 +47,11 @@ class LearnView:
             chosen = self.lesson.settings(dict(self.settings))
         except InvalidAnswer as error:
             raise InvalidView(str(error)) from None
-        told = [(control.key, chosen[control.key]) for control in self.lesson.controls
-                if chosen[control.key] != control.default]  # fmt: skip
+        told = [
+            (control.key, chosen[control.key])
+            for control in self.lesson.controls
+            if chosen[control.key] != control.default
+        ]
         object.__setattr__(self, "settings", tuple(told))
 
     @property
