@@ -1,4 +1,4 @@
-"""The base of every exception that this project raises on purpose."""
+"""The exceptions that every part of the project raises on purpose."""
 
 from __future__ import annotations
 
@@ -11,3 +11,9 @@ class EcnasError(Exception):
     """
 
     exit_status = 2
+
+
+class Cancelled(EcnasError):
+    """Work was stopped because somebody asked for it."""
+
+    exit_status = 1

@@ -1,6 +1,6 @@
 """Who may import whom, and what an import must not load.
 
-pages, commands -> figures -> analysis, search, surrogates, measure, carbon, export -> benchmark -> cells
+pages, commands -> figures -> analysis, search, surrogates, measure, carbon, export -> benchmark -> runs -> cells
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ ROOMS = [
     {"figures"},
     {"analysis", "search", "surrogates", "measure", "carbon", "export"},
     {"benchmark"},
+    {"runs"},
     {"cells"},
 ]
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
