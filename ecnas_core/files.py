@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
 
+ROOT = Path(__file__).resolve().parents[1]
+BUNDLED = ROOT / "data"
 _ATTEMPTS = 20
 _PAUSE_S = 0.02
 _PARTS = ".*.part"
@@ -95,6 +97,15 @@ def try_lock(path: Path) -> IO[bytes] | None:
             time.sleep(_PAUSE_S)
         handle.close()
     return None
+
+
+@contextmanager
+def wait_lock(path: Path) -> Iterator[None]:
+    """Hold a lock that others have for moments only, waiting for them."""
+    while (lock := try_lock(path)) is None:
+        pass
+    with lock:
+        yield
 
 
 def is_locked(path: Path) -> bool:

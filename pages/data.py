@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import pandas as pd
 import streamlit as st
 
 from ecnas_core.benchmark import catalogue, jobs
 from ecnas_core.benchmark.catalogue import Official, Source
-from ecnas_core.benchmark.jobs import Job
+from ecnas_core.benchmark.jobs import BringBack, Derive, Download, Ingest, Request, SetAside
 from ecnas_core.benchmark.layout import Stamp
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import format_prefixed, format_quantity
-from pages.widgets import html, page, session, sql_box
+from ecnas_core.runs import Run
+from pages.widgets import html, page, problem, runs, session, sql_box
 from pages.widgets.sql_box import Question
 
 POLL_S = 0.5
 SECTIONS = {"sources": "Sources", "sql": "SQL"}
-PHASES = {"start": "Starting", "download": "Downloading", "ingest": "Reading", "derive": "Deriving the benchmark"}
 ORIGINS = {"bundled": "Bundled", "ingested": "Ingested", "computed": "Computed"}
-DOING = {"download": "", "ingest": "", "remove": "Setting aside ", "restore": "Bringing back ", "derive": "Deriving "}
+DOING = {SetAside: "Setting aside ", BringBack: "Bringing back ", Derive: "Deriving "}
+Job = Run[Request]
 state = st.session_state
 
 
@@ -68,17 +69,10 @@ def listed(folder: Path, stamp: Stamp) -> tuple[list[Source], list[str]]:
     return catalogue.sources(bench), catalogue.left_behind(bench)
 
 
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Do what a button is for; what hinders it is shown on top of the page."""
-    try:
-        change(*arguments)
-    except EcnasError as error:
-        state.data_problem = str(error)
-
-
-def start(begin: Callable[..., Job], *arguments: Any) -> None:
+def start(begin: Callable[[str], Request], subject: str) -> None:
     """Start a job on the user's folder."""
-    attempt(lambda: begin(*arguments, session.bench().data, bundled=session.bench().bundled))
+    bench = session.bench()
+    problem.attempt(lambda: jobs.start(begin(subject), bench.data, bundled=bench.bundled))
 
 
 def size(number: int) -> str:
@@ -111,23 +105,24 @@ def summary(sources: list[Source], official: list[Official]) -> None:
 def watch() -> None:
     """The files that are missing and every job, live as long as one runs."""
     found = jobs.jobs(session.bench().data)
-    running = {job.run for job in found if job.running}
+    running = {job.id: job.started for job in found if job.running}
     before = state.get("data_running", running)
     state.data_running = running
     if running != before:
         st.rerun()  # to begin or end looking at them, and because the data may be another one now
-    by_name = {job.subject: job for job in found if job.kind == "download"}
+    fetching = {job.request.name: job for job in found if isinstance(job.request, Download)}
     missing = [each for each in catalogue.official(session.bench()) if each.here == "missing"]
     if missing:
         st.header("Official files that are not here", anchor=False)
     for each in missing:
-        offer(each, by_name.pop(each.file.name, None))
-    others = [job for job in found if job.kind != "download" or job.subject in by_name]
+        offer(each, fetching.pop(each.file.name, None))
+    others = [job for job in found if not isinstance(job.request, Download) or job.request.name in fetching]
     if others:
         st.header("Jobs", anchor=False)
     for job in others:
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"{DOING[job.kind]}{html.code(Path(job.subject).name)}", width="stretch")
+            name = job.id if job.request is None else Path(jobs.subject(job.request)).name
+            st.markdown(f"{DOING.get(type(job.request), '')}{html.code(name)}", width="stretch")
             actions(job)
         progress(job)
 
@@ -140,13 +135,7 @@ def offer(each: Official, job: Job | None) -> None:
         st.markdown(f"`{name}` {size(each.file.bytes)}{fetched}  \n{each.adds}.", width="stretch")
         if job is None or job.state == "done":
             label = "Resume" if each.fetched else "Download"
-            st.button(
-                label,
-                key=f"data_get_{name}",
-                icon=":material/download:",
-                on_click=start,
-                args=(jobs.start_download, name),
-            )
+            st.button(label, key=f"data_get_{name}", icon=":material/download:", on_click=start, args=(Download, name))
         else:
             actions(job)
     if job is not None:
@@ -155,76 +144,49 @@ def offer(each: Official, job: Job | None) -> None:
 
 def actions(job: Job) -> None:
     """What can be done with a job."""
+    data = session.bench().data
     if job.running:
-        st.button(
-            "Cancel",
-            key=f"data_cancel_{job.id}",
-            icon=":material/close:",
-            disabled=job.cancelling,
-            on_click=jobs.cancel,
-            args=(job,),
-        )
+        runs.cancel_button(jobs.store(data), job, f"data_cancel_{job.id}")
         return
-    again = {"download": jobs.start_download, "ingest": jobs.start_ingest}.get(job.kind)
-    if again is not None and job.state != "done":
-        label = "Resume" if job.state == "cancelled" and job.kind == "download" else "Try again"
-        subject = job.subject if job.kind == "download" else Path(job.subject)
-        st.button(label, key=f"data_again_{job.id}", icon=":material/refresh:", on_click=start, args=(again, subject))
+    if isinstance(job.request, Download | Ingest) and job.state != "done":
+        label = "Resume" if job.state == "cancelled" and isinstance(job.request, Download) else "Try again"
+        st.button(
+            label,
+            key=f"data_again_{job.id}",
+            icon=":material/refresh:",
+            on_click=start,
+            args=(type(job.request), jobs.subject(job.request)),
+        )
     st.button(
         "Dismiss",
         key=f"data_dismiss_{job.id}",
         icon=":material/close:",
         type="tertiary",
-        on_click=attempt,
-        args=(jobs.dismiss, job),
+        on_click=problem.attempt,
+        args=(jobs.dismiss, job, data),
     )
 
 
 def progress(job: Job) -> None:
     """How far a job is, or how it ended."""
-    if job.state == "done":
-        report = job.report
+    if job.running:
+        runs.bar(job, jobs.progress(job))
+    elif job.state == "done":
+        report = jobs.ingested(job)
         text = (
             "Done."
             if report is None
             else (
-                f"{format_quantity(report['records'], digits=None)} training results of "
-                f"{format_quantity(report['cells'], digits=None)} cells, "
-                f"{'official: the benchmark counts it' if report['official'] else 'your own: in the view results'}, "
-                f"read in {format_quantity(report['seconds'], 's', 2)}."
+                f"{format_quantity(report.records, digits=None)} training results of "
+                f"{format_quantity(report.cells, digits=None)} cells, "
+                f"{'official: the benchmark counts it' if report.official else 'your own: in the view results'}, "
+                f"read in {format_quantity(report.seconds, 's', 2)}."
             )
         )
         st.caption(f":material/check_circle: {text}")
-    elif job.state == "cancelled":
-        kept = " What was fetched is kept." if job.kind == "download" else " Nothing has changed."
-        st.caption(f":material/cancel: Cancelled.{kept}")
-    elif not job.running:
-        st.error(html.sentence(job.error or "It ended without a word"), icon=":material/error:")
     else:
-        share = job.bytes_done / job.bytes_total if job.bytes_total else 0.0
-        st.progress(min(share, 1.0), text="Cancelling" if job.cancelling else pace(job))
-
-
-def duration(seconds: float) -> str:
-    """A time to wait for the eye."""
-    unit, length = next(
-        ((unit, length) for unit, length in (("h", 3600), ("min", 60)) if seconds >= 2 * length), ("s", 1)
-    )
-    return format_quantity(max(1.0, seconds / length), unit, None)
-
-
-def pace(job: Job) -> str:
-    """How far and how fast, in words."""
-    words = [PHASES[job.phase]]
-    if job.phase in ("download", "ingest") and job.bytes_total:
-        words.append(f"{size(job.bytes_done)} of {size(job.bytes_total)}")
-        if job.bytes_per_second >= 1:
-            words.append(f"{size(int(job.bytes_per_second))}/s")
-            if job.seconds_left is not None:
-                words.append(f"{duration(job.seconds_left)} left")
-        elif job.phase == "download":
-            words.append("waiting for the server")
-    return ", ".join(words)
+        download = isinstance(job.request, Download)
+        runs.outcome(job, kept="What was fetched is kept." if download else "Nothing has changed.")
 
 
 def source_table(sources: list[Source]) -> None:
@@ -280,7 +242,7 @@ def yours(sources: list[Source]) -> None:
                 type="tertiary",
                 icon=":material/inventory_2:",
                 on_click=start,
-                args=(jobs.start_remove, source.file),
+                args=(SetAside, source.file),
             )
     if ingested:
         st.button(
@@ -288,7 +250,7 @@ def yours(sources: list[Source]) -> None:
             key="data_bundled",
             icon=":material/undo:",
             help="Sets everything ingested aside; nothing is deleted, and it can come back.",
-            on_click=attempt,
+            on_click=problem.attempt,
             args=(catalogue.go_back_to_bundled, data),
         )
     for each in aside:
@@ -301,7 +263,7 @@ def yours(sources: list[Source]) -> None:
                 type="tertiary",
                 icon=":material/redo:",
                 on_click=start,
-                args=(jobs.start_restore, each.name),
+                args=(BringBack, each.name),
             )
 
 
@@ -309,18 +271,18 @@ def take_upload() -> None:
     """Keep the file that the browser sent and ingest it."""
     sent = state.data_file
     if sent is None:
-        state.data_problem = "no file is chosen; choose a TFRecord file first"
+        problem.tell("no file is chosen; choose a TFRecord file first")
     else:
-        attempt(lambda: start(jobs.start_ingest, catalogue.keep_upload(sent.name, sent, session.bench().data)))
+        problem.attempt(lambda: start(Ingest, str(catalogue.keep_upload(sent.name, sent, session.bench().data))))
 
 
 def take_path() -> None:
     """Ingest the file whose path is given."""
     path = state.data_path.strip()
     if path:
-        start(jobs.start_ingest, Path(path))
+        start(Ingest, str(Path(path).expanduser().resolve()))
     else:
-        state.data_problem = "no path is given; write the path of a TFRecord file"
+        problem.tell("no path is given; write the path of a TFRecord file")
 
 
 def bring_in() -> None:
@@ -355,7 +317,7 @@ def sources_section() -> None:
             f"The benchmark still counts {', '.join(gone)}, whose results are no longer there.",
             icon=":material/warning:",
         )
-        st.button("Derive it anew", key="data_derive", on_click=start, args=(jobs.start_derive,))
+        st.button("Derive it anew", key="data_derive", on_click=start, args=(lambda _: Derive(), ""))
     alive = any(job.running for job in jobs.jobs(bench.data))
     st.fragment(watch, run_every=POLL_S if alive else None)()
     source_table(sources)
@@ -400,8 +362,7 @@ def main() -> None:
     section = st.segmented_control(
         "Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True, label_visibility="collapsed"
     )
-    if "data_problem" in state:
-        st.error(html.sentence(state.pop("data_problem")), icon=":material/error:")
+    problem.show()
     question = view.question
     if section == "sql":
         question = sql_box.show(question)

@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from ecnas_core import files
 from ecnas_core.benchmark import layout
 from ecnas_core.benchmark.derive import PREDICTIONS
 from ecnas_core.benchmark.ingest import OutputError
@@ -248,7 +249,7 @@ def remove(
 
     Raises:
         NotIngested: there is no such file.
-        IngestCancelled, DeriveFailed, OutputError: nothing has changed.
+        Cancelled, DeriveFailed, OutputError: nothing has changed.
     """
     leaving = data / "results" / file
     if leaving not in (data / "results").glob("*.parquet"):
@@ -279,7 +280,7 @@ def restore(
     Raises:
         NotIngested: nothing was set aside under that name.
         AlreadyHere: a file of one of the names has come since.
-        IngestCancelled, DeriveFailed, OutputError: nothing has changed.
+        Cancelled, DeriveFailed, OutputError: nothing has changed.
     """
     aside = next((each for each in set_aside(data) if name in (None, each.name)), None)
     if aside is None:
@@ -300,7 +301,7 @@ def derive_anew(data: Path, *, cancel: Cancel = None, bundled: Path = layout.BUN
     """Derive the benchmark from the results that are there, as after a file was deleted by hand.
 
     Raises:
-        IngestCancelled, DeriveFailed, OutputError: nothing has changed.
+        Cancelled, DeriveFailed, OutputError: nothing has changed.
     """
     with staging(data, work) as stage, changing(data, cancel):
         settle(stage, data, aside=_new_aside(data), cancel=cancel, bundled=bundled, anew=True)
@@ -322,17 +323,11 @@ def keep_upload(name: str, content: BinaryIO, data: Path) -> Path:
     """
     plain = "".join(letter for letter in name.replace("\\", "/").split("/")[-1] if letter.isprintable()).strip(". ")
     path = data / UPLOADS / (plain[-150:] or "upload.tfrecord")
-    part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("wb") as out:
+        with files.atomic(path) as part, part.open("wb") as out:
             shutil.copyfileobj(content, out, 1 << 20)
-        part.replace(path)
     except OSError as error:
         raise OutputError(f"{path.parent}: cannot write ({error.strerror}); check space and permissions") from error
-    finally:
-        if part.parent.is_dir():
-            part.unlink(missing_ok=True)
     return path
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 
+from ecnas_core import files
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.schema import PREDICTED
 
@@ -87,13 +87,9 @@ def _wide() -> str:
 
 
 def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path) -> Path:
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex}.partial")
-    try:
+    with files.atomic(path) as part:
         connection.execute(
-            f"copy ({query}) to '{str(partial).replace(chr(39), chr(39) * 2)}' "
+            f"copy ({query}) to '{str(part).replace(chr(39), chr(39) * 2)}' "
             "(format parquet, compression zstd, compression_level 15, row_group_size 61440)"
         )
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
     return path

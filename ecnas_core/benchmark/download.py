@@ -10,7 +10,6 @@ import contextlib
 import difflib
 import email.utils
 import errno
-import fcntl
 import hashlib
 import itertools
 import math
@@ -28,8 +27,9 @@ from typing import Any
 
 import requests
 
+from ecnas_core import files
 from ecnas_core.benchmark.official import BASE_URL, OFFICIAL, OfficialFile
-from ecnas_core.errors import EcnasError
+from ecnas_core.errors import Cancelled, EcnasError
 
 CHUNK_BYTES = 1 << 16
 DISK_MARGIN_BYTES = 64 << 20
@@ -55,10 +55,6 @@ class UnknownFile(DownloadError):
     """The name is none of the official files'."""
 
     exit_status = 2
-
-
-class DownloadCancelled(DownloadError):
-    """The caller asked to stop; what has arrived is kept."""
 
 
 class DownloadLocked(DownloadError):
@@ -246,15 +242,12 @@ def _file_errors(folder: Path) -> Iterator[None]:
 def _locked(path: Path, name: str) -> Iterator[None]:
     """Hold an advisory lock; the system frees it when the process dies."""
     with _file_errors(path.parent):
-        handle = path.open("a")
-    with handle:
-        with _file_errors(path.parent):
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise DownloadLocked(
-                    f"{name} is being downloaded into {path.parent} by another process; wait for it or stop it"
-                ) from None
+        lock = files.try_lock(path)
+    if lock is None:
+        raise DownloadLocked(
+            f"{name} is being downloaded into {path.parent} by another process; wait for it or stop it"
+        )
+    with lock:
         yield
 
 
@@ -275,7 +268,7 @@ class _Monitor:
 
     def beat(self, received: int = 0) -> None:
         if self._cancel is not None and self._cancel():
-            raise DownloadCancelled(f"the download of {self._file.name} was cancelled; a new call goes on from there")
+            raise Cancelled(f"the download of {self._file.name} was cancelled; a new call goes on from there")
         self._done += received
         elapsed = time.monotonic() - self._sampled_at
         if elapsed >= REPORT_EVERY_S:

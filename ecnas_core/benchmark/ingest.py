@@ -29,7 +29,7 @@ from ecnas_core.benchmark.progress import Progress
 from ecnas_core.benchmark.records import Batch, KnownCells, RecordReader
 from ecnas_core.benchmark.schema import RESULTS
 from ecnas_core.benchmark.tfrecord import FileError, RecordError, open_file, printable, read_records
-from ecnas_core.errors import EcnasError
+from ecnas_core.errors import Cancelled, EcnasError
 
 KNOWN_CELLS = Path(__file__).parents[2] / "data" / "benchmark" / "7V.parquet"
 WORKERS = 2
@@ -64,12 +64,6 @@ class IngestReport:
     seconds: float
     output: Path
     sha256: str
-
-
-class IngestCancelled(EcnasError):
-    """The caller asked to stop; nothing was written."""
-
-    exit_status = 1
 
 
 class OutputError(EcnasError):
@@ -123,7 +117,7 @@ def ingest(
     Raises:
         FileError: the file cannot be read.
         RecordError: a record of it is damaged or is not of the benchmark; the first in the file.
-        IngestCancelled: `cancel` said so.
+        Cancelled: `cancel` said so.
         OutputError: the output cannot be written.
         WorkerDied: a worker process was killed.
     """
@@ -145,7 +139,7 @@ def ingest(
             if progress is not None:
                 progress(Progress(bytes_done, size, rows, time.monotonic() - started))
             if cancel is not None and cancel():
-                raise IngestCancelled(f"{printable(path)}: cancelled, nothing was written; start the ingest again")
+                raise Cancelled(f"{printable(path)}: cancelled, nothing was written; start the ingest again")
         sha256 = digest.hexdigest()
         if by_sha256(sha256) != official:
             raise FileChanged(path, "the file changed while it was read")

@@ -7,22 +7,21 @@ leaves everything as it was.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import multiprocessing
-import time
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from ecnas_core import files
 from ecnas_core.benchmark import layout
 from ecnas_core.benchmark.derive import DERIVED, derive
-from ecnas_core.benchmark.ingest import IngestCancelled, IngestReport, OutputError, ingest
+from ecnas_core.benchmark.ingest import IngestReport, OutputError, ingest
 from ecnas_core.benchmark.progress import Progress
-from ecnas_core.errors import EcnasError
+from ecnas_core.errors import Cancelled, EcnasError
 
 _POLL_S = 0.1
-_SURE_OF_LOCK_S = 0.2
 
 Cancel = Callable[[], bool] | None
 
@@ -64,7 +63,7 @@ def take_in(
         The report of the ingest.
 
     Raises:
-        FileError, RecordError, IngestCancelled, OutputError, WorkerDied: as ``ingest``.
+        FileError, RecordError, Cancelled, OutputError, WorkerDied: as ``ingest``.
         DeriveFailed: the benchmark could not follow; nothing has changed.
     """
     with staging(data, work) as stage:
@@ -88,10 +87,21 @@ def staging(data: Path, work: Path | None = None) -> Iterator[Path]:
     with contextlib.ExitStack() as stack:
         try:
             data.mkdir(parents=True, exist_ok=True)
-            made = stack.enter_context(TemporaryDirectory(prefix=".intake-", dir=work or data))
+            made = _staged(work or data, stack)
         except OSError as error:
             raise OutputError(f"{data}: cannot write ({error.strerror}); check space and permissions") from error
-        yield Path(made).resolve()
+        yield made.resolve()
+
+
+def _staged(place: Path, stack: contextlib.ExitStack) -> Path:
+    """A new folder that goes with the context; those that killed processes left go too."""
+    with files.wait_lock(place / ".intake.lock"):
+        for left in place.glob(".intake-*/lock"):
+            if not files.is_locked(left):
+                shutil.rmtree(left.parent)
+        made = Path(stack.enter_context(TemporaryDirectory(prefix=".intake-", dir=place)))
+        stack.enter_context(files.wait_lock(made / "lock"))
+    return made
 
 
 @contextlib.contextmanager
@@ -105,21 +115,13 @@ def changing(data: Path, cancel: Cancel = None, *, wait: bool = True) -> Iterato
 
     Raises:
         DataBusy: another process is at it, and not to be waited for.
-        IngestCancelled: ``cancel`` said so.
+        Cancelled: ``cancel`` said so.
     """
-    with (data / ".changing.lock").open("a") as lock:
-        patience = time.monotonic() + _SURE_OF_LOCK_S
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if not wait and time.monotonic() > patience:
-                    raise DataBusy(
-                        "a job is changing the data at this moment; try again when it has ended, or cancel it"
-                    ) from None
-            _go_on(cancel)
-            time.sleep(_POLL_S)
+    while (lock := files.try_lock(data / ".changing.lock")) is None:
+        if not wait:
+            raise DataBusy("a job is changing the data at this moment; try again when it has ended, or cancel it")
+        _go_on(cancel)
+    with lock:
         yield
 
 
@@ -145,7 +147,7 @@ def settle(
         anew: whether to derive even if no official result arrives or leaves.
 
     Raises:
-        IngestCancelled: ``cancel`` said so; nothing has changed.
+        Cancelled: ``cancel`` said so; nothing has changed.
         DeriveFailed: nothing has changed.
     """
     arriving = sorted((stage / "results").glob("*.parquet"))
@@ -183,7 +185,7 @@ def move(moves: Mapping[Path, Path]) -> None:
 
 def _go_on(cancel: Cancel) -> None:
     if cancel is not None and cancel():
-        raise IngestCancelled("cancelled, nothing has changed; start again when you like")
+        raise Cancelled("cancelled, nothing has changed; start again when you like")
 
 
 def _derive(cells: Path, results: tuple[Path, ...], out: Path, cancel: Cancel) -> None:

@@ -1,9 +1,7 @@
-"""Slow work on the user's data in processes of their own: started, watched and cancelled from any number of pages.
+"""Slow work on the user's data: files are fetched and ingested, and the benchmark is derived anew.
 
-A job is a file that is fetched or taken in, or a change that lets the benchmark be derived anew. It lives in the folder
-``jobs`` of the user's folder: ``<id>.json`` says how far it is, written beside and renamed into place, and the process
-holds a lock on ``.<id>.lock`` from before that file is there until it ends. So a job whose lock is free has ended,
-whatever its file says, and no process number is ever relied upon.
+What is to be done with one file is one run of ``runs``: its id follows from the file, so that no two processes work on
+the same one and a new attempt takes the place of the last.
 """
 
 from __future__ import annotations
@@ -11,260 +9,370 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import time
-import uuid
-from dataclasses import asdict, dataclass, fields, replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
-from ecnas_core.benchmark import background, official
+import msgspec
+
+from ecnas_core.benchmark import catalogue, official
 from ecnas_core.benchmark import download as downloads
+from ecnas_core.benchmark.intake import take_in
 from ecnas_core.benchmark.layout import BUNDLED
+from ecnas_core.benchmark.progress import Progress as Reading
 from ecnas_core.errors import EcnasError
+from ecnas_core.runs import Context, Ended, Event, Kind, Progress, Run, RunStore, State
 
-Kind = Literal["download", "ingest", "remove", "restore", "derive"]
-State = Literal["running", "done", "failed", "cancelled", "died"]
+FOLDER = Path("jobs")
+_TELL_EVERY_S = 0.2
+_FIELD = {"download": "name", "ingest": "path", "remove": "file", "restore": "name", "derive": ""}
+
 Phase = Literal["start", "download", "ingest", "derive"]
-
-REQUEST = "request.json"
-_LOG = "log"
-
-
-class JobError(EcnasError):
-    """A job cannot be started, cancelled or dismissed."""
-
-    exit_status = 1
+PHASES: dict[Phase, str] = {
+    "start": "Starting",
+    "download": "Downloading",
+    "ingest": "Reading",
+    "derive": "Deriving the benchmark",
+}
 
 
-class JobRunning(JobError):
-    """The same file is being worked on already."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job at one moment.
+class Download(msgspec.Struct, frozen=True, tag_field="kind", tag="download"):
+    """Fetch an official file, going on where an earlier attempt stopped, and ingest it.
 
     Attributes:
-        id: names the file that is worked on; a new job for the same file has the same.
-        run: names this attempt.
-        kind: what is done.
-        subject: the official name, the path or the source that it is done to.
-        state: running, done, failed (``error`` says why), cancelled, or died (ended without a word).
-        phase: what is done at the moment.
+        name: a key of ``OFFICIAL``.
+        base_url: where the files are; by default the environment variable ECNAS_BASE_URL, else the authors' repository.
+
+    Raises:
+        UnknownFile: no official file has that name.
+    """
+
+    name: str
+    base_url: str = msgspec.field(default_factory=official.base_url)
+
+    def __post_init__(self) -> None:
+        downloads.official_file(self.name)
+
+
+class Ingest(msgspec.Struct, frozen=True, tag_field="kind", tag="ingest"):
+    """Ingest a TFRecord file.
+
+    Attributes:
+        path: of the file.
+    """
+
+    path: str
+
+
+class SetAside(msgspec.Struct, frozen=True, tag_field="kind", tag="remove"):
+    """Set an ingested source aside, as ``catalogue.remove``.
+
+    Attributes:
+        file: name of its Parquet file.
+    """
+
+    file: str
+
+
+class BringBack(msgspec.Struct, frozen=True, tag_field="kind", tag="restore"):
+    """Bring back what was set aside, as ``catalogue.restore``.
+
+    Attributes:
+        name: of the folder in ``set-aside``.
+    """
+
+    name: str
+
+
+class Derive(msgspec.Struct, frozen=True, tag_field="kind", tag="derive"):
+    """Derive the benchmark anew from the results that are there, as ``catalogue.derive_anew``."""
+
+
+Request = Download | Ingest | SetAside | BringBack | Derive
+
+
+class Advance(Event, frozen=True, tag="advance"):
+    """How far a job is.
+
+    Attributes:
+        phase: what is being done.
         bytes_done: bytes that are fetched or read in this phase.
         bytes_total: bytes of the file; 0 where the phase does not count them.
         bytes_per_second: how fast; 0 while nothing arrives.
         seconds_left: of this phase; None if that cannot be told.
-        records: records read.
-        started: when, in s since 1970.
-        updated: when the process last said something, in s since 1970.
-        error: why it ended without success, and what to do.
-        report: what it did: for a file records, cells, official, seconds, sha256 and output.
-        folder: where jobs live.
     """
 
-    id: str
-    run: str
-    kind: Kind
-    subject: str
-    folder: Path
-    state: State = "running"
     phase: Phase = "start"
     bytes_done: int = 0
     bytes_total: int = 0
     bytes_per_second: float = 0.0
     seconds_left: float | None = None
-    records: int = 0
-    started: float = 0.0
-    updated: float = 0.0
-    error: str | None = None
-    report: dict[str, Any] | None = None
-
-    @property
-    def running(self) -> bool:
-        """Whether its process lives."""
-        return self.state == "running"
-
-    @property
-    def cancelling(self) -> bool:
-        """Whether it has been asked to stop and has not yet."""
-        return self.running and cancel_marker(self).exists()
-
-    @property
-    def work(self) -> Path:
-        """The folder of what it has not finished."""
-        return self.folder / self.id
 
 
-def start_download(name: str, data: Path, base_url: str | None = None, *, bundled: Path = BUNDLED) -> Job:
-    """Fetch an official file, going on where an earlier job stopped, and take it in.
+class Ingested(Event, frozen=True, tag="ingested"):
+    """What the ingest of a file brought; see ``IngestReport``."""
 
-    Args:
-        name: a key of ``OFFICIAL``.
-        data: the user's folder.
-        base_url: where the files are; by default the environment variable ECNAS_BASE_URL, else the authors' repository.
-        bundled: folder of the bundled figures.
-
-    Raises:
-        UnknownFile: no official file has that name.
-        JobRunning: that file is being fetched or taken in.
-        JobError: the job cannot be started.
-    """
-    file = downloads.official_file(name)
-    path = data / "downloads" / file.file_name
-    request = {"name": name, "base_url": base_url or official.base_url()}
-    return _start("download", name, path, data, bundled, file.bytes, **request)
+    file: str
+    records: int
+    cells: int
+    official: bool
+    seconds: float
+    sha256: str
+    output: str
 
 
-def start_ingest(path: Path, data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Take a TFRecord file in.
-
-    Args:
-        path: the file.
-        data: the user's folder.
-        bundled: folder of the bundled figures.
-
-    Raises:
-        JobRunning: that file is being fetched or taken in.
-        JobError: the job cannot be started.
-    """
-    path = path.expanduser().resolve()
-    size = path.stat().st_size if path.is_file() else 0
-    return _start("ingest", str(path), path, data, bundled, size, path=str(path))
+def subject(request: Request) -> str:
+    """The official name, the path or the source that a job is about."""
+    match request:
+        case Download(name) | BringBack(name):
+            return name
+        case Ingest(path):
+            return path
+        case SetAside(file):
+            return file
+        case _:
+            return "benchmark"
 
 
-def start_remove(file: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Set an ingested source aside, as ``catalogue.remove``.
-
-    Args:
-        file: name of its Parquet file.
-        data: the user's folder.
-        bundled: folder of the bundled figures.
-    """
-    return _start("remove", file, data / "results" / file, data, bundled, file=file)
-
-
-def start_restore(name: str, data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Bring back what was set aside, as ``catalogue.restore``.
-
-    Args:
-        name: of the folder in ``set-aside``.
-        data: the user's folder.
-        bundled: folder of the bundled figures.
-    """
-    return _start("restore", name, data / "set-aside" / name, data, bundled, name=name)
+def title(request: Request) -> str:
+    """What a job does, in a few words."""
+    name = Path(subject(request)).name
+    match request:
+        case Download():
+            return f"Download {name}"
+        case Ingest():
+            return f"Ingest {name}"
+        case SetAside():
+            return f"Set {name} aside"
+        case BringBack():
+            return f"Bring back {name}"
+        case _:
+            return "Derive the benchmark"
 
 
-def start_derive(data: Path, *, bundled: Path = BUNDLED) -> Job:
-    """Derive the benchmark anew from the results that are there, as ``catalogue.derive_anew``."""
-    return _start("derive", "benchmark", data / "benchmark", data, bundled)
+def advance(run: Run[Request]) -> Advance:
+    """How far a job is, as it said last."""
+    return next((each for each in reversed(run.events) if isinstance(each, Advance)), Advance())
 
 
-def jobs(data: Path) -> list[Job]:
-    """Every job of a user's folder, running or ended and not dismissed, the oldest first."""
-    folder = data / "jobs"
-    found = (_read(path) for path in folder.glob("*.json"))
-    return sorted((job for job in found if job is not None), key=lambda job: (job.started, job.id))
+def ingested(run: Run[Request]) -> Ingested | None:
+    """What the ingest of a job's file brought; None before, and for other jobs."""
+    return next((each for each in reversed(run.events) if isinstance(each, Ingested)), None)
 
 
-def cancel(job: Job) -> None:
-    """Ask a job to stop; it does within about a second, and leaves nothing but the part of a download to go on from."""
-    if job.running:
-        cancel_marker(job).touch()
+def progress(run: Run[Request]) -> Progress:
+    """How far a job is."""
+    last = advance(run)
+    doing = PHASES[last.phase]
+    if last.phase == "download" and not last.bytes_per_second:
+        doing += ", waiting for the server"
+    if last.phase not in ("download", "ingest") or not last.bytes_total:
+        return Progress(doing)
+    return Progress(doing, last.bytes_done, last.bytes_total, "B", last.bytes_per_second, last.seconds_left)
 
 
-def dismiss(job: Job) -> None:
-    """Forget a job that has ended, and what it had not finished but for the part of a download.
-
-    Raises:
-        JobRunning: it has not ended.
-    """
-    with _lock(job.folder, job.id, job.subject):
-        shutil.rmtree(job.work, ignore_errors=True)
-        _status(job.folder, job.id).unlink(missing_ok=True)
-
-
-def cancel_marker(job: Job) -> Path:
-    """The file whose presence asks this run of the job to stop."""
-    return job.work / f"cancel-{job.run}"
+JOB: Kind[Request] = Kind(
+    "job",
+    "ecnas_core.benchmark.jobs:JOB",
+    "ecnas_core.benchmark.jobs:work",
+    FOLDER,
+    Request,
+    Advance | Ingested | Ended,
+    title,
+    progress,
+)
 
 
-def told(folder: Path, job_id: str) -> Job | None:
-    """A job as its file tells, whether or not its process still lives; None if there is no such file.
-
-    Args:
-        folder: where jobs live.
-        job_id: the job.
-    """
-    path = _status(folder, job_id)
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Job)} - {"folder"}
-        return Job(folder=folder, **{name: value for name, value in values.items() if name in known})
-    except FileNotFoundError:
-        return None
-    except (ValueError, TypeError, AttributeError):
-        unread = f"{path} cannot be read as a job's file; dismiss it"
-        return Job(job_id, "", "ingest", job_id, folder, state="died", error=unread)
+def store(data: Path, bundled: Path = BUNDLED) -> RunStore[Request]:
+    """The jobs of a user's folder."""
+    return RunStore(JOB, data, bundled)
 
 
-def write(job: Job) -> None:
-    """Tell how far a job is; only its process does, and ``_start`` before it."""
-    told = {name: value for name, value in asdict(job).items() if name != "folder"} | {"updated": time.time()}
-    background.write_json(_status(job.folder, job.id), told)
-
-
-def _start(kind: Kind, subject: str, about: Path, data: Path, bundled: Path, size: int = 0, **request: str) -> Job:
+def run_id(request: Request, data: Path) -> str:
+    """The id of a job: that of the file it works on."""
     data = data.expanduser().resolve()
-    job_id = _id(about.expanduser().resolve())
-    job = Job(job_id, uuid.uuid4().hex, kind, subject, data / "jobs", bytes_total=size, started=time.time())
-    try:
-        job.folder.mkdir(parents=True, exist_ok=True)
-        with _lock(job.folder, job.id, subject) as lock:
-            shutil.rmtree(job.work, ignore_errors=True)
-            job.work.mkdir()
-            write(job)
-            request |= {"data": str(data), "bundled": str(bundled)}
-            background.write_json(job.work / REQUEST, request)
-            background.launch("ecnas_core.benchmark.job_worker", [str(job.folder), job.id], lock, job.work / _LOG)
-    except OSError as error:
-        raise JobError(
-            f"the job cannot be started in {job.folder}: {error.strerror}; check space and permissions"
-        ) from error
-    return job
-
-
-def _id(about: Path) -> str:
+    match request:
+        case Download(name):
+            about = data / "downloads" / downloads.official_file(name).file_name
+        case Ingest(path):
+            about = Path(path)
+        case SetAside(file):
+            about = data / "results" / file
+        case BringBack(name):
+            about = data / "set-aside" / name
+        case _:
+            about = data / "benchmark"
+    about = about.expanduser().resolve()
     slug = re.sub(r"[^A-Za-z0-9_]+", "-", about.name)[:60]
     return f"{slug}-{hashlib.sha256(str(about).encode(errors='surrogateescape')).hexdigest()[:12]}"
 
 
-def _status(folder: Path, job_id: str) -> Path:
-    return folder / f"{job_id}.json"
+def start(request: Request, data: Path, *, bundled: Path = BUNDLED) -> Run[Request]:
+    """Begin a job in a process of its own.
+
+    Args:
+        request: what it does.
+        data: the user's folder.
+        bundled: folder of the bundled figures.
+
+    Raises:
+        RunRunning: a job is at work on the same file.
+        RunError: it cannot be started.
+    """
+    begun = store(data, bundled).start(request, run_id(request, data))
+    _forget(data, begun.id)
+    return begun
 
 
-def _lock(folder: Path, job_id: str, subject: str) -> IO[str]:
-    """Take the lock of a job; it is free again when this handle and that of the process are closed."""
-    handle = background.take_lock(folder / f".{job_id}.lock")
-    if handle is None:
-        raise JobRunning(f"a job is at work on {subject}; wait for it or cancel it")
-    return handle
+def run(request: Download | Ingest, data: Path, draw: Callable[[Advance], object] | None = None) -> Ingested:
+    """Fetch or ingest a file here.
+
+    Args:
+        request: which.
+        data: the user's folder.
+        draw: told how far it is.
+
+    Raises:
+        RunRunning: a job is at work on the same file.
+        EcnasError: it was cancelled or failed.
+    """
+
+    def tell(event: Event) -> None:
+        if draw is not None and isinstance(event, Advance):
+            draw(event)
+
+    report = ingested(store(data).run(request, run_id(request, data), tell))
+    assert report is not None, "a job that is done has ingested its file"
+    return report
 
 
-def _read(path: Path) -> Job | None:
-    """A job as it is; None if it has just been dismissed."""
-    job = told(path.parent, path.stem)
-    if job is None or not job.running or background.is_held(path.parent / f".{path.stem}.lock"):
-        return job
-    later = told(path.parent, path.stem)
-    if later is None or not later.running or later.run != job.run:
-        return later
-    return _died(later)
+def jobs(data: Path) -> list[Run[Request]]:
+    """Every job of a user's folder, running or ended and not dismissed, the oldest first."""
+    old = {path.stem: _old(path) for path in (data.expanduser().resolve() / FOLDER).glob("*.json")}
+    found = {each.id: each for each in store(data).all()} | old
+    return sorted(found.values(), key=lambda each: (each.started, each.id))
 
 
-def _died(job: Job) -> Job:
-    if cancel_marker(job).exists():
-        return replace(job, state="cancelled")
-    kept = "; what was fetched is kept" if job.kind == "download" else "; nothing has changed"
-    return replace(job, state="died", error=f"{background.last_words(job.work / 'log')}{kept}: start it again")
+def dismiss(job: Run[Request], data: Path) -> None:
+    """Forget a job that has ended; what a download fetched is kept.
+
+    Raises:
+        RunRunning: it has not ended.
+    """
+    store(data).dismiss(job.id)
+    _forget(data, job.id)
+
+
+def work(request: Request, context: Context) -> None:
+    """Do what a job asks for."""
+    data, cancelled = context.data, context.cancelled
+    place = {"bundled": context.bundled, "work": context.folder}
+    match request:
+        case Download(name, base_url):
+            context.emit(Advance(phase="download"))
+            folder = data / "downloads"
+            fetched = downloads.download(
+                name, folder, base_url=base_url, progress=_throttled(context, _fetched), cancel=cancelled
+            )
+            _ingest(fetched.path, context)
+        case Ingest(path):
+            _ingest(Path(path), context)
+        case SetAside(file):
+            context.emit(Advance(phase="derive"))
+            catalogue.remove(data, file, cancel=cancelled, **place)
+        case BringBack(name):
+            context.emit(Advance(phase="derive"))
+            catalogue.restore(data, name, cancel=cancelled, **place)
+        case _:
+            context.emit(Advance(phase="derive"))
+            catalogue.derive_anew(data, cancel=cancelled, **place)
+
+
+def _ingest(path: Path, context: Context) -> None:
+    size = path.stat().st_size if path.is_file() else 0
+    context.emit(Advance(phase="ingest", bytes_total=size))
+    report = take_in(
+        path,
+        context.data,
+        _throttled(context, _read),
+        context.cancelled,
+        bundled=context.bundled,
+        work=context.folder,
+    )
+    context.emit(
+        Ingested(
+            file=str(report.file),
+            records=report.records,
+            cells=report.cells,
+            official=report.official,
+            seconds=round(report.seconds, 3),
+            sha256=report.sha256,
+            output=str(report.output),
+        )
+    )
+
+
+def _fetched(progress: downloads.Progress) -> Advance:
+    return Advance(
+        phase="download",
+        bytes_done=progress.bytes_done,
+        bytes_total=progress.bytes_total,
+        bytes_per_second=progress.bytes_per_second,
+        seconds_left=progress.seconds_left,
+    )
+
+
+def _read(progress: Reading) -> Advance:
+    rate = progress.bytes_done / progress.seconds if progress.seconds else 0.0
+    left = progress.bytes_total - progress.bytes_done
+    return Advance(
+        phase="ingest" if left else "derive",
+        bytes_done=progress.bytes_done,
+        bytes_total=progress.bytes_total,
+        bytes_per_second=rate,
+        seconds_left=left / rate if rate else None,
+    )
+
+
+def _throttled(context: Context, advanced: Callable[[Any], Advance]) -> Callable[[Any], None]:
+    """Record progress a few times a second, and when there is none left to make."""
+    recorded_at = float("-inf")
+
+    def record(progress: Any) -> None:
+        nonlocal recorded_at
+        if progress.bytes_done == progress.bytes_total or time.monotonic() - recorded_at >= _TELL_EVERY_S:
+            recorded_at = time.monotonic()
+            context.emit(advanced(progress))
+
+    return record
+
+
+def _forget(data: Path, job_id: str) -> None:
+    """Remove the files of a job that ended under a version before 0.2."""
+    for name in (f"{job_id}.json", f".{job_id}.lock"):
+        (data.expanduser().resolve() / FOLDER / name).unlink(missing_ok=True)
+
+
+def _old(path: Path) -> Run[Request]:
+    """A job that ended under a version before 0.2."""
+    folder = path.with_suffix("")
+    try:
+        found = json.loads(path.read_bytes())
+        request: Request = msgspec.convert({"kind": found["kind"], _FIELD[found["kind"]]: found["subject"]}, Request)
+        report = found["report"] and {
+            "event": "ingested",
+            "file": found["subject"],
+            "at": found["updated"],
+            **found["report"],
+        }
+        events = (msgspec.convert(report, Ingested),) if report else ()
+        state: State = msgspec.convert(found["state"], State)
+        started = float(found["started"])
+    except (OSError, ValueError, KeyError, TypeError, EcnasError) as error:
+        return Run(
+            path.stem, folder, None, 0.0, "unreadable", f"{path} cannot be read as a job ({error!r}); dismiss it"
+        )
+    if state == "running":
+        return Run(path.stem, folder, request, started, "died", f"its process was ended from outside; {JOB.remedy}")
+    return Run(path.stem, folder, request, started, state, found["error"], events)

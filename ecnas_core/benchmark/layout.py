@@ -10,13 +10,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ecnas_core import files
 from ecnas_core.benchmark.derive import DERIVED, PREDICTIONS, sql_list
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.schema import DEVICES, EVALUATIONS, MEASUREMENTS, RESULTS
 from ecnas_core.errors import EcnasError
 
-ROOT = Path(__file__).resolve().parents[2]
-BUNDLED = ROOT / "data"
+ROOT, BUNDLED = files.ROOT, files.BUNDLED
 FOLDERS: dict[str, pa.Schema | None] = {
     "results": RESULTS,
     "runs": EVALUATIONS,

@@ -50,7 +50,7 @@ def terminal_progress(label: str, stream: TextIO) -> Iterator[Callable[[Bytes], 
         stream: usually `sys.stderr`.
 
     Yields:
-        What to hand to `ingest` or `download` as `progress`; None where the stream is no terminal.
+        What is told the progress; None where the stream is no terminal.
     """
     if not stream.isatty():
         yield None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
@@ -12,6 +11,7 @@ from typing import BinaryIO, ClassVar, NamedTuple
 
 import google_crc32c
 
+from ecnas_core import files
 from ecnas_core.errors import EcnasError
 
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -178,13 +178,8 @@ def write_records(path: Path, payloads: Iterable[bytes]) -> None:
         path: the file.
         payloads: what the records hold.
     """
-    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
-    try:
-        with part.open("xb") as stream:
-            stream.writelines(map(frame, payloads))
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
+    with files.atomic(path) as part, part.open("wb") as stream:
+        stream.writelines(map(frame, payloads))
 
 
 def frame(payload: bytes) -> bytes:

@@ -8,13 +8,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ecnas_core import __version__
 from ecnas_core.benchmark.official import EPOCHS, base_url
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import SPACES
 from ecnas_core.commands.base import Command, finite, read_cell, table, with_data
+
+if TYPE_CHECKING:
+    from ecnas_core.benchmark.jobs import Download, Ingest
 
 
 def register(command: Command) -> None:
@@ -190,43 +193,26 @@ def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _ingest(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.benchmark.intake import take_in
-    from ecnas_core.benchmark.progress import terminal_progress
+    from ecnas_core.benchmark.jobs import Ingest
 
-    reports = []
-    for path in options.files:
-        with terminal_progress(path.name, sys.stderr) as progress:
-            reports.append(take_in(path, options.data, progress))
-    return _ingested(reports)
+    return _ingested(options.data, [Ingest(str(path)) for path in options.files])
 
 
 def _download(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.benchmark.download import download
-    from ecnas_core.benchmark.intake import take_in
+    from ecnas_core.benchmark.jobs import Download
+
+    return _ingested(options.data, [Download(name, options.base_url) for name in options.names])
+
+
+def _ingested(data: Path, requests: Sequence[Download | Ingest]) -> tuple[dict[str, Any], str]:
+    from ecnas_core.benchmark import jobs
     from ecnas_core.benchmark.progress import terminal_progress
 
     reports = []
-    for name in options.names:
-        with terminal_progress(f"{name}: download", sys.stderr) as progress:
-            fetched = download(name, options.data / "downloads", base_url=options.base_url, progress=progress)
-        with terminal_progress(f"{name}: ingest", sys.stderr) as progress:
-            reports.append(take_in(fetched.path, options.data, progress))
-    return _ingested(reports)
-
-
-def _ingested(reports: Sequence[Any]) -> tuple[dict[str, Any], str]:
-    files = [
-        {
-            "file": report.file,
-            "records": report.records,
-            "cells": report.cells,
-            "official": report.official,
-            "seconds": round(report.seconds, 3),
-            "sha256": report.sha256,
-            "output": str(report.output),
-        }
-        for report in reports
-    ]
+    for request in requests:
+        with terminal_progress(Path(jobs.subject(request)).name, sys.stderr) as draw:
+            reports.append(jobs.run(request, data, draw))
+    files = [{name: getattr(report, name) for name in report.__struct_fields__ if name != "at"} for report in reports]
     lines = [
         f"{report.file}: {report.records} records of {report.cells} cells in {report.seconds:.1f} s, "
         f"{'official' if report.official else 'user-supplied'}, {report.output}"

@@ -56,17 +56,28 @@ class Ended(Event, frozen=True, tag="ended"):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far a run is, for people.
+    """How far a run is.
 
     Attributes:
-        text: what is being done.
-        share: of the work that is done, 0 to 1; None if that cannot be told.
-        seconds_left: of the whole run; None if that cannot be told.
+        doing: what is being done, for people.
+        done: how much of it is done.
+        total: how much there is to do; None if that cannot be told.
+        unit: that both are counted in: ``B`` for bytes, a plural noun, or ``s`` where only time tells.
+        per_second: how fast; None if that cannot be told.
+        seconds_left: None if that cannot be told.
     """
 
-    text: str = ""
-    share: float | None = None
+    doing: str
+    done: float = 0.0
+    total: float | None = None
+    unit: str = ""
+    per_second: float | None = None
     seconds_left: float | None = None
+
+    @property
+    def share(self) -> float:
+        """The part that is done, 0 to 1; 0 if that cannot be told."""
+        return min(self.done / self.total, 1.0) if self.total else 0.0
 
 
 @dataclass(frozen=True)

@@ -39,8 +39,6 @@ from ecnas_core.runs.run import (
     UnknownRun,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
-BUNDLED = ROOT / "data"
 LOCK, LOG = "lock", "log"
 _ENDED_BEFORE = "ended.json"
 """How a study ended, as versions before 0.2 wrote it."""
@@ -50,7 +48,7 @@ _PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTI
 
 class _Envelope(msgspec.Struct):
     started: float = 0.0
-    bundled: str = str(BUNDLED)
+    bundled: str = str(files.BUNDLED)
 
 
 @dataclass(frozen=True)
@@ -168,7 +166,7 @@ class RunStore(Generic[Request]):
         bundled: folder of the bundled figures.
     """
 
-    def __init__(self, kind: Kind[Request], data: Path, bundled: Path = BUNDLED) -> None:
+    def __init__(self, kind: Kind[Request], data: Path, bundled: Path = files.BUNDLED) -> None:
         self.kind, self.data, self.bundled = kind, data.expanduser().resolve(), bundled.resolve()
         self.folder = self.data / kind.folder
 
@@ -311,6 +309,8 @@ class RunStore(Generic[Request]):
                         shutil.rmtree(each) if each.is_dir() else each.unlink()
                 if prepare is not None:
                     prepare(folder)
+                for place in self.data.glob("*/"):
+                    files.remove_parts(place)
                 self._write(folder, request)
             stack.pop_all()
         return lock
@@ -347,7 +347,7 @@ class RunStore(Generic[Request]):
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                cwd=ROOT,
+                cwd=files.ROOT,
                 start_new_session=True,
                 pass_fds=[descriptor],
             )
@@ -388,7 +388,9 @@ class RunStore(Generic[Request]):
     def _locked(self, folder: Path) -> RunLock:
         handle = files.try_lock(folder / LOCK)
         if handle is None:
-            raise RunRunning(f"the {self.kind.name} {folder.name} is running; wait for it or cancel it")
+            request = self.kind.read(folder).request
+            title = folder.name if request is None else self.kind.title(request)
+            raise RunRunning(f"the {self.kind.name} {title!r} is running; wait for it or cancel it")
         return RunLock(folder, handle)
 
 

@@ -14,7 +14,7 @@ import pytest
 from ecnas_core import Benchmark
 from ecnas_core.benchmark import catalogue, intake, sandbox
 from ecnas_core.benchmark.catalogue import AlreadyHere, NotIngested
-from ecnas_core.benchmark.ingest import IngestCancelled, OutputError
+from ecnas_core.benchmark.ingest import Cancelled, OutputError
 from ecnas_core.benchmark.intake import DataBusy, take_in
 from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.benchmark.official import OFFICIAL
@@ -206,7 +206,7 @@ class TestRemoving:
 
     def test_cancelled_removal_changes_nothing(self, official, data, bundled):
         held = visible(data)
-        with pytest.raises(IngestCancelled):
+        with pytest.raises(Cancelled):
             catalogue.remove(data, OUTPUT, cancel=lambda: True, bundled=bundled)
         assert visible(data) == held
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from ecnas_core.benchmark.download import (
-    DownloadCancelled,
+    Cancelled,
     DownloadError,
     DownloadLocked,
     FolderNotWritable,
@@ -368,7 +368,7 @@ def test_cancelled_in_any_state_keeps_the_part(fetch, server, part, state):
         there = part.stat().st_size if part.exists() else 0
         return bool(server.asked) and there >= least and next(looks) > 5
 
-    with pytest.raises(DownloadCancelled, match="a new call goes on from there"):
+    with pytest.raises(Cancelled, match="a new call goes on from there"):
         fetch(cancel=cancelled)
     kept = part.read_bytes() if part.exists() else b""
     assert kept == BODY[: len(kept)]
@@ -377,7 +377,7 @@ def test_cancelled_in_any_state_keeps_the_part(fetch, server, part, state):
 
 def test_cancelled_download_goes_on(fetch, server, part, tmp_path):
     server.script = [server.stalls(after=200_000)]
-    with pytest.raises(DownloadCancelled):
+    with pytest.raises(Cancelled):
         fetch(cancel=lambda: part.exists() and part.stat().st_size == 196_608)
     assert_complete(fetch(), tmp_path, resumed_from=196_608)
     assert server.asked == [None, "bytes=196608-"]
@@ -385,7 +385,7 @@ def test_cancelled_download_goes_on(fetch, server, part, tmp_path):
 
 def test_cancel_during_verification(fetch, part, server):
     part.write_bytes(BODY)
-    with pytest.raises(DownloadCancelled):
+    with pytest.raises(Cancelled):
         fetch(cancel=lambda: True)
     assert server.asked == []
     assert part.read_bytes() == BODY
@@ -492,7 +492,7 @@ def test_other_folders_are_not_locked(fetch, server, tmp_path, tmp_path_factory)
     stop = threading.Event()
 
     def wait_for_the_end():
-        with pytest.raises(DownloadCancelled):
+        with pytest.raises(Cancelled):
             fetch(cancel=stop.is_set)
 
     thread = threading.Thread(target=wait_for_the_end)
@@ -522,6 +522,6 @@ def test_receiver_thread_that_is_ahead_ends_too(fetch, part):
         time.sleep(0.05)
         return part.exists()
 
-    with pytest.raises(DownloadCancelled):
+    with pytest.raises(Cancelled):
         fetch(cancel=cancel_slowly)
     until(lambda: not any("_receive" in thread.name for thread in threading.enumerate()))

@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from ecnas_core.benchmark import ingest as module
 from ecnas_core.benchmark.ingest import (
+    Cancelled,
     FileChanged,
-    IngestCancelled,
     OutputError,
     TooManyRepeats,
     WorkerDied,
@@ -561,7 +561,7 @@ def test_a_failed_ingest_keeps_the_output_of_the_one_before(
     path = write([payload()] * 3)
     before = ingest(path, out).output
     content = before.read_bytes()
-    with pytest.raises(IngestCancelled):
+    with pytest.raises(Cancelled):
         ingest(path, out, cancel=lambda: True)
     assert left_over(out) == [before]
     assert before.read_bytes() == content
@@ -599,7 +599,7 @@ def test_cancel_leaves_nothing(
     monkeypatch.setattr(module, "_BATCH_RECORDS", 5)
     monkeypatch.setattr(module, "_ROW_GROUP_ROWS", 5)
     seen: list[Progress] = []
-    with pytest.raises(IngestCancelled, match="nothing was written"):
+    with pytest.raises(Cancelled, match="nothing was written"):
         ingest(write([payload()] * 20), out, seen.append, lambda: len(seen) == stops_at)
     assert [progress.records for progress in seen] == [5, 10, 15][:stops_at]
     assert left_over(out) == []
@@ -753,5 +753,5 @@ def test_there_is_no_bar_where_there_is_no_terminal() -> None:
 def test_every_error_is_one_of_the_project_s() -> None:
     from ecnas_core.errors import EcnasError
 
-    for kind in (FileError, RecordError, IngestCancelled, OutputError, WorkerDied, TooManyRepeats):
+    for kind in (FileError, RecordError, Cancelled, OutputError, WorkerDied, TooManyRepeats):
         assert issubclass(kind, EcnasError)

@@ -8,12 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import duckdb
+import msgspec
 import pyarrow.parquet as pq
 import pytest
 
-from ecnas_core.benchmark import background, catalogue, jobs, layout
-from ecnas_core.benchmark.jobs import Job
+from ecnas_core import files
+from ecnas_core.benchmark import catalogue, jobs, layout
+from ecnas_core.benchmark.jobs import Advance, Derive, Download, Ingest, Ingested, Request, SetAside
 from ecnas_core.benchmark.layout import BUNDLED
+from ecnas_core.runs import Ended, Event
 from pages.widgets import html
 from tests import stand_in
 from tests.bundle import few_cells
@@ -36,7 +39,7 @@ def data(tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setattr(layout, "BUNDLED", small)
     yield folder
     for job in jobs.jobs(folder):
-        jobs.cancel(job)
+        jobs.store(folder).cancel(job)
     until(lambda: not any(job.running for job in jobs.jobs(folder)))
 
 
@@ -71,12 +74,14 @@ def sources(page):
     return page.app.dataframe[0].value.set_index("Source")
 
 
-def told(data: Path, kind: jobs.Kind, subject: str, **state: object) -> Job:
-    """A job's file, as its process leaves it; nobody works at it."""
-    job = Job(f"{kind}-{Path(subject).name}", "run", kind, subject, data / "jobs", started=time.time(), **state)
-    job.work.mkdir(parents=True)
-    jobs.write(job)
-    return job
+def told(data: Path, request: Request, *events: Event) -> Path:
+    """A job's folder, as its process leaves it; nobody works at it."""
+    folder = data / "jobs" / jobs.run_id(request, data)
+    folder.mkdir(parents=True)
+    jobs.JOB.write(folder, request, started=time.time())
+    (folder / "events.jsonl").write_bytes(b"".join(msgspec.json.encode(event) + b"\n" for event in events))
+    (folder / "lock").touch()
+    return folder
 
 
 def ask(page, sql: str):
@@ -167,14 +172,15 @@ class TestJobs:
         assert catalogue.set_aside(data)[0].files == (own,)
 
     def test_how_they_ended_is_said_and_they_are_dismissed(self, open_page, data):
-        report = {"records": 12, "cells": 3, "seconds": 0.5}
-        told(data, "download", NAME, state="failed", error="the server cannot be reached; try again later")
-        told(data, "ingest", "/x/no.tfrecord", state="failed", error="record 1, byte 0: its length is damaged")
-        told(data, "remove", "switched-off.parquet")
-        told(data, "ingest", "/x/stopped.tfrecord", state="cancelled")
-        told(data, "ingest", "/x/own.tfrecord", state="done", report=report | {"official": False})
-        told(data, "ingest", "/x/official.tfrecord", state="done", report=report | {"official": True})
-        told(data, "derive", "benchmark", state="done")
+        report = Ingested(file="", records=12, cells=3, official=False, seconds=0.5, sha256="", output="")
+        done = Ended(state="done")
+        told(data, Download(NAME), Ended(state="failed", error="the server cannot be reached; try again later"))
+        told(data, Ingest("/x/no.tfrecord"), Ended(state="failed", error="record 1, byte 0: its length is damaged"))
+        told(data, SetAside("switched-off.parquet"))
+        told(data, Ingest("/x/stopped.tfrecord"), Ended(state="cancelled"))
+        told(data, Ingest("/x/own.tfrecord"), report, done)
+        told(data, Ingest("/x/official.tfrecord"), msgspec.structs.replace(report, official=True), done)
+        told(data, Derive(), done)
         page = open_page("data").works()
         errors = page.texts("error")
         assert errors[:2] == [
@@ -198,28 +204,29 @@ class TestJobs:
         assert "Jobs" not in page.texts("header")
 
     def test_how_far_they_are(self, open_page, data):
-        reading = {"phase": "ingest", "bytes_done": 1_000_000, "bytes_total": 400_000_000}
+        reading = Advance(phase="ingest", bytes_done=1_000_000, bytes_total=400_000_000)
+        fast = msgspec.structs.replace(reading, bytes_per_second=1e6, seconds_left=399.0)
         running = [
-            told(data, "download", NAME, phase="download", bytes_done=65_536, bytes_total=2_000_000),
-            told(data, "ingest", "/x/begun.tfrecord", **reading),
-            told(data, "ingest", "/x/own.tfrecord", **reading, bytes_per_second=1e6, seconds_left=399.0),
-            told(data, "derive", "benchmark", phase="derive"),
+            told(data, Download(NAME), Advance(phase="download", bytes_done=65_536, bytes_total=2_000_000)),
+            told(data, Ingest("/x/begun.tfrecord"), reading),
+            told(data, Ingest("/x/own.tfrecord"), fast),
+            told(data, Derive(), Advance(phase="derive")),
         ]
         with ExitStack() as locks:
             for job in running:
-                locks.enter_context(background.take_lock(job.folder / f".{job.id}.lock"))
+                locks.enter_context(files.try_lock(job / "lock"))
             page = open_page("data").works()
             assert set(progress(page)) == {
-                "Downloading, 65.5 kB of 2.00 MB, waiting for the server",
+                "Downloading, waiting for the server, 65.5 kB of 2.00 MB",
                 "Reading, 1.00 MB of 400 MB",
                 "Reading, 1.00 MB of 400 MB, 1.00 MB/s, 7 min left",
                 "Deriving the benchmark",
             }
             assert "Dismiss" not in labels(page)
             cancelled = running[2]
-            page.press(f"data_cancel_{cancelled.id}").works()
-            assert jobs.cancel_marker(cancelled).exists()
-            assert page.button(f"data_cancel_{cancelled.id}").disabled
+            page.press(f"data_cancel_{cancelled.name}").works()
+            assert (cancelled / "cancel").exists()
+            assert page.button(f"data_cancel_{cancelled.name}").disabled
             assert "Cancelling" in progress(page)
 
 

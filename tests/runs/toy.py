@@ -48,7 +48,7 @@ def title(request: Count) -> str:
 def progress(run: Run[Count]) -> Progress:
     numbers = [each.number for each in run.events if isinstance(each, Counted)]
     assert run.request is not None
-    return Progress(f"{len(numbers)} counted", len(numbers) / run.request.to, 0.0)
+    return Progress("Counting", len(numbers), run.request.to, "numbers")
 
 
 TOY: Kind[Count] = Kind(
