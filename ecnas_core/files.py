@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -11,6 +10,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 from uuid import uuid4
+
+import msgspec
 
 ROOT = Path(__file__).resolve().parents[1]
 BUNDLED = ROOT / "data"
@@ -52,8 +53,8 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Write a JSON document as a whole; see ``atomic``."""
-    write_bytes(path, json.dumps(document).encode())
+    """Write a JSON document as a whole, numbers that are not finite as null; see ``atomic``."""
+    write_bytes(path, msgspec.json.encode(document))
 
 
 def remove_parts(folder: Path) -> None:

@@ -11,9 +11,10 @@ import streamlit as st
 from ecnas_core.analysis.view import InvalidView
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
+from ecnas_core.runs import UnknownRun
 from ecnas_core.search import lab, runner
-from ecnas_core.search.study import Study, UnknownStudy
-from pages.widgets import html, page, session, study_list, study_live, study_results, study_setup
+from ecnas_core.search.study import Study
+from pages.widgets import html, page, problem, session, study_list, study_live, study_results, study_setup
 from pages.widgets.study_setup import SetUp
 
 SECTIONS = {"setup": "Set up", "study": "Study", "studies": "All studies"}
@@ -153,7 +154,7 @@ def unknown(study_id: str) -> None:
     data = session.bench().data
     try:
         runner.find(study_id, data)
-    except UnknownStudy as error:
+    except UnknownRun as error:
         broken = {folder.name: reason for folder, reason in runner.problems(data).items()}
         st.error(html.sentence(broken.get(study_id, str(error))), icon=":material/error:")
     if study_id in lab.removed(data):
@@ -161,7 +162,7 @@ def unknown(study_id: str) -> None:
             "It was deleted: bring it back",
             key="search_restore",
             icon=":material/undo:",
-            on_click=study_setup.attempt,
+            on_click=problem.attempt,
             args=(study_list.restore, [study_id]),
         )
     st.button("See all studies", key="search_all", icon=":material/list:", on_click=to_list)
@@ -215,8 +216,7 @@ def main() -> None:
     section = st.segmented_control(
         "Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True, label_visibility="collapsed"
     )
-    if "search_problem" in state:
-        st.error(html.sentence(state.pop("search_problem")), icon=":material/error:")
+    problem.show()
     view, results = replace(view, section=section), {}
     try:
         if section == "setup":

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from math import inf
 from pathlib import Path
 
 import pytest
 
 from ecnas_core.benchmark import jobs
 from ecnas_core.benchmark.jobs import Ingest, Ingested
+from ecnas_core.search import lab, runner
+from ecnas_core.search.study import Task
 
 OLD = Path(__file__).with_name("old_data")
 
@@ -53,3 +56,34 @@ class TestJobs:
             jobs.dismiss(job, data)
         assert jobs.jobs(data) == []
         assert [path.name for path in (data / "jobs").iterdir()] == []
+
+
+class TestStudies:
+    def test_are_listed_with_how_they_ended(self, data):
+        found = {study.name: study for study in runner.studies(data)}
+        assert {name: (study.state, len(study.finished), study.missing) for name, study in found.items()} == {
+            "Both of 4V": ("done", 4, ()),
+            "Cut short": ("died", 1, (Task("RS", 1),)),
+            "Stopped": ("cancelled", 0, (Task("RS", 0),)),
+        }
+        assert "resume it" in found["Cut short"].error
+        assert found["Cut short"].plan.setting.bounds == (("energy", 0.0, inf),)
+        told = runner.progress(found["Both of 4V"])
+        assert (told.evaluations, told.figures.front) == (80, 14)
+        assert len(lab.evaluations(found["Both of 4V"])) == 108
+        assert runner.problems(data) == {}
+
+    def test_go_on_where_they_were(self, data):
+        study = runner.find("Cut short", data)
+        before = lab.evaluations(study)
+        again = runner.run(study.plan, data, "Cut short", processes=1)
+        assert (again.state, again.missing, again.created) == ("done", (), study.created)
+        after = lab.evaluations(again)
+        assert after[after["seed"] == 0].equals(before)
+
+    def test_a_deleted_one_is_brought_back(self, data):
+        [(study_id, name)] = lab.removed(data).items()
+        assert (study_id, name) == ("taken-out-1ead3645", "Taken out")
+        study = lab.restore(study_id, data)
+        assert (study.state, study.missing) == ("done", ())
+        assert len(lab.evaluations(study)) == 10

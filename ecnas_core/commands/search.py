@@ -54,7 +54,7 @@ def register(command: Command) -> None:
 
 def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.search import DEFAULT, Setting, lab, runner
-    from ecnas_core.search.study import Plan
+    from ecnas_core.search.study import Advance, Plan
 
     setting = Setting(
         space=options.space,
@@ -67,9 +67,9 @@ def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     plan = Plan.of(setting, algorithms, options.evaluations, options.trials, options.seed)
     told = ""
 
-    def tell(progress: runner.StudyProgress) -> None:
+    def tell(advance: Advance) -> None:
         nonlocal told
-        line = f"{progress.finished} of {len(progress.trials)} trials, {progress.evaluations} evaluations"
+        line = f"{advance.finished} of {advance.trials} trials, {advance.evaluations} evaluations"
         if line != told:
             told = line
             print(line, file=sys.stderr, flush=True)

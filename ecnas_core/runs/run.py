@@ -90,7 +90,7 @@ class Run(Generic[Request]):
         request: what it does; None where that cannot be read.
         started: when, in s since 1970.
         state: running, done, failed (``error`` says why), cancelled, died (its process ended without a word), or
-            unreadable (its files are not what a run writes).
+            unreadable (its files are not what a run writes; no events then).
         error: why it ended without success, and what to do.
         events: what has happened, oldest first.
     """

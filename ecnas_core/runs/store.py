@@ -112,9 +112,10 @@ class Kind(Generic[Request]):
         Raises:
             UnknownRun: there is none.
         """
-        held = files.is_locked(folder / LOCK)  # asked first: one that ends meanwhile is not taken for dead
         _, events, envelopes, ends = self._decoders
+        request, started = None, 0.0
         try:
+            held = files.is_locked(folder / LOCK)  # asked first: one that ends meanwhile is not taken for dead
             request, _ = self.asked(folder)
             started = envelopes.decode((folder / self.file).read_bytes()).started
             happened = tuple(events.decode(line) for line in files.lines(folder / worker.EVENTS))
@@ -124,7 +125,7 @@ class Kind(Generic[Request]):
             raise UnknownRun(f"there is no {self.name} {folder.name[:60]!r} in {folder.parent}") from None
         except (OSError, msgspec.MsgspecError, RecursionError, EcnasError) as error:
             reason = f"{folder} cannot be read as a {self.name} ({error}); repair or remove it"
-            return Run(folder.name, folder, None, 0.0, "unreadable", reason)
+            return Run(folder.name, folder, request, started, "unreadable", reason)
         state, error_message = self._state(folder, held, happened)
         return Run(folder.name, folder, request, started, state, error_message, happened)
 
@@ -247,9 +248,14 @@ class RunStore(Generic[Request]):
             RunRunning: it has not ended.
             RunError: its folder cannot be moved.
         """
-        with suppress(UnknownRun), self.hold(run_id) as lock, self.writing():
+        with suppress(UnknownRun), self.hold(run_id) as lock:
+            self.set_aside(lock)
+
+    def set_aside(self, lock: RunLock) -> None:
+        """Set the run whose lock this is aside; see ``remove``."""
+        with self.writing():
             self.aside.mkdir(parents=True, exist_ok=True)
-            lock.folder.replace(self.aside / run_id)
+            lock.folder.replace(self.aside / lock.folder.name)
 
     def restore(self, run_id: str) -> Run[Request]:
         """Bring a removed run back.
@@ -259,7 +265,7 @@ class RunStore(Generic[Request]):
             RunError: its folder cannot be moved.
         """
         if run_id not in self.removed():
-            raise UnknownRun(f"no {self.kind.name} {run_id[:60]!r} was removed in {self.data}; look at those there are")
+            raise UnknownRun(f"no {self.kind.name} {run_id[:60]!r} was deleted in {self.data}; look at those there are")
         with self.writing():
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.aside / run_id).replace(self.folder / run_id)
@@ -311,12 +317,16 @@ class RunStore(Generic[Request]):
                     prepare(folder)
                 for place in self.data.glob("*/"):
                     files.remove_parts(place)
-                self._write(folder, request)
+                self.kind.write(folder, request, started=time.time(), bundled=str(self.bundled))
             stack.pop_all()
         return lock
 
-    def begin_again(self, run_id: str) -> RunLock:
+    def begin_again(self, run_id: str, change: Callable[[Request], Request] = lambda request: request) -> RunLock:
         """Let a run that has ended go on; what it made stays.
+
+        Args:
+            run_id: its id.
+            change: of what it is asked for.
 
         Returns:
             Its lock, for ``launch`` or ``execute``.
@@ -330,13 +340,28 @@ class RunStore(Generic[Request]):
             lock = stack.enter_context(self.hold(run_id))
             run = self.read(run_id)
             if run.request is None:
-                raise RunError(f"{run.error}")
+                raise RunError(run.error)
             with self.writing():
                 for name in (worker.EVENTS, _ENDED_BEFORE, CANCEL):
                     (lock.folder / name).unlink(missing_ok=True)
-                self._write(lock.folder, run.request)
+                _, bundled = self.kind.asked(lock.folder)
+                self.kind.write(lock.folder, change(run.request), started=time.time(), bundled=str(bundled))
             stack.pop_all()
         return lock
+
+    def rewrite(self, run_id: str, change: Callable[[Request], Request]) -> None:
+        """Change what a run is recorded to have been asked for, within ``changing``.
+
+        Raises:
+            UnknownRun: there is none of that id.
+            RunError: it cannot be read or written.
+        """
+        run = self.read(run_id)
+        if run.request is None:
+            raise RunError(run.error)
+        with self.writing():
+            _, bundled = self.kind.asked(run.folder)
+            self.kind.write(run.folder, change(run.request), started=run.started, bundled=str(bundled))
 
     def launch(self, lock: RunLock) -> Run[Request]:
         """Do the run whose lock this is in a process of its own, which takes the lock over."""
@@ -381,9 +406,6 @@ class RunStore(Generic[Request]):
             raise RunError(
                 f"{self.data} cannot be written to ({error.strerror}); check space and permissions"
             ) from error
-
-    def _write(self, folder: Path, request: Request) -> None:
-        self.kind.write(folder, request, started=time.time(), bundled=str(self.bundled))
 
     def _locked(self, folder: Path) -> RunLock:
         handle = files.try_lock(folder / LOCK)

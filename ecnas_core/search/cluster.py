@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ecnas_core.errors import EcnasError
+from ecnas_core.runs import RunError
 from ecnas_core.search.pool import IDLE_S, Message, TrialFailed
-from ecnas_core.search.study import FiguresChanged, StudyError, Task
+from ecnas_core.search.study import FiguresChanged, Task
 from ecnas_core.search.task import Beat, Figures, Finished, Order, carry_out, figures_of
 
 _PATIENCE_S = 10
@@ -20,11 +21,11 @@ _WORDS = 200
 _ADDRESS = re.compile(r"tcp://[^\s/]+:\d{1,5}")
 
 
-class ClusterMissing(StudyError):
+class ClusterMissing(RunError):
     """There is no cluster to be had."""
 
 
-class InvalidAddress(StudyError):
+class InvalidAddress(RunError):
     """It is no address of a scheduler."""
 
     exit_status = 2

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 
 from ecnas_core.analysis.pareto import extremes, knee
@@ -16,25 +17,17 @@ from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.benchmark.store import Benchmark, check_space
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import SPACES, Space
+from ecnas_core.runs import RunError, State
+from ecnas_core.search import runner
 from ecnas_core.search import study as studies_
 from ecnas_core.search.archive import nondominated
 from ecnas_core.search.problem import Setting
-from ecnas_core.search.runner import (
-    NameTaken,
-    finished_trial,
-    free_name,
-    held,
-    naming,
-    progress,
-    studies,
-)
-from ecnas_core.search.study import State, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.runner import NameTaken, finished_trial, free_name, progress, studies
+from ecnas_core.search.study import Study, Task
 from ecnas_core.search.task import trial_schema
 
 if TYPE_CHECKING:
     import pandas as pd
-
-REMOVED = ".removed"
 
 
 @dataclass(frozen=True)
@@ -185,7 +178,7 @@ def file_problems(study: Study) -> dict[Path, str]:
         if path.is_file():
             try:
                 finished_trial(path, study, task)
-            except StudyError as error:
+            except RunError as error:
                 found[path] = str(error)
     return found
 
@@ -196,68 +189,58 @@ def rename(study: Study, name: str) -> Study:
     Raises:
         NameTaken: another study has it.
         InvalidPlan: it is no name.
-        UnknownStudy: the study has been deleted.
+        UnknownRun: the study has been deleted.
     """
     name = studies_.checked_name(name)
-    with naming(study.data):
+    own = runner.store(study.data)
+    with own.changing():
         if any(other.name == name and other.id != study.id for other in studies(study.data)):
             raise NameTaken(f"there is a study {name!r} already; give another name")
-        if not study.folder.is_dir():
-            raise UnknownStudy(f"there is no study {study.name!r} any more; look at those there are")
-        studies_.write(study.folder, name, study.plan, study.created)
-    return studies_.read(study.folder)
+        own.rewrite(study.id, lambda request: msgspec.structs.replace(request, name=name))
+    return runner.read(study.id, study.data)
 
 
 def delete(study: Study) -> None:
     """Take a study and its trials out; ``restore`` brings them back.
 
     Raises:
-        StudyRunning: it has not ended.
-        UnknownStudy: it has been deleted.
+        RunRunning: it has not ended.
+        UnknownRun: it has been deleted.
     """
-    with held(study):
-        target = study.data / studies_.FOLDER / REMOVED / study.id
-        target.parent.mkdir(exist_ok=True)
-        study.folder.replace(target)
-        (target / studies_.RUNS).mkdir(exist_ok=True)
+    own = runner.store(study.data)
+    with own.hold(study.id) as lock:
+        (lock.folder / studies_.RUNS).mkdir(exist_ok=True)
         for path in study.files.values():
             if path.is_file():
-                path.replace(target / studies_.RUNS / path.name)
+                path.replace(lock.folder / studies_.RUNS / path.name)
+        own.set_aside(lock)
 
 
 def removed(data: Path) -> dict[str, str]:
     """The studies that were deleted and can come back: their names by their ids, the one deleted last at the end."""
-    folders = sorted((data / studies_.FOLDER / REMOVED).glob("*"), key=lambda folder: folder.stat().st_ctime_ns)
-    names = {}
-    for folder in folders:
-        try:
-            names[folder.name] = studies_.read(folder).name
-        except StudyError:
-            names[folder.name] = folder.name
-    return names
+    own = runner.store(data)
+    requests = {study_id: own.kind.read(own.aside / study_id).request for study_id in own.removed()}
+    return {study_id: study_id if request is None else request.name for study_id, request in requests.items()}
 
 
 def restore(study_id: str, data: Path) -> Study:
     """Bring back a study that was deleted; if its name has been given away since, with a number after it.
 
     Raises:
-        UnknownStudy: none of that id was deleted.
+        UnknownRun: none of that id was deleted.
     """
-    if study_id not in removed(data):
-        raise UnknownStudy(f"no study {study_id[:60]!r} was deleted in {data}; look at those there are")
-    source = data / studies_.FOLDER / REMOVED / study_id
-    target = data / studies_.FOLDER / study_id
-    with naming(data):
-        (data / studies_.RUNS).mkdir(exist_ok=True)
-        for path in (source / studies_.RUNS).glob("*.parquet"):
-            path.replace(data / studies_.RUNS / path.name)
-        shutil.rmtree(source / studies_.RUNS, ignore_errors=True)
-        source.replace(target)
-        study = studies_.read(target)
-        taken = any(other.name == study.name and other.id != study.id for other in studies(data))
-        if taken:
-            studies_.write(target, free_name(study.name, data), study.plan, study.created)
-    return studies_.read(target)
+    own = runner.store(data)
+    with own.changing():
+        run = own.restore(study_id)
+        (own.data / studies_.RUNS).mkdir(exist_ok=True)
+        for path in (run.folder / studies_.RUNS).glob("*.parquet"):
+            path.replace(own.data / studies_.RUNS / path.name)
+        shutil.rmtree(run.folder / studies_.RUNS, ignore_errors=True)
+        study = runner.read(study_id, data)
+        if any(other.name == study.name and other.id != study.id for other in studies(data)):
+            name = free_name(study.name, data)
+            own.rewrite(study_id, lambda request: msgspec.structs.replace(request, name=name))
+    return runner.read(study_id, data)
 
 
 def to_parquet(study: Study) -> bytes:
@@ -338,7 +321,7 @@ def training(evaluations: pd.DataFrame, space: Space, lens: Lens, bench: Benchma
 def _told(study: Study, task: Task) -> dict[str, Any] | None:
     try:
         return finished_trial(study.files[task], study, task) if study.files[task].is_file() else None
-    except StudyError:
+    except RunError:
         return None
 
 

@@ -16,7 +16,8 @@ from types import ModuleType
 from typing import Literal
 
 from ecnas_core.errors import EcnasError
-from ecnas_core.search.study import StudyError, Task
+from ecnas_core.runs import RunError
+from ecnas_core.search.study import Task
 from ecnas_core.search.task import Beat, Figures, Finished, Order, carry_out
 
 IDLE_S = 0.05
@@ -24,11 +25,11 @@ ATTEMPTS = 3
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-class WorkerDied(StudyError):
+class WorkerDied(RunError):
     """Workers were ended from outside again and again."""
 
 
-class TrialFailed(StudyError):
+class TrialFailed(RunError):
     """A trial broke down."""
 
 

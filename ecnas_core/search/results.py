@@ -18,9 +18,10 @@ from ecnas_core.analysis.pareto import Points, extremes, front, unit
 from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.analysis.trials import Trial, by_algorithm, trials
 from ecnas_core.benchmark.store import Benchmark
+from ecnas_core.runs import RunError
 from ecnas_core.search import lab
 from ecnas_core.search.problem import Problem, Setting, accepted_sql
-from ecnas_core.search.study import Study, StudyError
+from ecnas_core.search.study import Study
 from ecnas_core.search.task import volume
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _DIFFERENCES = {
 }
 
 
-class NothingFound(StudyError):
+class NothingFound(RunError):
     """No trial of a study has finished, or none has found a feasible cell."""
 
 

@@ -1,64 +1,44 @@
 """What a study is, and where it lives: some algorithms, each with the same seeds, over one setting.
 
-A study has a folder under ``studies`` in the user's folder. ``study.json`` says what it is, ``progress`` how far its
-trials are, ``ended.json`` how it ended. Whoever carries it out holds a lock on ``lock`` until it ends; a study whose
-lock is free has ended, whatever its files say. A file ``cancel`` asks it to stop. Its finished trials stand with all
-other evaluations in ``runs``, one Parquet file each.
+A study is a run of ``ecnas_core.runs`` under ``studies`` in the user's folder. Besides what every run has there stand
+``progress``, a file a trial that says how far it is, and ``figures.json``, what the problem is measured by. Its
+finished trials stand with all other evaluations in ``runs``, one Parquet file each.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from operator import index
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Self, get_args
+from typing import Annotated, Any, NamedTuple, Self
 
-from ecnas_core.benchmark import background
-from ecnas_core.carbon import Lens
+import msgspec
+
 from ecnas_core.errors import EcnasError
+from ecnas_core.runs import Ended, Event, Kind, Progress, Run, RunError, State
+from ecnas_core.runs.run import CANCEL
 from ecnas_core.search.catalogue import ALGORITHMS, UnknownAlgorithm
 from ecnas_core.search.problem import Setting
 
-State = Literal["running", "done", "failed", "cancelled", "died"]
-FOLDER = "studies"
+FOLDER = Path("studies")
+REMOVED = FOLDER / ".removed"
 RUNS = "runs"
-LOCK = "lock"
-ENDED = "ended.json"
-CANCEL = "cancel"
 PROGRESS = "progress"
 FIGURES = "figures.json"
-_STUDY = "study.json"
-_ID = re.compile(r"[a-z0-9-]{1,60}")
 _LONGEST_NAME = 80
 _MOST_TRIALS = 1000
 _LARGEST_SEED = 2**31 - 1
 _LATEST_S = 2**33  # the year 2242
 
 
-class StudyError(EcnasError):
-    """A study cannot be started, changed or read."""
-
-    exit_status = 1
-
-
-class UnknownStudy(StudyError):
-    """There is no such study."""
-
-    exit_status = 2
-
-
-class InvalidPlan(StudyError):
+class InvalidPlan(EcnasError):
     """A part of a study's plan is out of its range."""
 
-    exit_status = 2
 
-
-class FiguresChanged(StudyError):
+class FiguresChanged(RunError):
     """The benchmark is not what it was when the study began, or not the same on all machines."""
 
 
@@ -135,10 +115,9 @@ class Plan:
         return tuple(Task(name, seed) for seed in self.seeds for name in self.evaluations)
 
     def to_document(self) -> dict[str, Any]:
-        """The plan for JSON."""
-        setting = asdict(self.setting)
-        setting["bounds"] = [[key, _finite(least), _finite(most)] for key, least, most in self.setting.bounds]
-        return {"setting": setting, "evaluations": dict(self.evaluations), "seeds": list(self.seeds)}
+        """The plan for JSON, which turns infinite bounds into null."""
+        document: dict[str, Any] = msgspec.to_builtins(self)
+        return document
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Self:
@@ -146,23 +125,80 @@ class Plan:
 
         Raises:
             InvalidPlan: it did not.
-            InvalidSetting: a part of the setting is out of its range.
+            EcnasError: a part is out of its range.
         """
         try:
             setting = dict(document["setting"])
-            bounds = tuple(
-                (str(key), -math.inf if least is None else float(least), math.inf if most is None else float(most))
+            setting["bounds"] = [
+                (key, -math.inf if least is None else least, math.inf if most is None else most)
                 for key, least, most in setting["bounds"]
-            )
-            setting |= {
-                "objectives": tuple(setting["objectives"]),
-                "bounds": bounds,
-                "lens": Lens(**setting["lens"]),
-            }
-            evaluations = {name: index(count) for name, count in document["evaluations"].items()}
-            return cls(Setting(**setting), evaluations, tuple(map(index, document["seeds"])))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidPlan(f"no plan of a study ({error!r})") from error
+            ]
+            return msgspec.convert({**document, "setting": setting}, cls)
+        except (KeyError, TypeError, ValueError) as error:
+            raise InvalidPlan(f"no plan of a study ({error})") from error
+
+
+class StudyRequest(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A study as it is asked for.
+
+    Attributes:
+        name: what it is called; no two studies of a folder have the same.
+        created: when, in s since 1970.
+        plan: what it does, as ``Plan.to_document`` wrote it.
+        processes: worker processes; None for one a core.
+        scheduler: address of a Dask scheduler whose workers run the trials instead.
+    """
+
+    name: str
+    created: Annotated[float, msgspec.Meta(ge=0, le=_LATEST_S)]
+    plan: dict[str, Any]
+    processes: int | None = None
+    scheduler: str | None = None
+
+    def __post_init__(self) -> None:
+        Plan.from_document(self.plan)
+
+
+class Advance(Event, frozen=True, tag="advance"):
+    """How far a study is.
+
+    Attributes:
+        finished: trials.
+        trials: in all.
+        evaluations: charged so far, in all trials.
+        planned: evaluations of all trials.
+    """
+
+    finished: int
+    trials: int
+    evaluations: int
+    planned: int
+
+
+def _title(request: StudyRequest) -> str:
+    return request.name
+
+
+def _progress(run: Run[StudyRequest]) -> Progress:
+    told = next((each for each in reversed(run.events) if isinstance(each, Advance)), None)
+    if told is None:
+        return Progress("Starting")
+    return Progress("Searching", told.evaluations, told.planned, "evaluations")
+
+
+STUDY: Kind[StudyRequest] = Kind(
+    "study",
+    "ecnas_core.search.study:STUDY",
+    "ecnas_core.search.runner:work",
+    FOLDER,
+    StudyRequest,
+    Advance | Ended,
+    _title,
+    _progress,
+    set_aside=REMOVED,
+    file="study.json",
+    remedy="resume it",
+)
 
 
 @dataclass(frozen=True)
@@ -215,43 +251,15 @@ class Study:
         return {task: self.data / RUNS / f"{self.id}.{task.algorithm}.{task.seed}.parquet" for task in self.plan.tasks}
 
 
-def read(folder: Path) -> Study:
-    """The study of a folder as it is.
-
-    Raises:
-        UnknownStudy: there is none.
-        StudyError: its file cannot be read.
-    """
-    path = folder / _STUDY
-    try:
-        # before the rest, so that one that ends meanwhile is not taken for dead
-        held = background.is_held(folder / LOCK)
-        document = json.loads(path.read_text(encoding="utf-8"))
-        name, created = str(document["name"]), float(document["created"])
-        if not 0 <= created <= _LATEST_S:
-            raise ValueError(f"it was created at {created:g} s")
-        plan = Plan.from_document(document["plan"])
-    except (FileNotFoundError, NotADirectoryError):
-        raise UnknownStudy(
-            f"there is no study {folder.name[:60]!r} in {folder.parent}; look at those there are"
-        ) from None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError, EcnasError) as error:
-        raise StudyError(f"{path} cannot be read as a study ({error}); repair it or take the folder out") from error
-    data = folder.parent.parent
-    state, error_told = _state(folder, held)
-    study = Study(folder.name, name, data, plan, created, state, error_told)
+def study_of(run: Run[StudyRequest]) -> Study | None:
+    """The study that a run carries out; None where its request cannot be read."""
+    if run.request is None:
+        return None
+    plan, data = Plan.from_document(run.request.plan), STUDY.data_of(run.folder)
+    state: State = "died" if run.state == "unreadable" else run.state
+    study = Study(run.id, run.request.name, data, plan, run.request.created, state, run.error)
     finished = frozenset(task for task, file in study.files.items() if file.is_file())
-    return Study(folder.name, name, data, plan, created, state, error_told, finished)
-
-
-def write(folder: Path, name: str, plan: Plan, created: float) -> None:
-    """Write down what a study is."""
-    background.write_json(folder / _STUDY, {"name": name, "created": created, "plan": plan.to_document()})
-
-
-def folders(data: Path) -> list[Path]:
-    """The folders of all studies, readable or not."""
-    return sorted(path.parent for path in (data / FOLDER).glob(f"*/{_STUDY}") if _ID.fullmatch(path.parent.name))
+    return replace(study, finished=finished)
 
 
 def checked_name(name: str) -> str:
@@ -274,21 +282,3 @@ def slug(name: str) -> str:
 def _check_trials(count: int) -> None:
     if not 1 <= count <= _MOST_TRIALS:
         raise InvalidPlan(f"{count} trials given; give 1 to {_MOST_TRIALS}")
-
-
-def _state(folder: Path, held: bool) -> tuple[State, str | None]:
-    if held:
-        return "running", None
-    try:
-        ended = json.loads((folder / ENDED).read_text(encoding="utf-8"))
-        if ended["state"] in get_args(State):
-            return ended["state"], ended["error"]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        pass
-    if (folder / CANCEL).exists():
-        return "cancelled", None
-    return "died", "its process was ended from outside (killed, or by a restart of the machine); resume it"
-
-
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None

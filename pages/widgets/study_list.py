@@ -12,7 +12,7 @@ from ecnas_core.analysis.metrics import metric
 from ecnas_core.search import lab, runner
 from ecnas_core.search.lab import Summary
 from ecnas_core.search.study import Study
-from pages.widgets import html, study_results, study_setup
+from pages.widgets import html, problem, study_results, study_setup
 from pages.widgets.session import bench
 
 COMPARED_AT_MOST = 4
@@ -72,7 +72,7 @@ def _toolbar(own: list[Summary], chosen: list[Summary]) -> None:
             type="tertiary",
             disabled=not mine or running,
             help="Cancel it first." if running else None if mine else "Choose a study of yours in the table.",
-            on_click=study_setup.attempt,
+            on_click=problem.attempt,
             args=(_delete, [each.id for each in mine]),
         )
         undo()
@@ -117,7 +117,7 @@ def undo() -> None:
             key="search_restore",
             icon=":material/undo:",
             type="tertiary",
-            on_click=study_setup.attempt,
+            on_click=problem.attempt,
             args=(restore, removed),
         )
 
@@ -185,14 +185,14 @@ def menu(study: Study) -> None:
         key = f"search_name_{study.id}"
         state.setdefault(key, study.name)
         st.text_input("Name", key=key)
-        st.button("Rename", key="search_rename", on_click=study_setup.attempt, args=(_rename, study, key))
+        st.button("Rename", key="search_rename", on_click=problem.attempt, args=(_rename, study, key))
         st.button(
             "Delete",
             key="search_delete",
             icon=":material/delete:",
             disabled=study.running,
             help="Cancel it first." if study.running else "It can be brought back.",
-            on_click=study_setup.attempt,
+            on_click=problem.attempt,
             args=(_forget, study),
         )
 

@@ -14,10 +14,11 @@ from ecnas_core.cells import Space
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.search import table_note, table_rows
 from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.runs import UnknownRun
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import StudyProgress, TrialProgress
-from ecnas_core.search.study import FOLDER, Study, UnknownStudy, read
-from pages.widgets import downloads, html, study_setup
+from ecnas_core.search.study import Study
+from pages.widgets import downloads, html, problem, study_setup
 from pages.widgets.session import bench, dark
 
 POLL_S, FIRST_POLL_S = 0.5, 0.25
@@ -62,8 +63,8 @@ def _watch(study_id: str, mean_kwh: float | None) -> None:
 def _running(study_id: str) -> Study:
     """The study as it is; once it does not run any more, the page runs again."""
     try:
-        study = read(bench().data / FOLDER / study_id)
-    except UnknownStudy:
+        study = runner.read(study_id, bench().data)
+    except UnknownRun:
         st.rerun()
     if not study.running:
         st.rerun()  # once, to end looking at it and because its trials are there now
@@ -82,7 +83,7 @@ def _live(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None
             key="search_cancel",
             icon=":material/close:",
             disabled=study.cancelling,
-            on_click=study_setup.attempt,
+            on_click=problem.attempt,
             args=(runner.cancel, study),
             help="It stops within half a second; finished trials are kept.",
         )
@@ -181,7 +182,7 @@ def ended(study: Study) -> None:
                 key="search_resume",
                 icon=":material/play_arrow:",
                 type="primary",
-                on_click=study_setup.attempt,
+                on_click=problem.attempt,
                 args=(runner.resume, study),
             )
 

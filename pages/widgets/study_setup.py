@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +19,7 @@ from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.theme import format_percent, format_quantity
 from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, reproduce, runner
 from ecnas_core.search.study import InvalidPlan, Plan
-from pages.widgets import html
+from pages.widgets import html, problem
 from pages.widgets.session import bench
 
 ALL_BUDGETS = 0
@@ -198,14 +198,6 @@ class Chosen:
     problem: str = ""
 
 
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Do what a button is for; what hinders it is shown by the page."""
-    try:
-        change(*arguments)
-    except EcnasError as error:
-        state.search_problem = str(error)
-
-
 def _start(initial: SetUp) -> None:
     """Begin what the form says at this moment, and turn to it."""
     chosen = _chosen(initial)
@@ -325,7 +317,7 @@ def _head(chosen: Chosen, initial: SetUp) -> None:
             type="primary",
             icon=":material/play_arrow:",
             disabled=bool(hindrance),
-            on_click=attempt,
+            on_click=problem.attempt,
             args=(_start, initial),
             help=hindrance or "It runs in the background: leave the page or close the tab, and it goes on.",
         )

@@ -12,16 +12,19 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import moocore
+import msgspec
 import pytest
 import streamlit as st
 
-from ecnas_core import Benchmark
-from ecnas_core.benchmark import background
+from ecnas_core import Benchmark, files
 from ecnas_core.carbon import Lens
 from ecnas_core.cli import main
+from ecnas_core.runs import Ended
+from ecnas_core.runs.run import CANCEL
+from ecnas_core.runs.store import LOCK
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search import study as studies_
-from ecnas_core.search.study import Plan, Study
+from ecnas_core.search.study import Plan, Study, StudyRequest
 from ecnas_core.search.task import Beat, Figures
 from pages.widgets import html
 from tests import studies
@@ -68,17 +71,22 @@ def by_hand(data: Path, name: str = "By hand", plan: Plan = PLAN, **ended: objec
     """The folder of a study that nobody carries out: died, unless told how it ended."""
     folder = data / studies_.FOLDER / studies_.slug(name)
     (folder / studies_.PROGRESS).mkdir(parents=True)
-    studies_.write(folder, name, plan, time.time())
+    studies_.STUDY.write(folder, StudyRequest(name, time.time(), plan.to_document()), started=time.time())
     if ended:
-        background.write_json(folder / studies_.ENDED, ended)
-    return studies_.read(folder)
+        end(folder, **ended)
+    return runner.read(folder.name, data)
+
+
+def end(folder: Path, **ended: object) -> None:
+    """Record how a study ended."""
+    (folder / "events.jsonl").write_bytes(msgspec.json.encode(Ended(**ended)) + b"\n")
 
 
 @pytest.fixture
 def running(data: Path) -> Iterator[Study]:
     """A study whose lock is held, with one trial of each algorithm half-way."""
     study = by_hand(data)
-    background.write_json(study.folder / studies_.FIGURES, asdict(Figures("f", (1.0, 0.2), 0.12, 14, 91, 91)))
+    files.write_json(study.folder / studies_.FIGURES, asdict(Figures("f", (1.0, 0.2), 0.12, 14, 91, 91)))
     for task, height in zip(PLAN.tasks[:2], (0.06, 0.09), strict=True):
         beat = Beat(
             1,
@@ -91,8 +99,8 @@ def running(data: Path) -> Iterator[Study]:
             (108, 108),
             0.5,
         )
-        background.write_json(study.folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json", asdict(beat))
-    lock = background.take_lock(study.folder / studies_.LOCK)
+        files.write_json(study.folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json", asdict(beat))
+    lock = files.try_lock(study.folder / LOCK)
     assert lock is not None
     with lock:
         yield study
@@ -352,7 +360,7 @@ class TestLive:
         assert runner.find(running.id, running.data).name == "Another"
 
         page.press("search_cancel").works()
-        assert (running.folder / studies_.CANCEL).exists()
+        assert (running.folder / CANCEL).exists()
         assert page.button("search_cancel").disabled
         assert page.facts["Time left"][0] == "cancelling"
 
@@ -362,7 +370,7 @@ class TestLive:
 
     def test_many_trials_are_bars_without_numbers(self, open_page, data):
         study = by_hand(data, plan=Plan.of(FOUR, ("RS",), 20, 60))
-        with background.take_lock(study.folder / studies_.LOCK):
+        with files.try_lock(study.folder / LOCK):
             page = open_page("search", study=study.id).works()
         assert page.said.count("class='bar'") == 60
         assert "class='numbered'" not in page.said
@@ -370,15 +378,15 @@ class TestLive:
 
     def test_begins_to_move_with_the_first_word_of_a_worker(self, open_page, data):
         study = by_hand(data)
-        with background.take_lock(study.folder / studies_.LOCK):
+        with files.try_lock(study.folder / LOCK):
             page = open_page("search", study=study.id).works()
             assert page.facts["Evaluations"] == ("0", "of 80")
             assert "it grows with every evaluation" in str(page.figure("search_growth")["layout"])
             page.press("search_cancel").works()
-            assert (study.folder / studies_.CANCEL).exists()
-            (study.folder / studies_.CANCEL).unlink()
+            assert (study.folder / CANCEL).exists()
+            (study.folder / CANCEL).unlink()
             beat = Beat(0, 10, 10, 0.06, ((4, 0.06),), ((0.2, 0.1),), ("a" * 32,), (108,), 0.1)
-            background.write_json(study.folder / studies_.PROGRESS / "RS.0.json", asdict(beat))
+            files.write_json(study.folder / studies_.PROGRESS / "RS.0.json", asdict(beat))
             page.app.run()
             assert page.works().facts["Evaluations"] == ("10", "of 80")
 
@@ -428,7 +436,7 @@ class TestEnded:
         first.unlink()
         page = open_page("search", study=finished.id).works()
         assert "**Files are missing.** 3 of 4 trials have finished" in page.said
-        background.write_json(finished.folder / studies_.ENDED, {"state": "cancelled", "error": None})
+        end(finished.folder, state="cancelled")
         page.app.run()
         assert "**Cancelled.** 3 of 4 trials have finished; these are kept." in page.works().said
         assert page.button("search_resume").label == "Resume: run the other 1"
@@ -581,12 +589,12 @@ def copy_of(study: Study, name: str) -> Study:
     target = study.folder.with_name(studies_.slug(name))
     shutil.copytree(study.folder, target)
     document = json.loads((target / "study.json").read_text(encoding="utf-8"))
-    background.write_json(target / "study.json", document | {"name": name})
-    copied = studies_.read(target)
+    files.write_json(target / "study.json", document | {"name": name})
+    copied = runner.read(target.name, study.data)
     for task, path in study.files.items():
         shutil.copy(path, copied.files[task])
         relabel(copied.files[task], copied.id)
-    return studies_.read(target)
+    return runner.read(target.name, study.data)
 
 
 def relabel(path: Path, study_id: str) -> None:

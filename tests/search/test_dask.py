@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from distributed import Client, LocalCluster, Worker
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.cluster import ClusterMissing, InvalidAddress
-from ecnas_core.search.runner import StudyCancelled
-from ecnas_core.search.study import FiguresChanged, Plan
+from ecnas_core.search.study import Advance, FiguresChanged, Plan
 from ecnas_core.search.task import Figures
 from tests.studies import carried_out
 from tests.waiting import until
@@ -43,7 +43,8 @@ def test_a_worker_is_killed_and_the_result_is_the_local_one(cluster: LocalCluste
     with Client(cluster, set_as_default=False) as client:
         pids = client.run(os.getpid)
 
-        def tell(progress: runner.StudyProgress) -> None:
+        def tell(_: Advance) -> None:
+            progress = runner.progress(runner.find("mine", tmp_path / "cluster"))
             running = [each for each in progress.trials if each.state == "running" and 0 < each.evaluations < 60]
             if running and not killed:
                 working = {address: tasks for address, tasks in client.processing().items() if tasks}
@@ -62,14 +63,14 @@ def test_a_worker_is_killed_and_the_result_is_the_local_one(cluster: LocalCluste
 
 
 def test_cancelled_trials_leave_the_workers(cluster: LocalCluster, tmp_path: Path) -> None:
-    def tell(progress: runner.StudyProgress) -> None:
-        if progress.evaluations:
+    def tell(advance: Advance) -> None:
+        if advance.evaluations:
             runner.cancel(runner.find("mine", tmp_path))
 
     plan = Plan.of(Setting(space="5V"), ("MS-EHVI",), 900, 3)
     with Client(cluster, set_as_default=False) as client:
         client.wait_for_workers(2)
-        with pytest.raises(StudyCancelled):
+        with pytest.raises(Cancelled):
             runner.run(plan, tmp_path, "mine", scheduler=cluster.scheduler_address, tell=tell)
         assert runner.find("mine", tmp_path).state == "cancelled"
         until(lambda: set(client.run(executing).values()) == {0})

@@ -15,9 +15,10 @@ from ecnas_core import Benchmark
 from ecnas_core.analysis import trials as trials_
 from ecnas_core.benchmark.store import UnknownSpace
 from ecnas_core.carbon import Lens
+from ecnas_core.runs import UnknownRun
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import NameTaken
-from ecnas_core.search.study import Plan, Study, UnknownStudy
+from ecnas_core.search.study import Plan, Study
 from tests.studies import carried_out
 
 PLAN = Plan(Setting(space="5V", sampling="matrix", charging="all"), {"SEMOA": 200, "RS": 100}, (7, 8))
@@ -133,7 +134,7 @@ class TestChanges:
         other = lab.rename(study, "  Yours ")
         assert (other.name, other.id, other.state) == ("Yours", study.id, "done")
         assert runner.find("Yours", study.data).finished == study.finished
-        with pytest.raises(UnknownStudy):
+        with pytest.raises(UnknownRun):
             runner.find("Mine", study.data)
         assert set(lab.evaluations(other)["study"]) == {"Yours"}
         assert lab.rename(other, "Mine").name == "Mine"
@@ -147,20 +148,20 @@ class TestChanges:
         assert not list((study.data / "runs").iterdir())
         assert bench.rows("select count(*) as n from evaluations where study = ?", [study.id]) == [{"n": 0}]
         assert lab.removed(study.data) == {study.id: "Mine"}
-        with pytest.raises(UnknownStudy):
+        with pytest.raises(UnknownRun):
             lab.delete(study)
-        with pytest.raises(UnknownStudy):
+        with pytest.raises(UnknownRun):
             runner.resume(study)
-        with pytest.raises(UnknownStudy):
+        with pytest.raises(UnknownRun):
             lab.rename(study, "Else")
         back = lab.restore(study.id, study.data)
         assert back == study
         assert lab.removed(study.data) == {}
         pd.testing.assert_frame_equal(lab.evaluations(back), before, check_exact=True)
         assert bench.rows("select count(*) as n from evaluations where study = ?", [study.id]) == rows
-        with pytest.raises(UnknownStudy, match="was deleted"):
+        with pytest.raises(UnknownRun, match="was deleted"):
             lab.restore(study.id, study.data)
-        with pytest.raises(UnknownStudy):
+        with pytest.raises(UnknownRun):
             lab.restore("../" + study.id, study.data)
 
     def test_a_name_given_away_meanwhile(self, study: Study) -> None:

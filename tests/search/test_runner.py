@@ -14,6 +14,7 @@ from pathlib import Path
 from types import ModuleType
 
 import moocore
+import msgspec
 import pandas as pd
 import psutil
 import pyarrow as pa
@@ -25,10 +26,12 @@ from hypothesis import strategies as st
 from ecnas_core import Benchmark
 from ecnas_core.benchmark.layout import BUNDLED, ROOT
 from ecnas_core.carbon import Lens
+from ecnas_core.errors import Cancelled
+from ecnas_core.runs import RunError, RunRunning, UnknownRun
 from ecnas_core.search import ALGORITHMS, Setting, UnknownAlgorithm, lab, make, run_trial, runner
 from ecnas_core.search.pool import ATTEMPTS, Pool, WorkerDied
-from ecnas_core.search.runner import NameTaken, StudyCancelled, StudyRunning
-from ecnas_core.search.study import FiguresChanged, InvalidPlan, Plan, Study, StudyError, Task, UnknownStudy
+from ecnas_core.search.runner import NameTaken
+from ecnas_core.search.study import Advance, FiguresChanged, InvalidPlan, Plan, Study, Task
 from ecnas_core.search.task import Order
 from tests.search.conftest import problem_of
 from tests.studies import Here, carried_out
@@ -209,7 +212,7 @@ class TestProgress:
             assert heights[-1] == each.hypervolume
 
     def test_a_foreground_study_tells(self, tmp_path: Path, in_this_process: None) -> None:
-        told: list[runner.StudyProgress] = []
+        told: list[Advance] = []
         runner.run(Plan.of(FIVE, ("RS",), 50, 2), tmp_path, processes=1, tell=told.append)
         assert told[-1].finished == 2
         assert [each.evaluations for each in told] == sorted(each.evaluations for each in told)
@@ -224,11 +227,11 @@ class TestBackground:
         second = runner.start(plan, data, processes=1)
         assert (first.state, second.state) == ("running", "running")
         assert second.name == "SEMOA-L in 4V"
-        with pytest.raises(StudyRunning):
+        with pytest.raises(RunRunning):
             lab.delete(first)
-        with pytest.raises(StudyRunning):
+        with pytest.raises(RunRunning):
             runner.resume(first)
-        with pytest.raises(StudyRunning):
+        with pytest.raises(RunRunning):
             runner.run(plan, data, "first")
         with pytest.raises(NameTaken):
             runner.start(plan, data, "first")
@@ -289,7 +292,7 @@ class TestBackground:
 
     def test_a_folder_that_is_none_is_told(self, tmp_path: Path) -> None:
         (tmp_path / "user").write_text("")
-        with pytest.raises(StudyError, match="cannot be written to"):
+        with pytest.raises(RunError, match="cannot be written to"):
             runner.start(QUICK, tmp_path / "user")
 
 
@@ -311,11 +314,11 @@ def test_a_trial_that_takes_every_process_down_is_given_up() -> None:
 
 class TestForeground:
     def test_cancelled_from_a_page(self, data: Path) -> None:
-        def tell(progress: runner.StudyProgress) -> None:
+        def tell(progress: Advance) -> None:
             if progress.evaluations:
                 runner.cancel(runner.find("mine", data))
 
-        with pytest.raises(StudyCancelled, match="resume it"):
+        with pytest.raises(Cancelled, match="resume it"):
             runner.run(LONG, data, "mine", processes=1, tell=tell)
         assert runner.find("mine", data).state == "cancelled"
 
@@ -371,7 +374,7 @@ class TestForeground:
         assert len(now(study).finished) == 1
 
     def test_unknown_studies_and_names_that_are_none(self, tmp_path: Path) -> None:
-        with pytest.raises(UnknownStudy, match="look at those there are"):
+        with pytest.raises(UnknownRun, match="look at those there are"):
             runner.find("nobody", tmp_path)
         for name in ("", " ", "x" * 81, "a\nb"):
             with pytest.raises(InvalidPlan, match="is no name"):
@@ -407,22 +410,22 @@ class TestPlan:
     def test_survives_json(self, evaluations, seeds, space, epochs, least, most, lens) -> None:
         setting = Setting(space=space, epochs=epochs, bounds=(("validation_accuracy", least, most),), lens=lens)
         plan = Plan(setting, evaluations, tuple(seeds))
-        text = json.dumps(plan.to_document(), allow_nan=False)
+        text = msgspec.json.encode(plan.to_document())
         again = Plan.from_document(json.loads(text))
         assert again == plan
         assert again.tasks == plan.tasks
         assert len(plan.tasks) == len(evaluations) * len(seeds)
 
 
-@pytest.mark.parametrize("name", ["figures.json", "ended.json", "progress/RS.0.json"])
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"state": "odd"}'])
+@pytest.mark.parametrize("name", ["figures.json", "events.jsonl", "progress/RS.0.json"])
+@pytest.mark.parametrize("text", ["", "[]\n", "{\n", '{"state": "odd"}\n'])
 def test_damaged_notes_of_a_study_hide_nothing_that_is_stored(quick: Study, name: str, text: str) -> None:
     path = quick.folder / name
     before = path.read_text()
     path.write_text(text)
     try:
         study = now(quick)
-        assert study.state == ("died" if name == "ended.json" else "done")
+        assert study.state == ("died" if name == "events.jsonl" else "done")
         assert study.missing == ()
         told = runner.progress(study)
         assert told.finished == 4
@@ -468,7 +471,7 @@ class TestDamage:
             inner[where[-1]] = value
         put(path, document if where else value)
         assert runner.studies(copy.data) == []
-        assert "repair it or take the folder out" in runner.problems(copy.data)[copy.folder]
+        assert "repair or remove it" in runner.problems(copy.data)[copy.folder]
 
     def test_nesting(self, copy: Study) -> None:
         put(copy.folder / "study.json", b"[" * 100_000)
