@@ -104,7 +104,7 @@ def summary(sources: list[Source], official: list[Official]) -> None:
 
 def watch() -> None:
     """The files that are missing and every job, live as long as one runs."""
-    found = jobs.jobs(session.bench().data)
+    found = jobs.store(session.bench().data).all()
     running = {job.id: job.started for job in found if job.running}
     before = state.get("data_running", running)
     state.data_running = running
@@ -163,7 +163,7 @@ def actions(job: Job) -> None:
         icon=":material/close:",
         type="tertiary",
         on_click=problem.attempt,
-        args=(jobs.dismiss, job, data),
+        args=(jobs.store(data).dismiss, job.id),
     )
 
 
@@ -318,7 +318,7 @@ def sources_section() -> None:
             icon=":material/warning:",
         )
         st.button("Derive it anew", key="data_derive", on_click=start, args=(lambda _: Derive(), ""))
-    alive = any(job.running for job in jobs.jobs(bench.data))
+    alive = any(job.running for job in jobs.store(bench.data).all())
     st.fragment(watch, run_every=POLL_S if alive else None)()
     source_table(sources)
     bring_in()

@@ -23,7 +23,7 @@ def data(tmp_path: Path) -> Path:
 
 class TestJobs:
     def test_are_listed_with_how_they_ended(self, data):
-        done, failed = jobs.jobs(data)
+        done, failed = jobs.store(data).all()
         assert (done.id, done.state, done.request) == (
             "own-tfrecord-678d7d8fb94c",
             "done",
@@ -46,15 +46,15 @@ class TestJobs:
         for name, old, new in (("own", '"done"', '"running"'), ("bad", '"kind": "ingest"', '"kind": "wash"')):
             [path] = (data / "jobs").glob(f"{name}*.json")
             path.write_text(path.read_text().replace(old, new))
-        damaged, died = jobs.jobs(data)
+        damaged, died = jobs.store(data).all()
         assert (damaged.state, died.state) == ("unreadable", "died")
         assert "bad-tfrecord-02816d685a45.json cannot be read as a job" in damaged.error
         assert "start it again" in died.error
 
     def test_are_dismissed_for_good(self, data):
-        for job in jobs.jobs(data):
-            jobs.dismiss(job, data)
-        assert jobs.jobs(data) == []
+        for job in jobs.store(data).all():
+            jobs.store(data).dismiss(job.id)
+        assert jobs.store(data).all() == []
         assert [path.name for path in (data / "jobs").iterdir()] == []
 
 

@@ -181,6 +181,7 @@ JOB: Kind[Request] = Kind(
     Advance | Ingested | Ended,
     title,
     progress,
+    read_old=lambda path: _old(path),
 )
 
 
@@ -220,9 +221,7 @@ def start(request: Request, data: Path, *, bundled: Path = BUNDLED) -> Run[Reque
         RunRunning: a job is at work on the same file.
         RunError: it cannot be started.
     """
-    begun = store(data, bundled).start(request, run_id(request, data))
-    _forget(data, begun.id)
-    return begun
+    return store(data, bundled).start(request, run_id(request, data))
 
 
 def run(request: Download | Ingest, data: Path, draw: Callable[[Advance], object] | None = None) -> Ingested:
@@ -245,23 +244,6 @@ def run(request: Download | Ingest, data: Path, draw: Callable[[Advance], object
     report = ingested(store(data).run(request, run_id(request, data), tell))
     assert report is not None, "a job that is done has ingested its file"
     return report
-
-
-def jobs(data: Path) -> list[Run[Request]]:
-    """Every job of a user's folder, running or ended and not dismissed, the oldest first."""
-    old = {path.stem: _old(path) for path in (data.expanduser().resolve() / FOLDER).glob("*.json")}
-    found = {each.id: each for each in store(data).all()} | old
-    return sorted(found.values(), key=lambda each: (each.started, each.id))
-
-
-def dismiss(job: Run[Request], data: Path) -> None:
-    """Forget a job that has ended; what a download fetched is kept.
-
-    Raises:
-        RunRunning: it has not ended.
-    """
-    store(data).dismiss(job.id)
-    _forget(data, job.id)
 
 
 def work(request: Request, context: Context) -> None:
@@ -346,12 +328,6 @@ def _throttled(context: Context, advanced: Callable[[Any], Advance]) -> Callable
             context.emit(advanced(progress))
 
     return record
-
-
-def _forget(data: Path, job_id: str) -> None:
-    """Remove the files of a job that ended under a version before 0.2."""
-    for name in (f"{job_id}.json", f".{job_id}.lock"):
-        (data.expanduser().resolve() / FOLDER / name).unlink(missing_ok=True)
 
 
 def _old(path: Path) -> Run[Request]:

@@ -68,6 +68,8 @@ class Kind(Generic[Request]):
         file: what the file of the request is called.
         one_at_a_time: whether a run has to wait for the others of a user's folder.
         remedy: what to do about one that died.
+        keeps_results: whether a run that is done holds what it made, so that nobody removes it unasked.
+        read_old: reads the file ``<id>.json`` that a run of a version before 0.2 left instead of a folder.
     """
 
     name: str
@@ -82,6 +84,8 @@ class Kind(Generic[Request]):
     file: str = "request.json"
     one_at_a_time: bool = False
     remedy: str = "start it again"
+    keeps_results: bool = False
+    read_old: Callable[[Path], Run[Request]] | None = None
 
     @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], ...]:
@@ -210,11 +214,13 @@ class RunStore(Generic[Request]):
 
     def all(self) -> list[Run[Request]]:
         """Every run, readable or not, the oldest first."""
-        found = []
+        found = {}
         for path in self.folder.glob(f"*/{self.kind.file}"):
             with suppress(UnknownRun):  # removed meanwhile
-                found.append(self.kind.read(path.parent))
-        return sorted(found, key=lambda run: (run.started, run.id))
+                found[path.parent.name] = self.kind.read(path.parent)
+        if self.kind.read_old is not None:
+            found |= {path.stem: self.kind.read_old(path) for path in self.folder.glob("*.json")}
+        return sorted(found.values(), key=lambda run: (run.started, run.id))
 
     def read(self, run_id: str) -> Run[Request]:
         """The run of an id as it is.
@@ -240,6 +246,7 @@ class RunStore(Generic[Request]):
         """
         with suppress(UnknownRun), self.hold(run_id) as lock, self.writing():
             shutil.rmtree(lock.folder)
+        self._forget_old(run_id)
 
     def remove(self, run_id: str) -> None:
         """Set a run that has ended aside; ``restore`` brings it back, and one that is gone already is no error.
@@ -318,6 +325,7 @@ class RunStore(Generic[Request]):
                 for place in self.data.glob("*/"):
                     files.remove_parts(place)
                 self.kind.write(folder, request, started=time.time(), bundled=str(self.bundled))
+                self._forget_old(folder.name)
             stack.pop_all()
         return lock
 
@@ -406,6 +414,10 @@ class RunStore(Generic[Request]):
             raise RunError(
                 f"{self.data} cannot be written to ({error.strerror}); check space and permissions"
             ) from error
+
+    def _forget_old(self, run_id: str) -> None:
+        for name in (f"{run_id}.json", f".{run_id}.lock"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def _locked(self, folder: Path) -> RunLock:
         handle = files.try_lock(folder / LOCK)

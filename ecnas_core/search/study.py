@@ -198,6 +198,7 @@ STUDY: Kind[StudyRequest] = Kind(
     set_aside=REMOVED,
     file="study.json",
     remedy="resume it",
+    keeps_results=True,
 )
 
 

@@ -31,9 +31,9 @@ from tests.waiting import until
 def data(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "user"
     yield folder
-    for job in jobs.jobs(folder):
+    for job in jobs.store(folder).all():
         jobs.store(folder).cancel(job)
-    until(lambda: not any(job.running for job in jobs.jobs(folder)))
+    until(lambda: not any(job.running for job in jobs.store(folder).all()))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def ingest(path: Path, data: Path, bundled: Path) -> Run:
 
 
 def now(job: Run) -> Run:
-    return next(each for each in jobs.jobs(job.folder.parents[1]) if each.id == job.id)
+    return next(each for each in jobs.store(job.folder.parents[1]).all() if each.id == job.id)
 
 
 def ended(job: Run) -> Run:
@@ -101,7 +101,7 @@ def test_a_download_is_watched_cancelled_terminated_killed_and_goes_on(
     with pytest.raises(RunRunning):
         ingest(data / "downloads" / NAME, data, bundled)
     with pytest.raises(RunRunning):
-        jobs.dismiss(job, data)
+        jobs.store(data).dismiss(job.id)
 
     jobs.store(data).cancel(job)
     assert now(job).cancelling or not now(job).running
@@ -133,7 +133,7 @@ def test_a_download_is_watched_cancelled_terminated_killed_and_goes_on(
     released.let_go()
     assert ended(jobs.start(Download(NAME), data, bundled=bundled)).state == "done"
     assert released.asked == [None, *(f"bytes={size}-" for size in kept)]
-    assert [each.id for each in jobs.jobs(data)] == [job.id]
+    assert [each.id for each in jobs.store(data).all()] == [job.id]
 
 
 @pytest.mark.usefixtures("here")
@@ -172,7 +172,7 @@ def test_a_job_beside_another_leaves_no_process(data: Path, bundled: Path, relea
     job = ended(ingest(stand_in.write_own(released.path.with_name("own.tfrecord")), data, bundled))
     assert (job.state, ingested(job).records) == ("done", 12)
     assert now(download).running
-    assert [each.id for each in jobs.jobs(data)] == [download.id, job.id]
+    assert [each.id for each in jobs.store(data).all()] == [download.id, job.id]
     jobs.store(data).cancel(download)
     ended(download)
     until(lambda: not [c for c in psutil.Process().children() if "ecnas_core.runs.worker" in " ".join(_line(c))])
@@ -238,8 +238,8 @@ def test_failure_says_what_is_wrong_and_is_dismissed(data: Path, bundled: Path, 
     missing = ended(ingest(tmp_path / "missing.tfrecord", data, bundled))
     assert (missing.state, advance(missing).bytes_total) == ("failed", 0)
     assert "missing.tfrecord: there is no such file" in missing.error or "check the path" in missing.error
-    jobs.dismiss(job, data)
-    assert [each.id for each in jobs.jobs(data)] == [missing.id]
+    jobs.store(data).dismiss(job.id)
+    assert [each.id for each in jobs.store(data).all()] == [missing.id]
     assert not job.folder.exists()
 
 
@@ -261,7 +261,7 @@ def test_machine_that_is_offline(data: Path, bundled: Path, released: StandIn) -
 def test_unknown_official_file_is_refused_at_once(data: Path) -> None:
     with pytest.raises(UnknownFile, match="did you mean"):
         jobs.start(Download("energy_7V9E_surogate.tfrecord"), data)
-    assert jobs.jobs(data) == []
+    assert jobs.store(data).all() == []
 
 
 def test_folder_that_cannot_be_written(tmp_path: Path) -> None:

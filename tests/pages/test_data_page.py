@@ -38,9 +38,9 @@ def data(tmp_path: Path, small: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
     monkeypatch.setenv("ECNAS_DATA", str(folder))
     monkeypatch.setattr(layout, "BUNDLED", small)
     yield folder
-    for job in jobs.jobs(folder):
+    for job in jobs.store(folder).all():
         jobs.store(folder).cancel(job)
-    until(lambda: not any(job.running for job in jobs.jobs(folder)))
+    until(lambda: not any(job.running for job in jobs.store(folder).all()))
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StandI
 
 def settled(page, data: Path):
     """The page after every job has ended and it has run again."""
-    until(lambda: not any(job.running for job in jobs.jobs(data)))
+    until(lambda: not any(job.running for job in jobs.store(data).all()))
     page.app.run()
     return page.works()
 
@@ -198,9 +198,9 @@ class TestJobs:
             assert words in captions
         assert labels(page).count("Try again") == 3
         for left in range(7, 0, -1):
-            assert labels(page).count("Dismiss") == len(jobs.jobs(data)) == left
+            assert labels(page).count("Dismiss") == len(jobs.store(data).all()) == left
             page.press("Dismiss").works()
-        assert page.texts("error") == jobs.jobs(data) == []
+        assert page.texts("error") == jobs.store(data).all() == []
         assert "Jobs" not in page.texts("header")
 
     def test_how_far_they_are(self, open_page, data):
