@@ -28,6 +28,7 @@ page = st.navigation(
         st.Page("pages/measure.py", title="Measure", icon=":material/speed:"),
         st.Page("pages/learn.py", title="Learn", icon=":material/school:"),
         st.Page("pages/data.py", title="Data", icon=":material/database:"),
+        st.Page("pages/activity.py", title="Activity", icon=":material/pending_actions:"),
     ],
     position="sidebar",
 )

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import NoReturn
 
 from ecnas_core import __version__
-from ecnas_core.commands import analysis, benchmark, choose, measure, search, surrogate
+from ecnas_core.commands import analysis, benchmark, choose, measure, runs, search, surrogate
 from ecnas_core.commands.base import Handler
 from ecnas_core.errors import EcnasError
 
@@ -66,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         sub.set_defaults(handler=handler, status=0)
         return sub
 
-    for group in (benchmark, analysis, search, surrogate, measure, choose):
+    for group in (benchmark, analysis, search, surrogate, measure, choose, runs):
         group.register(command)
     return parser
 

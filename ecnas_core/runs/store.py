@@ -48,6 +48,7 @@ _PYTHON_ERROR = re.compile(r"^[\w.]*(?:Error|Exception|Interrupt)\b.*", re.MULTI
 
 class _Envelope(msgspec.Struct):
     started: float = 0.0
+    created: float = 0.0
     bundled: str = str(files.BUNDLED)
 
 
@@ -121,7 +122,8 @@ class Kind(Generic[Request]):
         try:
             held = files.is_locked(folder / LOCK)  # asked first: one that ends meanwhile is not taken for dead
             request, _ = self.asked(folder)
-            started = envelopes.decode((folder / self.file).read_bytes()).started
+            envelope = envelopes.decode((folder / self.file).read_bytes())
+            started = envelope.started or envelope.created
             happened = tuple(events.decode(line) for line in files.lines(folder / worker.EVENTS))
             if not happened and (folder / _ENDED_BEFORE).is_file():
                 happened = (ends.decode((folder / _ENDED_BEFORE).read_bytes()),)
