@@ -59,16 +59,17 @@ def ended(found: list[Activity]) -> None:
         st.header(f"{len(found)} ended", anchor=False, width="content")
         if any(each.can_go for each in found):
             st.button(
-                "Forget what is stored elsewhere",
+                "Clear finished jobs",
                 key="activity_forget",
                 icon=":material/cleaning_services:",
                 type="tertiary",
-                help="Jobs and measurements leave this list; what they fetched, ingested and measured stays.",
+                help="Jobs and measurements leave this list; what they fetched, ingested and measured stays. "
+                "Studies and trainings hold their results and are deleted on their own pages.",
                 on_click=problem.attempt,
                 args=(forget,),
             )
         if "activity_forgotten" in state:
-            st.caption(f"{state.pop('activity_forgotten')} runs forgotten.")
+            st.caption(f"{state.pop('activity_forgotten')} cleared.")
     for each in found[:LISTED_AT_MOST]:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.markdown(
@@ -76,7 +77,8 @@ def ended(found: list[Activity]) -> None:
                 width="stretch",
             )
             open_button(each)
-        runs.outcome(each.run)
+        if each.run.state != "cancelled":
+            runs.outcome(each.run)
         log(each)
     if len(found) > LISTED_AT_MOST:
         st.caption(f"The latest {LISTED_AT_MOST} are shown; the command line lists all: python -m ecnas_core runs")

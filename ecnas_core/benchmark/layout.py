@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -91,8 +92,13 @@ def signature(data: Path) -> Stamp:
     return tuple(sorted(stamps))
 
 
-def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
+def scan(data: Path, bundled: Path = BUNDLED, damaged: Mapping[Path, str] = MappingProxyType({})) -> Layout:
     """List the files of both folders, leaving out those that do not have the columns of their kind.
+
+    Args:
+        data: the user's folder.
+        bundled: folder of the bundled figures.
+        damaged: files of the user's that are left out besides, each with the reason.
 
     Raises:
         MissingData: the bundled figures are not there.
@@ -111,7 +117,9 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
         found = {path.name: path for path in sorted((bundled / folder).glob("*.parquet"))}
         for path in sorted((data / folder).glob("*.parquet")):
             expected = pq.read_schema(found[path.name]) if schema is None and path.name in found else schema
-            problem = _problem(path, expected) if expected is not None else f"is none of {', '.join(DERIVED)}"
+            problem = damaged.get(path) or (
+                _problem(path, expected) if expected is not None else f"is none of {', '.join(DERIVED)}"
+            )
             if not problem and folder == "results" and path.name in found and not is_official(path):
                 problem = (
                     "has the name of a bundled file without being that official one; rename its source, ingest it again"
@@ -122,6 +130,18 @@ def scan(data: Path, bundled: Path = BUNDLED) -> Layout:
                 found[path.name] = path
         files[folder] = tuple(found.values())
     return Layout(bundled, data, files, problems)
+
+
+def find_damaged(layout: Layout) -> dict[Path, str]:
+    """The files of the user's whose rows cannot be read although their footers can, each with the reason."""
+    found = {}
+    for path in layout.paths:
+        if path.is_relative_to(layout.data):
+            try:
+                pq.read_table(path)
+            except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+                found[path] = f"damaged ({str(error).splitlines()[0]}); get it anew or remove it"
+    return found
 
 
 def _problem(path: Path, schema: pa.Schema) -> str | None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 import numpy as np
@@ -24,6 +24,9 @@ from ecnas_core.errors import EcnasError
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ecnas_core.benchmark.sandbox import SandboxResult
+
+Answer = TypeVar("Answer")
 _HASH_DIGITS = 32
 _HASH = re.compile(r"[0-9a-f]{32}")
 
@@ -117,6 +120,7 @@ class Benchmark:
         self._indexes: dict[tuple[str, int], tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]] = {}
         self._indexed: Stamp | None = None
         self._made: tuple[str, ...] = ()
+        self._damaged: dict[Path, tuple[int, str]] = {}
         self._layout = self._refresh()
 
     @staticmethod
@@ -212,15 +216,16 @@ class Benchmark:
                 f"{missing.size} of {len(wanted)} hashes are not in the space {space}, the first is "
                 f"{wanted[missing[0]]!r}; leave them out or name a larger space"
             )
-        with self._cursor() as cursor:
-            cursor.register(
-                "wanted",
-                pa.table({"hash": pa.array(wanted, pa.string()), "row": rows[places], "n": range(len(wanted))}),
-            )
+        table = pa.table({"hash": pa.array(wanted, pa.string()), "row": rows[places], "n": range(len(wanted))})
+
+        def ask(cursor: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+            cursor.register("wanted", table)
             return cursor.execute(
                 "select _rows.* exclude (row) replace (wanted.hash as hash) from wanted join _rows using (row) "
                 f"where space = '{space}' and epochs = {epochs} order by n"
             ).df()
+
+        return self._ask(ask)
 
     def sql(self, text: str) -> pd.DataFrame:
         """Run one read-only query of a user's over the public views, in a process of its own.
@@ -228,9 +233,18 @@ class Benchmark:
         Raises:
             SandboxError: the query was refused, failed, or went past the limits of time or memory.
         """
-        from ecnas_core.benchmark.sandbox import run
+        return self.ask(text).frame
 
-        return run(text, self.layout).frame
+    def ask(self, text: str) -> SandboxResult:
+        """Run one read-only query of a user's over the public views, in a process of its own; see ``sandbox.run``."""
+        from ecnas_core.benchmark.sandbox import QueryFailed, run
+
+        try:
+            return run(text, self.layout)
+        except QueryFailed:
+            if not self._leave_out_damaged():
+                raise
+        return self.ask(text)
 
     def devices(self) -> list[str]:
         """Names of the calibrated devices (``surrogates.devices``)."""
@@ -248,20 +262,21 @@ class Benchmark:
 
     def frame(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> pd.DataFrame:
         """The answer to a query of the project's own, as a DataFrame."""
-        with self._cursor() as cursor:
-            return cursor.execute(query, parameters or None).df()
+        return self._ask(lambda cursor: cursor.execute(query, parameters or None).df())
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The answer to a query of the project's own, as one dictionary a row."""
-        with self._cursor() as cursor:
+
+        def ask(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
             answer = cursor.execute(query, parameters or None)
             names = [column[0] for column in answer.description]
             return [dict(zip(names, row, strict=True)) for row in answer.fetchall()]
 
+        return self._ask(ask)
+
     def arrays(self, query: str, parameters: Sequence[Any] = ()) -> tuple[npt.NDArray[np.float64], ...]:
         """The columns of an answer as float arrays, null as NaN: the quick way for hundreds of thousands of rows."""
-        with self._cursor() as cursor:
-            columns = cursor.execute(query, parameters or None).fetchnumpy()
+        columns = self._ask(lambda cursor: cursor.execute(query, parameters or None).fetchnumpy())
         return tuple(np.ma.filled(np.ma.asarray(column, np.float64), np.nan) for column in columns.values())
 
     def _index(self, space: str, epochs: int) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
@@ -276,10 +291,8 @@ class Benchmark:
                 self._indexed = stamp
             found = self._indexes.get((space, epochs))
         if found is None:
-            with self._cursor() as cursor:
-                table = cursor.sql(
-                    f"select hash, row from _rows where space = '{space}' and epochs = {epochs}"
-                ).to_arrow_table()
+            query = f"select hash, row from _rows where space = '{space}' and epochs = {epochs}"
+            table = self._ask(lambda cursor: cursor.sql(query).to_arrow_table())
             digits = table["hash"].cast(pa.binary()).combine_chunks().cast(pa.binary(_HASH_DIGITS)).buffers()[1]
             hashes = np.frombuffer(digits, f"S{_HASH_DIGITS}", len(table))
             order = np.argsort(hashes, kind="stable")
@@ -287,6 +300,24 @@ class Benchmark:
             with self._lock:
                 self._indexes[space, epochs] = found
         return found
+
+    def _ask(self, ask: Callable[[duckdb.DuckDBPyConnection], Answer]) -> Answer:
+        """What is asked of a cursor; without the files of the user's that are damaged if it fails for them."""
+        try:
+            with self._cursor() as cursor:
+                return ask(cursor)
+        except duckdb.Error:
+            if not self._leave_out_damaged():
+                raise
+        return self._ask(ask)
+
+    def _leave_out_damaged(self) -> bool:
+        """Look for damaged files of the user's and leave them out from now on; whether any was found."""
+        found = layout.find_damaged(self._layout)
+        self._damaged |= {path: (path.stat().st_mtime_ns, reason) for path, reason in found.items()}
+        if found:
+            self._signature = None
+        return bool(found)
 
     def _cursor(self) -> duckdb.DuckDBPyConnection:
         self._refresh()
@@ -297,11 +328,16 @@ class Benchmark:
     def _refresh(self) -> Layout:
         with self._lock:
             while (signature := layout.signature(self.data)) != self._signature:
-                self._layout = layout.scan(self.data, self.bundled)
+                damaged = {
+                    path: reason
+                    for path, (changed, reason) in self._damaged.items()
+                    if path.is_file() and path.stat().st_mtime_ns == changed
+                }
+                self._layout = layout.scan(self.data, self.bundled, damaged)
                 try:
                     self._make_views(signature)
-                except duckdb.IOException:  # a file that another process has deleted meanwhile is no error
-                    if layout.signature(self.data) == signature:
+                except duckdb.Error:  # a file that another process has deleted meanwhile is no error
+                    if layout.signature(self.data) == signature and not self._leave_out_damaged():
                         raise
                 else:
                     self._signature = signature

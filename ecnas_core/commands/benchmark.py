@@ -176,9 +176,7 @@ def _query(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.benchmark.sandbox import run
-
-    answer = run(options.query, Benchmark.open(options.data).layout)
+    answer = Benchmark.open(options.data).ask(options.query)
     frame = answer.frame.astype(object).where(answer.frame.notna(), None)
     rows = frame.to_numpy(dtype=object).tolist()
     document = {

@@ -180,10 +180,13 @@ def _title(request: StudyRequest) -> str:
 
 
 def _progress(run: Run[StudyRequest]) -> Progress:
-    told = next((each for each in reversed(run.events) if isinstance(each, Advance)), None)
-    if told is None:
+    told = [each for each in run.events if isinstance(each, Advance)]
+    if not told:
         return Progress("Starting")
-    return Progress("Searching", told.evaluations, told.planned, "evaluations")
+    first, last = told[0], told[-1]
+    made = last.evaluations - first.evaluations
+    left = (last.planned - last.evaluations) * (last.at - first.at) / made if made else None
+    return Progress("Searching", last.evaluations, last.planned, "evaluations", seconds_left=left)
 
 
 STUDY: Kind[StudyRequest] = Kind(

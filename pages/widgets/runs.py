@@ -63,7 +63,8 @@ def pace(progress: Progress) -> str:
     """How far and how fast a run is, in words."""
     words = [progress.doing]
     if progress.total and progress.unit != "s":
-        words.append(f"{_amount(progress.done, progress.unit)} of {_amount(progress.total, progress.unit)}")
+        done = _amount(progress.done, progress.unit if progress.unit == "B" else "")
+        words.append(f"{done} of {_amount(progress.total, progress.unit)}")
     if progress.per_second and progress.per_second >= 1 and progress.unit == "B":
         words.append(f"{_amount(progress.per_second, 'B')}/s")
     if progress.seconds_left is not None and progress.per_second != 0:

@@ -9,7 +9,7 @@ from typing import Self
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.benchmark import catalogue, sandbox
+from ecnas_core.benchmark import catalogue
 from ecnas_core.benchmark.catalogue import EXAMPLES
 from ecnas_core.benchmark.layout import Stamp
 from ecnas_core.benchmark.sandbox import SandboxError, SandboxResult
@@ -175,7 +175,7 @@ def _answer(sql: str) -> _Answered:
 
 def _run(sql: str, stamp: Stamp) -> _Answered:
     try:
-        return _Answered(sql, stamp, sandbox.run(sql, session.bench().layout), "")
+        return _Answered(sql, stamp, session.bench().ask(sql), "")
     except SandboxError as error:
         return _Answered(sql, stamp, None, str(error))
 

@@ -690,3 +690,35 @@ def test_derived_files_of_the_user_win(tmp_path):
     assert mine.query(SMALLEST, 12).energy_kwh == 2 * bundled.query(SMALLEST, 12).energy_kwh
     found, expected = (bench.query(SMALLEST, 12, "5V") for bench in (mine, bundled))
     assert found == replace(expected, energy_correction=2 * expected.energy_correction)
+
+
+def damage(source: Path, target: Path) -> None:
+    """Copy a Parquet file with its footer whole and every page spoilt."""
+    content = bytearray(source.read_bytes())
+    pages = range(4, len(content) - 8 - int.from_bytes(content[-8:-4], "little"))
+    for place in pages:
+        content[place] ^= 0x5A
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(content)
+
+
+def test_files_with_damaged_pages_are_named_and_passed_over(tmp_path):
+    own = tmp_path / "results" / "own.parquet"
+    cells = tmp_path / "benchmark" / "5V.parquet"
+    damage(BUNDLED / "results" / "ec-nas-measured-7v.parquet", own)
+    whole = Benchmark.open(tmp_path / "empty")
+    bench = Benchmark.open(tmp_path)
+    question = "select count(*) as n, sum(energy_kwh) as kwh from results"
+    assert bench.ask(question).frame.equals(whole.ask(question).frame)
+    damage(BUNDLED / "benchmark" / "5V.parquet", cells)
+    assert bench.rows("select count(*) as n from benchmark") == whole.rows("select count(*) as n from benchmark")
+    [digest] = whole.frame("select hash from cells where space = '5V' order by hash limit 1")["hash"]
+    assert bench.lookup([digest], 108, "5V").equals(whole.lookup([digest], 108, "5V"))
+    assert {path: reason.split(" ")[0] for path, reason in bench.layout.problems.items()} == {
+        own: "damaged",
+        cells: "damaged",
+    }
+    own.unlink()
+    cells.write_bytes((BUNDLED / "benchmark" / "5V.parquet").read_bytes())
+    assert bench.rows("select count(*) as n from benchmark") == whole.rows("select count(*) as n from benchmark")
+    assert bench.layout.problems == {}

@@ -58,7 +58,7 @@ def test_how_they_ended_is_said_and_what_is_stored_elsewhere_is_forgotten(open_p
     before = len(activity.activities(data))
     page.press("activity_forget").works()
     left = activity.activities(data)
-    assert f"{before - len(left)} runs forgotten." in said(page)
+    assert f"{before - len(left)} cleared." in said(page)
     assert {each.title for each in left} >= {"Both of 4V", "Cut short", "Stopped"}
     assert "Ingest own.tfrecord" not in said(page)
     assert list((data / "results").glob("*.parquet"))
