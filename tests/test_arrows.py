@@ -165,7 +165,7 @@ def test_library_and_command_line_load_nothing_heavy():
     loaded = loaded_by(
         "ecnas_core", "ecnas_core.cli", *modules_below("ecnas_core/analysis"), *modules_below("ecnas_core/carbon")
     )
-    assert loaded.isdisjoint(HEAVY | {"streamlit", "plotly", "pandas"})
+    assert loaded.isdisjoint(HEAVY | {"streamlit", "plotly", "pandas", "jinja2", "moocore"})
 
 
 def test_app_loads_nothing_heavy():
@@ -176,4 +176,4 @@ def test_app_loads_nothing_heavy():
 
 def test_core_loads_no_streamlit():
     loaded = loaded_by(*[name for name in modules_below("ecnas_core") if not name.endswith((".network", ".workload"))])
-    assert loaded.isdisjoint({"streamlit", "torch", "pymoo", "carbontracker"})
+    assert loaded.isdisjoint({"streamlit", "torch", "pymoo", "carbontracker", "jinja2", "moocore"})

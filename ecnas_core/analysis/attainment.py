@@ -65,12 +65,13 @@ def surfaces(trials: Sequence[Points], reference: Sequence[float]) -> pd.DataFra
     across, heights = _heights(trials)
     ordered = np.sort(heights, axis=0)
     worst = checked_reference(np.empty((0, 2)), reference)
-    parts = []
-    for level, share in LEVELS.items():
-        attained_by = max(1, int(np.ceil(share * len(trials))))
-        x, y = _steps(_corners(across, ordered[attained_by - 1]), worst)
-        parts.append(pd.DataFrame({"level": level, "attained_by": attained_by, "x": x, "y": y}))
-    return pd.concat(parts, ignore_index=True)
+    numbers = [max(1, int(np.ceil(share * len(trials)))) for share in LEVELS.values()]
+    lines = [_steps(_corners(across, ordered[attained_by - 1]), worst) for attained_by in numbers]
+    lengths = [len(line) for line in lines]
+    x, y = np.concatenate(lines).T
+    return pd.DataFrame(
+        {"level": np.repeat(list(LEVELS), lengths), "attained_by": np.repeat(numbers, lengths), "x": x, "y": y}
+    )
 
 
 def difference(a: Sequence[Points], b: Sequence[Points], reference: Sequence[float]) -> pd.DataFrame:
@@ -135,11 +136,11 @@ def _corners(across: Points, heights: Points) -> Points:
     return np.column_stack([across[falls], heights[falls]])
 
 
-def _steps(corners: Points, worst: Points) -> tuple[Points, Points]:
+def _steps(corners: Points, worst: Points) -> Points:
     x, y = corners[(corners < worst).all(axis=1)].T
     if not len(x):
-        return x, y
-    return np.append(np.repeat(x, 2), worst[0]), np.append(worst[1], np.repeat(y, 2))
+        return np.empty((0, 2))
+    return np.column_stack([np.append(np.repeat(x, 2), worst[0]), np.append(worst[1], np.repeat(y, 2))])
 
 
 def _rectangles(edges: Points, low: Points, high: Points, lead: npt.NDArray[np.int64]) -> dict[str, Points]:

@@ -2,18 +2,53 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
+from math import inf
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ecnas_core.analysis.pareto import Points, Staircase, checked, checked_reference, hypervolume
+from ecnas_core.analysis.pareto import Points, checked, checked_reference, hypervolume
 from ecnas_core.analysis.trials import Trial, by_algorithm
 
 if TYPE_CHECKING:
     import pandas as pd
 
 QUANTILES = {"worst": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quartile": 0.75, "best": 1.0}
+
+
+class Staircase:
+    """What points with two minimised objectives dominate, grown point by point; a point in O(log n).
+
+    Attributes:
+        reference: the worst value of each objective; points beyond it dominate nothing.
+    """
+
+    def __init__(self, reference: Sequence[float]) -> None:
+        self.reference = float(reference[0]), float(reference[1])
+        self._first = [-inf, self.reference[0]]
+        self._second = [self.reference[1], -inf]
+
+    def add(self, first: float, second: float) -> float:
+        """Take a point in.
+
+        Returns:
+            The area that it alone dominates, above 0; 0 where an earlier point is as good in both objectives.
+        """
+        xs, ys = self._first, self._second
+        before = bisect_right(xs, first) - 1
+        if ys[before] <= second:
+            return 0.0
+        start = end = before + 1
+        gain, left, top = 0.0, first, ys[before]
+        while ys[end] >= second:
+            gain += (xs[end] - left) * (top - second)
+            left, top = xs[end], ys[end]
+            end += 1
+        gain += (xs[end] - left) * (top - second)
+        xs[start:end], ys[start:end] = [first], [second]
+        return gain
 
 
 def growth(points: Points, reference: Sequence[float]) -> Points:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
-from math import inf
 
 import numpy as np
 import numpy.typing as npt
@@ -17,39 +15,6 @@ ROUNDING = 1e-12
 
 class InvalidPoints(EcnasError):
     """Points are not finite, or have another number of columns than asked for."""
-
-
-class Staircase:
-    """What points with two minimised objectives dominate, grown point by point; a point in O(log n).
-
-    Attributes:
-        reference: the worst value of each objective; points beyond it dominate nothing.
-    """
-
-    def __init__(self, reference: Sequence[float]) -> None:
-        self.reference = float(reference[0]), float(reference[1])
-        self._first = [-inf, self.reference[0]]
-        self._second = [self.reference[1], -inf]
-
-    def add(self, first: float, second: float) -> float:
-        """Take a point in.
-
-        Returns:
-            The area that it alone dominates, above 0; 0 where an earlier point is as good in both objectives.
-        """
-        xs, ys = self._first, self._second
-        before = bisect_right(xs, first) - 1
-        if ys[before] <= second:
-            return 0.0
-        start = end = before + 1
-        gain, left, top = 0.0, first, ys[before]
-        while ys[end] >= second:
-            gain += (xs[end] - left) * (top - second)
-            left, top = xs[end], ys[end]
-            end += 1
-        gain += (xs[end] - left) * (top - second)
-        xs[start:end], ys[start:end] = [first], [second]
-        return gain
 
 
 def front(points: Points) -> npt.NDArray[np.int64]:
@@ -67,17 +32,11 @@ def front(points: Points) -> npt.NDArray[np.int64]:
     Raises:
         InvalidPoints: wrong shape, or a value that is not finite.
     """
+    import moocore
+
     points = checked(points)
-    if not len(points):
-        return np.empty(0, np.int64)
-    order = np.lexsort((np.arange(len(points)), *points.T[::-1]))
-    if points.shape[1] == 2:
-        second = points[order, 1]
-        best_before = np.concatenate(([np.inf], np.minimum.accumulate(second)[:-1]))
-        return order.compress(second < best_before)
-    ranks = [np.unique(column, return_inverse=True)[1][order].tolist() for column in points.T[1:]]
-    stairs = Staircase((len(points), len(points)))
-    return order.compress([stairs.add(*pair) > 0 for pair in zip(*ranks, strict=True)])
+    chosen = np.flatnonzero(moocore.is_nondominated(points))
+    return chosen[np.lexsort(points[chosen].T[::-1])]
 
 
 def extremes(points: Points) -> tuple[int, ...]:
@@ -137,15 +96,10 @@ def hypervolume(points: Points, reference: Sequence[float]) -> float:
     Raises:
         InvalidPoints: wrong shape, a value that is not finite, or another number of objectives in the reference.
     """
-    points, worst = checked(points), checked_reference(points, reference)
-    if points.shape[1] == 2:
-        first, second = np.minimum(points[front(points)], worst).T
-        heights = np.concatenate((worst[1:], second[:-1])) - second
-        return float(((worst[0] - first) * heights).sum())
-    stairs = Staircase(reference)
-    inside = points[points[:, 2] < worst[2]]
-    rising = inside[np.argsort(inside[:, 2], kind="stable")].tolist()
-    return float(sum(stairs.add(first, second) * (reference[2] - third) for first, second, third in rising))
+    import moocore
+
+    points = checked(points)
+    return float(moocore.hypervolume(points, ref=checked_reference(points, reference)))
 
 
 def checked(points: Points) -> Points:

@@ -10,7 +10,6 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from string import Template
 from typing import Any
 
 from ecnas_core import __version__
@@ -22,8 +21,8 @@ from ecnas_core.cells import Cell
 from ecnas_core.cells.source import network_source
 from ecnas_core.errors import EcnasError
 from ecnas_core.export import card, onnx
+from ecnas_core.templating import render
 
-TEMPLATES = Path(__file__).with_name("templates")
 REQUIREMENTS = "torch\ncarbontracker\npillow\n"
 _FIRST_DATE = (1980, 1, 1, 0, 0, 0)
 _READABLE = 0o100644
@@ -61,11 +60,10 @@ def files(bench: Benchmark, digest: str, task: Task, *, with_onnx: bool = False)
     row = details_of(bench, task, digest).iloc[0]
     cell = Cell.from_bits(int(row["vertices"]), int(row["edge_bits"]), row["ops"])
     source = network_source(cell, task.classes)
-    training = Template((TEMPLATES / "train.py.txt").read_text(encoding="utf-8"))
     texts = {
         "README.md": card.card(cell, row, task),
         "network.py": source,
-        "train.py": training.substitute(epochs=task.epochs, size=task.image_size),
+        "train.py": render("ecnas_core/export/templates/train.py.j2", epochs=task.epochs, size=task.image_size),
         "spec.json": json.dumps(_specification(cell, row, task), indent=1, allow_nan=False) + "\n",
         "requirements.txt": REQUIREMENTS,
         "LICENSE": (ROOT / "LICENSE").read_text(encoding="utf-8"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
-from html import escape
 from xml.etree import ElementTree
 
 from ecnas_core.cells import OPERATIONS, Cell, graph
 from ecnas_core.figures import theme
 from ecnas_core.figures.cell_layout import Box, Layout, Point, Route, Sizes, lay_out, point_on_curve
+from ecnas_core.templating import render
 
 _LABELS = dict(zip(OPERATIONS, ("3×3", "1×1", "pool"), strict=True)) | {"input": "in", "output": "out"}
 _NAMES = dict(zip(OPERATIONS, ("3×3 convolution", "1×1 convolution", "3×3 max-pool"), strict=True)) | {
@@ -114,18 +114,11 @@ def operations_legend(dark: bool = False) -> str:
     Args:
         dark: Whether it stands on the dark background.
     """
-    swatches = [
-        (f'<rect width="12" height="12" rx="3" fill="{theme.OPERATIONS[operation]}"/>', _NAMES[operation], 12)
-        for operation in OPERATIONS
-    ]
-    line = f'<path d="M0 6H24" stroke="{theme.palette(dark).muted}" stroke-width="1.5" stroke-dasharray="4 3"/>'
-    swatches.append((line, "projection (1×1 convolution of the input)", 24))
-    entries = "".join(
-        '<span style="display:inline-flex;align-items:center;gap:0.4em;white-space:nowrap">'
-        f'<svg width="{width}" height="12" aria-hidden="true">{swatch}</svg>{escape(name)}</span>'
-        for swatch, name, width in swatches
+    return render(
+        "ecnas_core/figures/templates/operations_legend.html.j2",
+        operations=[(_NAMES[operation], theme.OPERATIONS[operation]) for operation in OPERATIONS],
+        line=theme.palette(dark).muted,
     )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:0.2em 1.2em;font-size:0.85em">{entries}</div>'
 
 
 def describe(cell: Cell) -> str:

@@ -4,30 +4,24 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
-from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ecnas_core.analysis import table1
 from ecnas_core.analysis.radar import radar
-from ecnas_core.benchmark.paper import CITATION
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
-from ecnas_core.figures import document
 from ecnas_core.figures import search as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
+from ecnas_core.figures.document import LICENCES, Plot, Plots
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.search_live import amount, duration
 from ecnas_core.figures.theme import format_quantity
 from ecnas_core.search import lab, reproduce
 from ecnas_core.search.results import Results, marked_front
+from ecnas_core.templating import render
 
 if TYPE_CHECKING:
     import pandas as pd
-
-LICENCES: Final = (
-    "Figures: EC-NAS-Bench, MIT (c) 2022 Pedram Bakh.; its surrogate, MIT (c) 2022 Raghavendra Selvan; NAS-Bench-101, "
-    "Apache-2.0 (Ying and others 2019). " + CITATION + "."
-)
 
 
 def report(found: Results, bench: Benchmark) -> str:
@@ -45,53 +39,41 @@ def report(found: Results, bench: Benchmark) -> str:
     table = table_1(found, bench)
     ranked = found.ranking
     pair = found.setting.objectives[:2]
-    plots = document.Plots()
-    parts = [
-        f'<p class="note">{escape(_when(found))}</p>',
-        f'<p class="lead">{escape(figures.headline(found))}</p>',
-        "<h2>Fronts</h2>",
-        plots.add(figures.plane(found, names, front, pair, False).figure, figures.front_headline(front, found.metrics)),
-        f'<p class="note">{escape(figures.front_headline(front, found.metrics))} '
-        f"{escape(figures.provenance_note(front, found.metrics))} Lines: median attainment surfaces, bands: quartiles; "
-        "dashed: the authors' published searches; dotted: the true front of the table.</p>",
-        document.table(*figures.standing_rows(found)),
-        "<h2>Hypervolume</h2>",
-        plots.add(figures.growth(found, names, True, False), figures.growth_headline(found)),
-        plots.add(
+    plan = found.study.plan
+    lengths = radar(table[table["name"] == ranked[0]])
+    plots = Plots()
+    return render(
+        "ecnas_core/figures/templates/study_report.html.j2",
+        title=found.study.name,
+        study=found.study,
+        made=datetime.fromtimestamp(found.study.created, UTC).strftime("%d %B %Y, %H:%M UTC"),
+        headline=figures.headline(found),
+        plane=plots.add(
+            figures.plane(found, names, front, pair, False).figure, figures.front_headline(front, found.metrics)
+        ),
+        provenance=figures.provenance_note(front, found.metrics),
+        standing=figures.standing_rows(found),
+        growth=plots.add(figures.growth(found, names, True, False), figures.growth_headline(found)),
+        reached=plots.add(
             figures.reached(found, found.volumes, False), figures.reached_told(found.volumes, found.truth.hypervolume)
         ),
-    ]
-    if len(found.pairs):
-        parts.append(document.table(*figures.pair_rows(found.pairs)))
-    if len(ranked) > 1:
-        a, b = ranked[:2]
-        areas, _ = figures.differences(found, a, b, pair)
-        parts += [
-            f"<h2>Difference of {escape(a)} and {escape(b)}</h2>",
-            f"<p>{escape(figures.difference_headline(a, b, areas))}</p>",
-            plots.add(figures.difference(found, a, b, pair, False), figures.difference_headline(a, b, areas)),
-        ]
-    best = ranked[0]
-    lengths = radar(table[table["name"] == best])
-    parts += [
-        "<h2>Extremes and knee</h2>",
-        f"<div>{operations_legend(False)}</div>",
-        f'<div class="cells">{"".join(_cell(row, found) for _, row in front.iterrows() if row["role"])}</div>',
-        "<h2>Table 1 for this study</h2>",
-        document.table(*figures.table_rows(table)),
-        f'<p class="note">{escape(figures.table_note(table, found.setting.epochs))}</p>',
-        f"<p>{escape(figures.radar_headline(table, best))}</p>",
-        plots.add(figures.radar(lengths, [best], found.metrics, False), figures.radar_headline(table, best)),
-        f'<p class="note">{escape(figures.radar_axes(lengths))}</p>',
-        "<h2>Energy</h2>",
-        f"<p>{escape(_energy(found, bench))}</p>",
-        "<h2>Settings</h2>",
-        f'<div class="words">{document.table(["", ""], _settings(found))}</div>',
-        "<h2>Run it again</h2>",
-        *_again(found),
-        f'<p class="note">{escape(LICENCES)}</p>',
-    ]
-    return document.page(found.study.name, parts)
+        pairs=figures.pair_rows(found.pairs) if len(found.pairs) else None,
+        ranked=ranked,
+        difference=_difference(found, ranked[0], ranked[1], plots) if len(ranked) > 1 else None,
+        legend=operations_legend(False),
+        cells=[_cell(row, found) for _, row in front.iterrows() if row["role"]],
+        table_1=figures.table_rows(table),
+        table_note=figures.table_note(table, found.setting.epochs),
+        radar=plots.add(
+            figures.radar(lengths, [ranked[0]], found.metrics, False), figures.radar_headline(table, ranked[0])
+        ),
+        radar_axes=figures.radar_axes(lengths),
+        energy=_energy(found, bench),
+        settings=_settings(found),
+        command=reproduce.command_line(plan),
+        python=reproduce.python(plan),
+        licences=LICENCES,
+    )
 
 
 def table_1(found: Results, bench: Benchmark) -> pd.DataFrame:
@@ -128,24 +110,27 @@ def finite(value_: Any) -> Any:
     return None if isinstance(value_, float) and not math.isfinite(value_) else value_
 
 
-def _when(found: Results) -> str:
-    study = found.study
-    made = datetime.fromtimestamp(study.created, UTC).strftime("%d %B %Y, %H:%M UTC")
-    done = f"{len(study.finished)} of {len(study.plan.tasks)} trials"
-    return f"A study of EC-NAS Explorer, {made}, {done}, id {study.id}"
+def _difference(found: Results, a: str, b: str, plots: Plots) -> Plot:
+    pair = found.setting.objectives[:2]
+    areas, _ = figures.differences(found, a, b, pair)
+    return plots.add(figures.difference(found, a, b, pair, False), figures.difference_headline(a, b, areas))
 
 
-def _cell(row: pd.Series, found: Results) -> str:
+def _cell(row: pd.Series, found: Results) -> dict[str, Any]:
     cell = Cell.from_bits(row["vertices"], row["edge_bits"], row["ops"])
     rows: list[list[str]] = []
     for each in figures.card_metrics(found):
         source = row[each.provenance] if each.provenance else None
         known = isinstance(source, str) and row[each.key] == row[each.key]
         rows.append([each.label, value(each, row[each.key]), str(source) if known else ""])
-    return (
-        f"<div><p><b>{escape(row['role'])}</b> {escape(row['hash'])}, {int(row['epochs'])} epochs</p>"
-        f"{cell_svg(cell, False, width=330, height=150)}{document.table(['', '', ''], rows)}</div>"
-    )
+    drawing = cell_svg(cell, False, width=330, height=150)
+    return {
+        "role": row["role"],
+        "hash": row["hash"],
+        "epochs": int(row["epochs"]),
+        "drawing": drawing,
+        "rows": rows,
+    }
 
 
 def _energy(found: Results, bench: Benchmark) -> str:
@@ -179,9 +164,3 @@ def _settings(found: Results) -> list[list[str]]:
         ["Hypervolume's reference", ", ".join(f"{worst:.4g}" for worst in found.truth.reference)],
         ["True front", f"{len(found.truth.front)} points, hypervolume {format_quantity(found.truth.hypervolume)}"],
     ]
-
-
-def _again(found: Results) -> list[str]:
-    command = reproduce.command_line(found.study.plan)
-    told = [] if command is None else [f"<p>On the command line:</p><pre>{escape(command)}</pre>"]
-    return [*told, f"<p>In Python:</p><pre>{escape(reproduce.python(found.study.plan))}</pre>"]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from ecnas_core.analysis.gaussian import Floats
 from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported, joined
 from ecnas_core.search.ehvi import expected_improvement
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.features import path_encoding
-from ecnas_core.search.gaussian_process import Floats, GaussianProcess
 from ecnas_core.search.operators import mutate, sample
 from ecnas_core.search.problem import Budgets, Problem
+from ecnas_core.search.squared_exponential_process import SquaredExponentialProcess
 
 INITIAL = 10
 CANDIDATES = 500
@@ -64,7 +65,7 @@ class MsEhvi(Algorithm):
         """Expected improvements, rounded so that equals are equal whatever the linear algebra's last digits."""
         assert self._known is not None
         known = self._known[-MOST_FITTED:]
-        process = GaussianProcess(
+        process = SquaredExponentialProcess(
             path_encoding(known.genomes), self._epochs[known.budgets], known.values[:, self._expensive]
         )
         mean, deviation = process.predict(path_encoding(genomes), self._epochs[budgets])

@@ -20,10 +20,10 @@ import numpy.typing as npt
 from ecnas_core.benchmark.store import Benchmark, UnknownCell
 from ecnas_core.cells import CellTable, enumerate_cells
 from ecnas_core.errors import EcnasError
-from ecnas_core.surrogates import conformal, gaussian_process, multilayer_perceptron, weights
+from ecnas_core.surrogates import conformal, matern_process, multilayer_perceptron, weights
 from ecnas_core.surrogates.features import composition, encoding, works, works_of
-from ecnas_core.surrogates.gaussian_process import GaussianProcess
 from ecnas_core.surrogates.lookup import look_up, table_of
+from ecnas_core.surrogates.matern_process import MaternProcess
 from ecnas_core.surrogates.multilayer_perceptron import Perceptron
 from ecnas_core.surrogates.training import Cancel, Progress, TooFewResults
 
@@ -98,7 +98,7 @@ class BestEnergy:
     """
 
     summands: Floats
-    process: GaussianProcess
+    process: MaternProcess
     width: float
     cells: int
     name: Model = "best"
@@ -255,13 +255,13 @@ def fit_to(
         return fitted
     inputs, work, logs = _columns(composition(table)), _columns(works(table)), np.log(energy_kwh)
     summands = _summands(work, energy_kwh)
-    process = gaussian_process.fit(inputs, logs - np.log(work @ summands), seed, "energy", progress, cancel)
+    process = matern_process.fit(inputs, logs - np.log(work @ summands), seed, "energy", progress, cancel)
     errors = np.empty(len(logs))
     for fold in range(FOLDS):
         unseen = order[fold::FOLDS]
         seen = np.setdiff1d(order, unseen)
         sums = np.log(work @ _summands(work[seen], energy_kwh[seen]))
-        beyond, deviation = process.given(inputs[seen], (logs - sums)[seen]).predict(inputs[unseen])
+        beyond, deviation = process.condition_on(inputs[seen], (logs - sums)[seen]).predict(inputs[unseen])
         errors[unseen] = np.abs((logs - sums)[unseen] - beyond) / deviation
     return BestEnergy(summands, process, conformal.quantile(errors), len(table))
 
@@ -299,7 +299,7 @@ def load(path: Path) -> EnergyModel:
         layers = tuple((arrays[f"weight_{number}"], arrays[f"bias_{number}"]) for number in range(count))
         return PaperEnergy(Perceptron(layers), facts["half"], facts["cells"])
     arrays, facts = weights.load(path, "energy best", _fingerprint("best"))
-    return BestEnergy(arrays["summands"], GaussianProcess.from_arrays(arrays), facts["width"], facts["cells"])
+    return BestEnergy(arrays["summands"], MaternProcess.from_arrays(arrays), facts["width"], facts["cells"])
 
 
 def check_model(model: str) -> None:

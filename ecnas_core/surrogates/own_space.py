@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from ecnas_core.surrogates import conformal, energy, evaluate, gaussian_process, importance, multilayer_perceptron
+from ecnas_core.surrogates import conformal, energy, evaluate, importance, matern_process, multilayer_perceptron
 from ecnas_core.surrogates import weights as files
-from ecnas_core.surrogates.gaussian_process import GaussianProcess
+from ecnas_core.surrogates.matern_process import MaternProcess
 from ecnas_core.surrogates.multilayer_perceptron import Perceptron
 from ecnas_core.surrogates.own_table import Encoder, Prepared, Spec, UnusableTable, prepare
 from ecnas_core.surrogates.training import Cancel, Progress, TrainingCancelled
@@ -55,7 +55,7 @@ class OwnModel:
 
     spec: Spec
     encoder: Encoder
-    learner: GaussianProcess | Perceptron
+    learner: MaternProcess | Perceptron
     centre: Floats
     scale: Floats
     middle: float
@@ -67,7 +67,7 @@ class OwnModel:
     @property
     def name(self) -> energy.Model:
         """Best or paper."""
-        return "best" if isinstance(self.learner, GaussianProcess) else "paper"
+        return "best" if isinstance(self.learner, MaternProcess) else "paper"
 
     def predict(self, table: pa.Table) -> pd.DataFrame:
         """Predict rows of a table with the features' columns.
@@ -100,7 +100,7 @@ class OwnModel:
             UnwritableModel: the folder cannot be written to.
         """
         arrays: dict[str, npt.NDArray[Any]] = {"centre": self.centre, "scale": self.scale}
-        if isinstance(self.learner, GaussianProcess):
+        if isinstance(self.learner, MaternProcess):
             arrays |= self.learner.to_arrays()
         else:
             for number, (weight, bias) in enumerate(self.learner.layers):
@@ -218,7 +218,7 @@ def fit(
     if model == "best":
         logarithm = bool((found.values > 0).all())
         targets = np.log(values) if logarithm else values
-        process = gaussian_process.fit(inputs, targets, seed, part, progress, cancel)
+        process = matern_process.fit(inputs, targets, seed, part, progress, cancel)
         width = conformal.quantile(_unseen_errors(process, inputs, targets, cancel))
         none = np.zeros(inputs.shape[1])
         return OwnModel(spec, found.encoder, process, none, none + 1, 0.0, 1.0, logarithm, width, len(rows))
@@ -258,9 +258,9 @@ def load(path: Path) -> OwnModel:
     """
     arrays, facts = files.load(path, KIND, _FEATURES)
     encoder = Encoder({name: tuple(levels) for name, levels in facts["levels"]})
-    learner: GaussianProcess | Perceptron
+    learner: MaternProcess | Perceptron
     if facts["name"] == "best":
-        learner = GaussianProcess.from_arrays(arrays)
+        learner = MaternProcess.from_arrays(arrays)
     else:
         count = sum(name.startswith("weight_") for name in arrays)
         learner = Perceptron(tuple((arrays[f"weight_{n}"], arrays[f"bias_{n}"]) for n in range(count)))
@@ -280,14 +280,14 @@ def load(path: Path) -> OwnModel:
 
 def _raw(model: OwnModel, inputs: Floats) -> tuple[Floats, Floats]:
     """The middle and half the width of the intervals, of the target or its logarithm."""
-    if isinstance(model.learner, GaussianProcess):
+    if isinstance(model.learner, MaternProcess):
         middle, deviation = model.learner.predict(inputs)
         return middle, model.width * deviation
     return _middle(model, inputs), np.full(len(inputs), model.width)
 
 
 def _middle(model: OwnModel, inputs: Floats) -> Floats:
-    if isinstance(model.learner, GaussianProcess):
+    if isinstance(model.learner, MaternProcess):
         return model.learner.middle(inputs)
     return model.learner.predict((inputs - model.centre) / model.scale) * model.spread + model.middle
 
@@ -297,14 +297,14 @@ def _stop_if(cancel: Cancel) -> None:
         raise TrainingCancelled("the training was stopped; start it again")
 
 
-def _unseen_errors(process: GaussianProcess, inputs: Floats, targets: Floats, cancel: Cancel) -> Floats:
+def _unseen_errors(process: MaternProcess, inputs: Floats, targets: Floats, cancel: Cancel) -> Floats:
     """In predicted deviations, each row predicted without the tenth of the rows that it is in."""
     errors = np.empty(len(targets))
     places = np.arange(len(targets))
     for fold in range(energy.FOLDS):
         _stop_if(cancel)
         unseen = places % energy.FOLDS == fold
-        middle, deviation = process.given(inputs[~unseen], targets[~unseen]).predict(inputs[unseen])
+        middle, deviation = process.condition_on(inputs[~unseen], targets[~unseen]).predict(inputs[unseen])
         errors[unseen] = np.abs(targets[unseen] - middle) / deviation
     return errors
 

@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from html import escape
+from collections.abc import Iterable, Iterator, Sequence
 
 import streamlit as st
 
 from ecnas_core.analysis import glossary
+from ecnas_core.templating import render
 
-_STYLE = """\
-<style>
-.facts {display: grid; grid-template-columns: repeat(auto-fit, minmax(132px, 1fr)); gap: .35rem 1rem}
-.facts div {display: flex; flex-direction: column}
-.facts .label {font-size: .8rem; opacity: .72}
-.facts .figure {font-size: 1.12rem; font-weight: 600; font-variant-numeric: tabular-nums}
-.facts small {font-size: .8rem; opacity: .72; font-weight: 400}
-.quantities {border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .92rem}
-.quantities th, .quantities td {padding: .22rem .5rem .22rem 0; border-bottom: 1px solid rgba(128, 128, 128, .25);
-  text-align: right; vertical-align: baseline}
-.quantities td {white-space: nowrap}
-.quantities th:first-child, .quantities td:first-child {text-align: left; font-weight: 400; min-width: 7rem}
-.quantities thead th {font-size: .8rem; opacity: .72; font-weight: 400}
-.quantities .note {text-align: left; white-space: normal; min-width: 8rem;
-  font-size: .8rem; opacity: .78; padding-left: .6rem}
-.quantities .best {font-weight: 700}
-.facts abbr, .quantities abbr {cursor: help; text-decoration: underline dotted 1px; text-underline-offset: .2em}
-.scroll {overflow-x: auto}
-</style>"""
 _MARKED = re.compile(r"[\\`*\[\]<>$~&]|(?<![^\W_])_|_(?![^\W_])|^(?:[#+=-]|\d+(?=[.)](?: |$)))")
 _NAMED = re.compile(r":(?=[A-Za-z_+-]|\d+:|//)|(?<=www)(?=\.)|@(?=[\w-])", re.IGNORECASE)
 _BLANK = re.compile(r"[ \t\n\r\f\v\x85\u2028\u2029]+")
@@ -85,14 +66,15 @@ def meanings(terms: Iterable[str]) -> str:
     return "\n".join(f"- **{plain(term)}**: {plain(glossary.help(term))}" for term in terms)
 
 
-def _labelled(label: str, explained: set[str]) -> str:
-    """A label, with the meaning of the term that it begins with unless that is explained already."""
-    found = glossary.leading(label)
-    if found is None or found[1] in explained:
-        return escape(label)
-    term, meaning = found
-    explained.add(meaning)
-    return f'<abbr title="{escape(meaning)}">{escape(term)}</abbr>{escape(label[len(term) :])}'
+def _labelled(labels: Iterable[str]) -> Iterator[tuple[str, str, str]]:
+    """Labels as the term of the glossary that each begins with, its meaning, and the rest; explained once each."""
+    explained = {""}
+    for label in labels:
+        term, meaning = glossary.leading(label) or ("", "")
+        if meaning in explained:
+            term = ""
+        explained.add(meaning)
+        yield term, meaning, label[len(term) :]
 
 
 def facts(items: Sequence[tuple[str, str, str]]) -> None:
@@ -101,13 +83,9 @@ def facts(items: Sequence[tuple[str, str, str]]) -> None:
     Args:
         items: label, figure and a note under it, each plain text.
     """
-    explained: set[str] = set()
-    body = "".join(
-        f'<div><span class="label">{_labelled(label, explained)}</span><span class="figure">{escape(figure)}</span>'
-        f"<small>{escape(note)}</small></div>"
-        for label, figure, note in items
-    )
-    st.html(f'{_STYLE}<div class="facts">{body}</div>')
+    labels = _labelled(label for label, _, _ in items)
+    shown = [(label, figure, note) for label, (_, figure, note) in zip(labels, items, strict=True)]
+    st.html(render("pages/widgets/templates/facts.html.j2", items=shown))
 
 
 def drawing(svg: str) -> None:
@@ -128,20 +106,7 @@ def quantities(
         notes: whether the last column holds words instead of figures.
         best: for each row the column to write in bold; -1 for none.
     """
-    explained: set[str] = set()
-    heads = "".join(f"<th scope='col'>{_labelled(text, explained)}</th>" if text else "<td></td>" for text in head)
-    lines = []
-    for number, row in enumerate(rows):
-        marked = best[number] if best else -1
-        cells = []
-        for column, text in enumerate(row):
-            classes = "note" if notes and column == len(row) - 1 else "best" if column == marked else ""
-            if column == 0:
-                cells.append(f"<th scope='row' class='{classes}'>{_labelled(text, explained)}</th>")
-            else:
-                cells.append(f"<td class='{classes}'>{escape(text)}</td>")
-        lines.append(f"<tr>{''.join(cells)}</tr>")
-    st.html(
-        f'{_STYLE}<div class="scroll"><table class="quantities"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div>"
-    )
+    labels = list(_labelled([*head, *(row[0] for row in rows)]))
+    marked = zip(labels[len(head) :], rows, best or [-1] * len(rows), strict=True)
+    shown = {"head": labels[: len(head)], "rows": list(marked), "notes": notes}
+    st.html(render("pages/widgets/templates/quantities.html.j2", **shown))

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import streamlit as st
 
 from ecnas_core.cells import Cell
 from ecnas_core.figures import measure as figures
-from ecnas_core.figures.measure import Stage
 from ecnas_core.figures.theme import config, format_prefixed, format_quantity
 from ecnas_core.measure import runs
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.runs import Progress, Run
+from ecnas_core.templating import render
 from pages.widgets import html, measured
 from pages.widgets.session import bench, dark
 
@@ -38,19 +37,6 @@ FAILURES = {
     "stands_still": "The energy counter stands still",
     "time_limit": "The time limit was reached",
 }
-_STYLE = """\
-<style>
-ol.timeline {display: flex; flex-wrap: wrap; gap: .5rem 3px; list-style: none; margin: 0 !important;
-  padding: 0 !important}
-.timeline li {min-width: 5.2rem; flex-shrink: 1; flex-basis: 5.2rem; font-size: .85rem; margin: 0}
-.timeline .bar {height: 6px; border-radius: 3px; background: rgba(128, 128, 128, .25); overflow: hidden}
-.timeline .bar i {display: block; height: 100%; background: #0072B2}
-.timeline .done .bar i {background: #009E73}
-.timeline .label {display: block; margin-top: .25rem; white-space: nowrap}
-.timeline .present .label {font-weight: 600}
-.timeline small {font-size: .8rem; opacity: .72; font-variant-numeric: tabular-nums; white-space: nowrap}
-.timeline .waiting {opacity: .6}
-</style>"""
 state = st.session_state
 
 
@@ -98,7 +84,7 @@ def _live(run: Run, progress: Progress) -> None:
             on_click=runs.cancel,
             args=(run,),
         )
-    _timeline(figures.stages(progress))
+    st.html(render("pages/widgets/templates/timeline.html.j2", stages=figures.stages(progress)))
     done, of = len(progress.repeats), run.settings.repeats
     spread = figures.spread(progress.repeats)
     left = f"{figures.wait(progress.seconds_left)}" if progress.seconds_left >= 1 else "a moment"
@@ -145,17 +131,6 @@ def _doing(progress: Progress) -> list[tuple[str, str, str]]:
         ("Temperature", format_quantity(sample["temperature_c"], "°C"), ""),
         ("Clock", format_quantity(sample["sm_clock_mhz"], "MHz", 4), ", ".join(sample.get("slowed_by", ()))),
     ]
-
-
-def _timeline(stages: list[Stage]) -> None:
-    items = "".join(
-        f"<li class='{'waiting' if stage.state == 'to come' else stage.state}' style='flex-grow: {stage.weight:.3f}'"
-        f"{' aria-current=step' if stage.state == 'present' else ''}>"
-        f"<div class='bar'><i style='width: {stage.share:.1%}'></i></div>"
-        f"<span class='label'>{escape(stage.label)}</span><small>{escape(stage.seconds) or '&nbsp;'}</small></li>"
-        for stage in stages
-    )
-    st.html(f"{_STYLE}<ol class='timeline' aria-label='Phases'>{items}</ol>")
 
 
 def _how(settings: Settings) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +17,12 @@ from ecnas_core.runs import UnknownRun
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Study
+from ecnas_core.templating import render
 from pages.widgets import downloads, html, problem, study_setup
 from pages.widgets.session import bench, dark
 
 POLL_S, FIRST_POLL_S = 0.5, 0.25
 NUMBERED_AT_MOST = 12
-_STYLE = """\
-<style>
-.trials {display: grid; grid-template-columns: max-content 1fr; gap: .3rem .8rem; align-items: center;
-  font-size: .85rem; font-variant-numeric: tabular-nums}
-.trials ol {display: flex; flex-wrap: wrap; gap: 3px; list-style: none; margin: 0; padding: 0}
-.trials li {flex: 1 1 1.1rem; margin: 0; min-width: .5rem}
-.trials .numbered li {min-width: 1.8rem}
-.trials .bar {display: block; height: 6px; border-radius: 3px; background: rgba(128, 128, 128, .25); overflow: hidden}
-.trials .bar i {display: block; height: 100%}
-.trials small {font-size: .75rem; opacity: .72; white-space: nowrap}
-</style>"""
 state = st.session_state
 
 
@@ -143,27 +132,13 @@ def trials(progress: StudyProgress) -> None:
     groups: dict[str, list[TrialProgress]] = {}
     for trial in progress.trials:
         groups.setdefault(trial.task.algorithm, []).append(trial)
-    rows = "".join(_row(name, members) for name, members in groups.items())
-    st.html(f"{_STYLE}<div class='trials'>{rows}</div>")
-
-
-def _row(name: str, members: list[TrialProgress]) -> str:
-    numbered = len(members) <= NUMBERED_AT_MOST
-    items = "".join(_bar(trial, numbered) for trial in members)
-    kind = " class='numbered'" if numbered else ""
-    return f"<span>{escape(name)}</span><ol{kind} aria-label='Trials of {escape(name)}'>{items}</ol>"
-
-
-def _bar(trial: TrialProgress, numbered: bool) -> str:
-    share = 1.0 if trial.state == "finished" else trial.evaluations / trial.planned
-    told = f"Trial {trial.trial + 1}, {trial.state}"
-    if trial.evaluations:
-        told += f": {trial.evaluations} evaluations in {trial.seconds:.1f} s"
-    color = figures.color(trial.task.algorithm, dark())
-    label = f"<small>{trial.evaluations or '&nbsp;'}</small>" if numbered else ""
-    return (
-        f"<li title='{told}'><span class='bar' role='img' aria-label='{told}'>"
-        f"<i style='width: {share:.1%}; background: {color}'></i></span>{label}</li>"
+    st.html(
+        render(
+            "pages/widgets/templates/trials.html.j2",
+            groups=groups,
+            numbered_at_most=NUMBERED_AT_MOST,
+            color=lambda algorithm: figures.color(algorithm, dark()),
+        )
     )
 
 

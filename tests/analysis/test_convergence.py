@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ecnas_core.analysis.convergence import QUANTILES, bands, curves, growth, reached
+from ecnas_core.analysis.convergence import QUANTILES, Staircase, bands, curves, growth, reached
 from ecnas_core.analysis.pareto import InvalidPoints, hypervolume
 from ecnas_core.analysis.trials import Trial
 
@@ -45,6 +45,16 @@ def test_growth_is_the_hypervolume_of_all_points_so_far(points):
     feasible = ~np.isnan(points).any(axis=1)
     expected = [hypervolume(points[: n + 1][feasible[: n + 1]], reference) for n in range(len(points))]
     assert growth(points, reference).tolist() == expected
+
+
+@UNHURRIED
+@given(arrays(np.int64, st.tuples(st.integers(0, 30), st.just(2)), elements=st.integers(-2, 6)))
+def test_a_staircase_gains_what_the_hypervolume_grows_by(points):
+    stairs, before = Staircase((4, 5)), 0.0
+    for count, (first, second) in enumerate(points.tolist(), start=1):
+        after = hypervolume(points[:count].astype(float), (4, 5))
+        assert stairs.add(first, second) == after - before
+        before = after
 
 
 @pytest.mark.parametrize("columns", [2, 3])

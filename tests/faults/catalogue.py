@@ -233,8 +233,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "The card says kilograms where the hub reads grams",
         "ecnas_core/export/card.py",
-        "_rounded(emissions['value'] * 1000)",
-        "_rounded(emissions['value'])",
+        '_rounded(emissions["value"] * 1000)',
+        '_rounded(emissions["value"])',
         ("tests/export/test_bundle.py",),
     ),
     # figures
@@ -254,9 +254,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "The name of a study is not escaped",
-        "ecnas_core/figures/session_report.py",
-        "<h2>Study: {escape(study.name)}</h2>",
-        "<h2>Study: {study.name}</h2>",
+        "ecnas_core/figures/templates/session_report.html.j2",
+        "<h2>Study: {{ each.study.name }}</h2>",
+        "<h2>Study: {{ each.study.name | safe }}</h2>",
         ("tests/figures/test_session_report.py",),
     ),
     # commands

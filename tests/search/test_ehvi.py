@@ -11,8 +11,8 @@ from ecnas_core.analysis.pareto import hypervolume
 from ecnas_core.search.ehvi import expected_improvement
 from ecnas_core.search.encoding import Genomes, cell_lookup
 from ecnas_core.search.features import path_encoding
-from ecnas_core.search.gaussian_process import BUDGET_SCALES, NOISES, SCALES, GaussianProcess
 from ecnas_core.search.operators import sample_matrix, sample_uniform
+from ecnas_core.search.squared_exponential_process import BUDGET_SCALES, NOISES, SCALES, SquaredExponentialProcess
 
 REFERENCE = (1.0, 0.8)
 DRAWS = 250_000
@@ -122,7 +122,7 @@ def test_gaussian_process_is_the_textbooks():
     features = (rng.random((25, 8)) < 0.4).astype(float)
     epochs = rng.choice([4.0, 12.0, 36.0, 108.0], 25)
     values = features @ rng.normal(size=8) - 0.5 * np.log(epochs) + 0.05 * rng.normal(size=25)
-    process = GaussianProcess(features, epochs, values)
+    process = SquaredExponentialProcess(features, epochs, values)
 
     def kernel(a, ea, b, eb, scale, budget_scale):
         apart = ((a[:, None] - b) ** 2).sum(axis=2)
@@ -150,7 +150,7 @@ def test_gaussian_process_is_the_textbooks():
 
 
 def test_gaussian_process_survives_equal_points_and_values():
-    process = GaussianProcess(np.ones((4, 3)), np.full(4, 108.0), np.full(4, 0.1))
+    process = SquaredExponentialProcess(np.ones((4, 3)), np.full(4, 108.0), np.full(4, 0.1))
     mean, deviation = process.predict(np.zeros((1, 3)), np.array([108.0]))
     assert mean == pytest.approx([0.1])
     assert np.isfinite(deviation).all()

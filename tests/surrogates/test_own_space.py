@@ -284,7 +284,7 @@ class TestEdges:
         """Asked for the first time after the last step of the fit."""
         if part == "importances":
             monkeypatch.setattr(own_space, "_unseen_errors", lambda *_: np.ones(ROWS))
-        asked = iter([False] * own_space.gaussian_process.STEPS)
+        asked = iter([False] * own_space.matern_process.STEPS)
         with pytest.raises(TrainingCancelled):
             own_space.carry_out(space, SPEC, cancel=lambda: next(asked, True))
 

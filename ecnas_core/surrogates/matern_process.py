@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
+from ecnas_core.analysis.gaussian import Floats, cholesky, squared_distances, whiten
 from ecnas_core.surrogates.training import Cancel, Epoch, Progress, tell
-
-Floats = npt.NDArray[np.float64]
 
 STEPS = 40
 LEARNING_RATE = 0.1
@@ -24,7 +22,7 @@ _ARRAYS = ("inputs", "counts", "residuals", "scales")
 
 
 @dataclass(frozen=True, eq=False)
-class GaussianProcess:
+class MaternProcess:
     """A constant plus a Matérn process of smoothness 3/2, its length scales one an input, and noise.
 
     Attributes:
@@ -54,12 +52,10 @@ class GaussianProcess:
         Returns:
             Shape (n,) means and shape (n,) standard deviations.
         """
-        from scipy.linalg import solve_triangular
-
         rows, of_input = np.unique(inputs, axis=0, return_inverse=True)
         correlation = self._correlate(rows, self.inputs)
         mean: Floats = self.mean + correlation @ self._solved
-        explained = (solve_triangular(self._factor, correlation.T, lower=True) ** 2).sum(axis=0)
+        explained = (whiten(self._factor, correlation.T) ** 2).sum(axis=0)
         deviation = np.sqrt(np.maximum(self.variance - explained, 0) + self.noise)
         return mean[of_input.ravel()], deviation[of_input.ravel()]
 
@@ -69,7 +65,7 @@ class GaussianProcess:
         mean: Floats = self.mean + self._correlate(rows, self.inputs) @ self._solved
         return mean[of_input.ravel()]
 
-    def given(self, inputs: Floats, values: Floats) -> GaussianProcess:
+    def condition_on(self, inputs: Floats, values: Floats) -> MaternProcess:
         """The same process, its scales and variances kept, that knows other values.
 
         Args:
@@ -78,7 +74,7 @@ class GaussianProcess:
         """
         rows, counts, means, _ = _grouped(inputs, values)
         mean = float(values.mean())
-        return GaussianProcess(rows, counts, means - mean, self.scales, mean, self.variance, self.noise)
+        return MaternProcess(rows, counts, means - mean, self.scales, mean, self.variance, self.noise)
 
     def to_arrays(self) -> dict[str, Floats]:
         """Everything that ``from_arrays`` needs, to be saved."""
@@ -86,7 +82,7 @@ class GaussianProcess:
         return of_process | {name: getattr(self, name) for name in _ARRAYS}
 
     @classmethod
-    def from_arrays(cls, arrays: Mapping[str, Floats]) -> GaussianProcess:
+    def from_arrays(cls, arrays: Mapping[str, Floats]) -> MaternProcess:
         """The process whose arrays these are."""
         mean, variance, noise = arrays["numbers"].tolist()
         return cls(**{name: arrays[name] for name in _ARRAYS}, mean=mean, variance=variance, noise=noise)
@@ -94,9 +90,7 @@ class GaussianProcess:
     @cached_property
     def _factor(self) -> Floats:
         own = self._correlate(self.inputs, self.inputs)
-        own[np.diag_indices(len(own))] += self.noise / self.counts + _JITTER * self.variance
-        factor: Floats = np.linalg.cholesky(own).astype(np.float64)
-        return factor
+        return cholesky(own, self.noise / self.counts + _JITTER * self.variance)
 
     @cached_property
     def _solved(self) -> Floats:
@@ -106,16 +100,14 @@ class GaussianProcess:
         return solved
 
     def _correlate(self, first: Floats, second: Floats) -> Floats:
-        first, second = first / self.scales, second / self.scales
-        squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
-        apart = np.sqrt(3 * squares.clip(min=0))
+        apart = np.sqrt(3 * squared_distances(first / self.scales, second / self.scales))
         correlation: Floats = self.variance * (1 + apart) * np.exp(-apart)
         return correlation
 
 
 def fit(
     inputs: Floats, values: Floats, seed: int, part: str, progress: Progress = None, cancel: Cancel = None
-) -> GaussianProcess:
+) -> MaternProcess:
     """Fit by the largest marginal likelihood, with a weak prior on the length scales.
 
     Args:
@@ -161,7 +153,7 @@ def fit(
         loss.backward()
         optimiser.step()
         tell(progress, cancel, Epoch(part, step + 1, STEPS, float(loss.detach()) / float(n.sum())))
-    return GaussianProcess(
+    return MaternProcess(
         rows,
         counts,
         residuals,

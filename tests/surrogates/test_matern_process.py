@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ecnas_core.surrogates import gaussian_process
-from ecnas_core.surrogates.gaussian_process import GaussianProcess
+from ecnas_core.surrogates import matern_process
+from ecnas_core.surrogates.matern_process import MaternProcess
 from ecnas_core.surrogates.training import TrainingCancelled
 
 
@@ -23,7 +23,7 @@ def drawn():
 
 @pytest.fixture(scope="module")
 def fitted(drawn):
-    return gaussian_process.fit(*drawn, seed=0, part="law")
+    return matern_process.fit(*drawn, seed=0, part="law")
 
 
 def test_grouped_rows_give_what_every_value_alone_gives(drawn, fitted):
@@ -72,15 +72,15 @@ def test_rows_in_any_order_and_repeated(fitted):
 
 def test_other_values_with_the_same_scales(drawn, fitted):
     inputs, values = drawn
-    same = fitted.given(inputs, values)
+    same = fitted.condition_on(inputs, values)
     assert np.allclose(same.predict(inputs)[0], fitted.predict(inputs)[0])
-    raised = fitted.given(inputs, values + 7)
+    raised = fitted.condition_on(inputs, values + 7)
     assert np.allclose(raised.predict(inputs)[0], fitted.predict(inputs)[0] + 7)
 
 
 def test_same_again_and_from_arrays(drawn, fitted):
-    again = gaussian_process.fit(*drawn, seed=0, part="law")
-    copied = GaussianProcess.from_arrays(fitted.to_arrays())
+    again = matern_process.fit(*drawn, seed=0, part="law")
+    copied = MaternProcess.from_arrays(fitted.to_arrays())
     for other in (again, copied):
         for ours, theirs in zip(fitted.predict(drawn[0]), other.predict(drawn[0]), strict=True):
             assert np.array_equal(ours, theirs)
@@ -89,7 +89,7 @@ def test_same_again_and_from_arrays(drawn, fitted):
 def test_progress_and_cancelling(drawn):
     told = []
     with pytest.raises(TrainingCancelled, match="stopped after 5 of 40"):
-        gaussian_process.fit(*drawn, seed=0, part="law", progress=told.append, cancel=lambda: len(told) == 5)
+        matern_process.fit(*drawn, seed=0, part="law", progress=told.append, cancel=lambda: len(told) == 5)
     assert [epoch.number for epoch in told] == [1, 2, 3, 4, 5]
     assert told[-1].loss < told[0].loss
     assert told[0].part == "law"

@@ -5,9 +5,8 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from ecnas_core.analysis.gaussian import Floats, cholesky, squared_distances, whiten
 
 SCALES = (0.5, 1.0, 2.0, 4.0, 8.0)
 BUDGET_SCALES = (0.5, 1.0, 2.0, 4.0)
@@ -15,7 +14,7 @@ NOISES = (0.001, 0.01, 0.1)
 _JITTER = 1e-10
 
 
-class GaussianProcess:
+class SquaredExponentialProcess:
     """Squared-exponential over features and over the logarithm of the epochs, with noise.
 
     Its two length scales and the noise, as a share of the signal's variance, are the grid's best by marginal
@@ -39,14 +38,14 @@ class GaussianProcess:
         self._features, self._logs = features, np.log(epochs)
         self._mean = float(values.mean())
         self._centred = values - self._mean
-        apart, budgets_apart = _squares(features, features), (self._logs[:, None] - self._logs) ** 2
+        apart, budgets_apart = squared_distances(features, features), (self._logs[:, None] - self._logs) ** 2
         budget_scales = BUDGET_SCALES if np.ptp(self._logs) else BUDGET_SCALES[:1]
         best = -np.inf
         for scale, budget_scale in product(SCALES, budget_scales):
             correlation = np.exp(-apart / (2 * scale**2) - budgets_apart / (2 * budget_scale**2))
             for noise in NOISES:
-                factor = np.linalg.cholesky(correlation + (noise + _JITTER) * np.eye(len(values)))
-                solved = np.linalg.solve(factor, self._centred)
+                factor = cholesky(correlation, noise + _JITTER)
+                solved = whiten(factor, self._centred)
                 variance = max(float(solved @ solved) / len(values), np.finfo(float).tiny)
                 likelihood = -0.5 * len(values) * np.log(variance) - np.log(np.diag(factor)).sum()
                 if likelihood > best:
@@ -64,16 +63,10 @@ class GaussianProcess:
         Returns:
             (m,) means and (m,) standard deviations.
         """
-        apart = _squares(features, self._features)
+        apart = squared_distances(features, self._features)
         budgets_apart = (np.log(epochs)[:, None] - self._logs) ** 2
         correlation = np.exp(-apart / (2 * self.scale**2) - budgets_apart / (2 * self.budget_scale**2))
-        whitened = np.linalg.solve(self._factor, correlation.T)
+        whitened = whiten(self._factor, correlation.T)
         mean = self._mean + whitened.T @ self._solved
         deviation = np.sqrt(self._variance * np.maximum(1 - (whitened**2).sum(axis=0), 0))
         return mean, deviation
-
-
-def _squares(first: Floats, second: Floats) -> Floats:
-    """(n, m) squared distances."""
-    squares: Floats = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1) - 2 * first @ second.T
-    return squares.clip(min=0)
