@@ -63,14 +63,35 @@ FAULTS: tuple[Fault, ...] = (
         "where validation_accuracy is not null",
         ("tests/benchmark/test_derive.py",),
     ),
+    # runs
+    Fault(
+        "A run whose process was killed counts as running",
+        "ecnas_core/runs/store.py",
+        "        if held:\n",
+        "        if held or last is None:\n",
+        ("tests/runs/test_runs.py",),
+    ),
+    Fault(
+        "A cancel of before stops the next attempt",
+        "ecnas_core/runs/store.py",
+        "if now.running and now.started == run.started:",
+        "if now.running:",
+        ("tests/runs/test_runs.py",),
+    ),
     Fault(
         "A line that is still being written is read",
-        "ecnas_core/benchmark/background.py",
-        'if line.endswith("\\n"):',
+        "ecnas_core/files.py",
+        'if line.endswith(b"\\n"):',
         "if line.strip():",
-        ("tests/measure/test_runs.py",),
+        ("tests/runs/test_runs.py",),
     ),
-    # carbon
+    Fault(
+        "A failed write leaves its part behind",
+        "ecnas_core/files.py",
+        "            part.unlink(missing_ok=True)\n\n\ndef write_bytes",
+        "            pass\n\n\ndef write_bytes",
+        ("tests/runs/test_runs.py",),
+    ),
     Fault(
         "Grams are taken for kilograms",
         "ecnas_core/carbon/footprint.py",
@@ -358,5 +379,19 @@ FAULTS: tuple[Fault, ...] = (
         "    if path:\n",
         "    if path is not None:\n",
         ("tests/pages/test_data_page.py",),
+    ),
+    Fault(
+        "Clearing the list forgets studies too",
+        "ecnas_core/runs/activity.py",
+        "return not self.run.running and not self.kind.keeps_results",
+        "return not self.run.running",
+        ("tests/runs/test_activity.py",),
+    ),
+    Fault(
+        "A run is opened on the page of the one before",
+        "pages/activity.py",
+        "[each.run.id]",
+        "[each.kind.name]",
+        ("tests/pages/test_activity_page.py",),
     ),
 )
