@@ -68,7 +68,7 @@ FAULTS: tuple[Fault, ...] = (
         "A run whose process was killed counts as running",
         "ecnas_core/runs/store.py",
         "        if held:\n",
-        "        if held or last is None:\n",
+        "        if held or not isinstance(last, Ended):\n",
         ("tests/runs/test_runs.py",),
     ),
     Fault(
