@@ -65,10 +65,18 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "A line that is still being written is read",
-        "ecnas_core/benchmark/background.py",
-        'if line.endswith("\\n"):',
+        "ecnas_core/files.py",
+        'if line.endswith(b"\\n"):',
         "if line.strip():",
-        ("tests/measure/test_runs.py",),
+        ("tests/runs/test_runs.py",),
+    ),
+    # runs
+    Fault(
+        "What was started anew under the same name is cancelled by who saw the one before",
+        "ecnas_core/runs/store.py",
+        "if now.running and now.started == run.started:",
+        "if now.running:",
+        ("tests/runs/test_runs.py",),
     ),
     # carbon
     Fault(
