@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 
 from ecnas_core import Benchmark
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.runs import MEASUREMENT, status
 from ecnas_core.runs import RunStore
 from ecnas_core.surrogates import energy, runs
 from ecnas_core.surrogates.experiment import Experiment
 from ecnas_core.surrogates.runs import TRAINING
 from tests.imports import ROOT
+from tests.made_up import GPU, LEAN, measured
 
 
 @pytest.fixture
@@ -59,3 +62,19 @@ class TestTrainings:
         run = store.restore(self.REMOVED)
         assert (run.state, run.request, runs.made(run).learned) == ("done", Experiment(seed=2, cells=100), 100)
         assert [each.id for each in store.all()] == [self.DONE, self.CANCELLED, self.REMOVED]
+
+
+class TestMeasurements:
+    def test_one_that_was_cut_short_is_listed_with_what_it_measured(self, data):
+        (run,) = RunStore(MEASUREMENT, data).all()
+        assert (run.id, run.state, run.started, len(run.events)) == ("1-madeup", "died", 1796096027.3096037, 9)
+        assert run.error == (
+            "its process was ended from outside (killed, for want of memory, or by a restart of the machine); "
+            "start it again"
+        )
+        assert (run.request.hashes, run.request.settings) == ((LEAN,), Settings(device="cuda:0"))
+        found = status(run)
+        assert (found.device.name, found.device.power_limit_w) == (GPU, 700.0)
+        (sample,), (repeat,), (outcome,) = found.samples, found.repeats, found.outcomes
+        assert (sample.t, sample.power_w, repeat.t, repeat.seconds_per_step) == (16, 300.0, 40, 0.1)
+        assert (outcome.state, outcome.measurement) == ("measured", measured())

@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -70,6 +70,7 @@ class Kind(Generic[Request]):
         file: what the file of the request is called.
         one_at_a_time: whether a run has to wait for the others of a user's folder.
         remedy: what to do about one that died.
+        check: raises an EcnasError where the events of a run are not those of its request.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Kind(Generic[Request]):
     file: str = "request.json"
     one_at_a_time: bool = False
     remedy: str = "start it again"
+    check: Callable[[Request, Sequence[Any]], object] = lambda request, events: None
 
     @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], ...]:
@@ -122,6 +124,7 @@ class Kind(Generic[Request]):
             happened = tuple(events.decode(line) for line in files.lines(folder / worker.EVENTS))
             if not happened and (folder / _ENDED_BEFORE).is_file():
                 happened = (ends.decode((folder / _ENDED_BEFORE).read_bytes()),)
+            self.check(request, happened)
         except (FileNotFoundError, NotADirectoryError):
             raise UnknownRun(f"there is no {self.name} {folder.name[:60]!r} in {folder.parent}") from None
         except (OSError, msgspec.MsgspecError, RecursionError, EcnasError) as error:

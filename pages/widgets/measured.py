@@ -21,6 +21,7 @@ from ecnas_core.figures.theme import config, format_percent, format_prefixed, fo
 from ecnas_core.measure import runs, store
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
+from ecnas_core.runs import RunStore
 from pages.widgets import downloads, html
 from pages.widgets.session import bench, dark
 
@@ -28,6 +29,11 @@ COMPARED_AT_MOST = 4
 ROWS_SEEN = 6
 ROW_HEIGHT = 38
 state = st.session_state
+
+
+def run_store() -> RunStore[runs.MeasureRequest]:
+    """The runs of the user's folder."""
+    return RunStore(runs.MEASUREMENT, bench().data, bench().bundled)
 
 
 def choose(names: Sequence[str]) -> None:
@@ -112,14 +118,14 @@ def _facts(measured: Measurement, lens: Lens | None) -> None:
 
 def _estimate(measured: Measurement) -> None:
     """What the CPU's energy is assumed to be, where a run at hand says so."""
-    events = (event for run in runs.runs(bench().data) for event in run.events if event["event"] == "result")
-    estimate = next((each.get("estimate") for each in events if each["measurement"] == measured.measurement), None)
-    if estimate:
-        power, energy = estimate["cpu_power_w"], estimate["cpu_energy_j_per_step"]
+    results = (event for run in run_store().all() for event in run.events if isinstance(event, runs.Result))
+    estimate = next((each.estimate for each in results if each.measurement == measured.measurement), None)
+    if estimate is not None:
+        power, energy = estimate.cpu_power_w, estimate.cpu_energy_j_per_step
         st.warning(
             f"**An estimate, not measured and not stored**: {format_prefixed(energy, 'J')} a step, if the "
-            f"{html.plain(estimate['cpu'])} takes {format_quantity(power, 'W')} meanwhile. The assumption is "
-            f"{html.plain(estimate['assumption'].partition(';')[0])}.",
+            f"{html.plain(estimate.cpu)} takes {format_quantity(power, 'W')} meanwhile. The assumption is "
+            f"{html.plain(estimate.assumption.partition(';')[0])}.",
             icon=":material/straighten:",
         )
 
