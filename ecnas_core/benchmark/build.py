@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from ecnas_core import files
 from ecnas_core.benchmark.derive import derive
 from ecnas_core.benchmark.ingest import ingest
 from ecnas_core.benchmark.schema import CELLS, EVALUATIONS, PREDICTED, PRINTED, RESULTS
@@ -91,14 +92,9 @@ def build_data(
 
 
 def write_parquet(table: pa.Table, path: Path) -> Path:
-    """Write a table beside its destination and rename it into place."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        pq.write_table(table, partial, compression="zstd", compression_level=15, row_group_size=61_440)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    """Write a table; its file appears when it is whole."""
+    with files.atomic(path) as part:
+        pq.write_table(table, part, compression="zstd", compression_level=15, row_group_size=61_440)
     return path
 
 
