@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from ecnas_core import Cell
-from ecnas_core.measure import runs
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.runner import measure
+from ecnas_core.measure.runs import MEASUREMENT, MeasureRequest, status
 from ecnas_core.measure.states import Cancelled
 
 CELL = Cell.from_text("1=output(0)")
@@ -51,15 +51,15 @@ def _cancel_s() -> float:
 def _read_s() -> float:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder)
-        request = {"hashes": [CELL.hash], "settings": ON_CPU.to_document(), "started": 0.0}
-        (path / "request.json").write_text(json.dumps(request))
+        MEASUREMENT.write(path, MeasureRequest.of([CELL], ON_CPU), started=0.0)
         event = {"event": "sample", "cell": 0, "hash": CELL.hash, "power_w": 300.0, "temperature_c": 50.0}
+        event |= {"sm_clock_mhz": 1965.0}
         lines = [json.dumps(event | {"t": number / 2, "at": number / 2}) + "\n" for number in range(EVENTS)]
         (path / "events.jsonl").write_text("".join(lines))
         times = []
         for _ in range(20):
             started = time.perf_counter()
-            runs.read(path).progress(now=EVENTS / 2)
+            status(MEASUREMENT.read(path), now=EVENTS / 2)
             times.append(time.perf_counter() - started)
     return statistics.median(times)
 

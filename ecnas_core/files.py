@@ -36,7 +36,8 @@ def atomic(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{uuid4().hex[:12]}.part")
     with part.open("xb") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # not every shared file system has locks; this one serves remove_parts alone
+            fcntl.flock(handle, fcntl.LOCK_EX)
         try:
             yield part
             with part.open("rb+") as written:
@@ -58,10 +59,14 @@ def write_json(path: Path, document: Any) -> None:
 
 
 def remove_parts(folder: Path) -> None:
-    """Remove what writers that were killed left in a folder; what is being written stays."""
+    """Remove what writers that were killed left in a folder; what is being written stays.
+
+    On a file system without locks everything stays.
+    """
     for part in folder.glob(_PARTS):
-        if not is_locked(part):
-            part.unlink(missing_ok=True)
+        with suppress(OSError):
+            if not is_locked(part):
+                part.unlink(missing_ok=True)
 
 
 def lines(path: Path) -> Iterator[bytes]:

@@ -23,7 +23,8 @@ from ecnas_core.measure.counters import cpu_name
 from ecnas_core.measure.doctor import Device, Finding
 from ecnas_core.measure.protocol import EFFORTS, MODES, PRECISIONS, Settings
 from ecnas_core.measure.states import DeviceFailed, InvalidSettings
-from pages.widgets import calibration, html, measured, measuring, page, session, tray
+from ecnas_core.runs import Run
+from pages.widgets import calibration, html, measured, measuring, page, problem, session, tray
 from pages.widgets.cell_editor import cell_editor, drawn, read
 
 SECTIONS = {"measure": "Measure", "results": "Results", "device": "This device"}
@@ -41,7 +42,7 @@ NUMBERS = {
 }
 AT_LEAST = (
     " ".join(
-        f"{LABELS[effort]}: at least {figures.wait(Settings(effort=effort).seconds + runs.START_S)} a cell."
+        f"{LABELS[effort]}: at least {figures.wait(runs.expected_s(1, Settings(effort=effort)))} a cell."
         for effort in EFFORTS
     )
     + " A step of a CPU may take seconds, and then all takes longer."
@@ -302,7 +303,7 @@ def add(digest: str) -> None:
     state.measure_cells = [*state.measure_cells, digest]
 
 
-def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -> None:
+def launch(cell: Cell | None, settings: Settings | None, run: Run[runs.MeasureRequest] | None) -> None:
     """The list, and the button that starts."""
     listed = state.setdefault("measure_cells", list(state.measure.cells))
     cells = [session.bench().query(digest, space="7V").cell for digest in listed] or [cell] * (cell is not None)
@@ -328,7 +329,7 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
             type="primary",
             icon=":material/play_arrow:",
             disabled=bool(hindrance),
-            on_click=measured.attempt,
+            on_click=problem.attempt,
             args=(measuring.start, cells, settings),
         )
         full = len(listed) >= LISTED_AT_MOST
@@ -357,7 +358,7 @@ def launch(cell: Cell | None, settings: Settings | None, run: runs.Run | None) -
         if hindrance:
             st.caption(hindrance)
         elif settings is not None:
-            seconds = runs.progress((), len(cells), settings, 0.0).seconds_left
+            seconds = runs.expected_s(len(cells), settings)
             st.caption(f"At least {figures.wait(seconds)}; longer where a step takes seconds, as on a CPU.")
 
 
@@ -433,8 +434,7 @@ def main() -> None:
     )
     if section == "measure":
         head(findings)
-    if "measure_problem" in state:
-        st.error(html.sentence(state.pop("measure_problem")), icon=":material/error:")
+    problem.show()
     view = replace(view, section=section)
     if section == "measure":
         settings, epochs = measure(devices)

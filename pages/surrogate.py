@@ -13,7 +13,7 @@ from ecnas_core.analysis.view import InvalidView
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.cells import Cell, Draft, History
 from ecnas_core.surrogates.experiment import QUANTITIES, Quantity
-from pages.widgets import page, session, surrogate_cell, surrogate_own, surrogate_quality, surrogate_runs
+from pages.widgets import page, problem, session, surrogate_cell, surrogate_own, surrogate_quality
 from pages.widgets import surrogate_training as training
 from pages.widgets.cell_editor import drawn, read
 
@@ -170,7 +170,7 @@ def main() -> None:
         key="surrogate_section",
         label_visibility="collapsed",
     )
-    surrogate_runs.problem()
+    problem.show()
     view = replace(view, section=section)
     if section == "quality":
         quantity, model, epochs = surrogate_quality.show()

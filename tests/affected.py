@@ -48,7 +48,7 @@ def named(text: str, path: Path) -> Iterable[Path]:
     """The files that a text in a file can mean: a module, or a file from the root or beside it."""
     if not text or len(text) > 100 or any(each.isspace() or each == "\0" for each in text):
         return
-    yield from files_of(text)
+    yield from files_of(text.partition(":")[0])
     for place in (ROOT / text, path.parent / text, path.parent / f"{path.stem}{text}"):
         if place.is_file():
             yield place

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import time
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import Any
 
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
+from ecnas_core.measure.runs import MEASUREMENT, MeasureRequest, Status, status
+from ecnas_core.runs import Run, RunStore
 
 GPU = "Made-up H100"
 CPU = "Made-up EPYC"
@@ -133,19 +134,21 @@ class MadeUpRun:
     """
 
     def __init__(self, data: Path, *hashes: str, settings: Settings | None = None, elapsed: float = 60.0) -> None:
-        self.folder = data / "measuring" / "1-madeup"
+        self.store = RunStore(MEASUREMENT, data)
+        self.folder = self.store.folder / "1-madeup"
         self.folder.mkdir(parents=True)
         self.hashes = hashes or (LEAN,)
         self.began = time.time() - elapsed
-        request = {
-            "cells": [],
-            "hashes": self.hashes,
-            "settings": (settings or Settings(device="cuda:0")).to_document(),
-            "started": self.began,
-            "data": str(data),
-        }
-        (self.folder / "request.json").write_text(json.dumps(request))
-        (self.folder / "lock").touch()
+        request = MeasureRequest((), self.hashes, (settings or Settings(device="cuda:0")).to_document())
+        MEASUREMENT.write(self.folder, request, started=self.began)
+
+    def read(self) -> Run[MeasureRequest]:
+        """The run as it is."""
+        return self.store.read(self.folder.name)
+
+    def status(self, elapsed: float = 0.0) -> Status:
+        """How far it is, so many seconds after its first cell began."""
+        return status(self.read(), self.began + elapsed)
 
     def tell(self, event: str, t: float = 0.0, cell: int = 0, **more: Any) -> MadeUpRun:
         """Write an event of a cell, t seconds after it began."""
@@ -187,6 +190,5 @@ class MadeUpRun:
     @contextmanager
     def running(self) -> Iterator[MadeUpRun]:
         """While the context lasts, its lock is held."""
-        with (self.folder / "lock").open("rb") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self.store.hold(self.folder.name):
             yield self

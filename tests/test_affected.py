@@ -27,7 +27,7 @@ def test_by_imports_at_any_depth():
     [
         ("ecnas_core/benchmark/views.sql", "benchmark/test_store.py", "cells/test_cell.py"),
         ("pages/widgets/cell_editor.js", "pages/test_measure_page.py", "pages/test_data_page.py"),
-        ("ecnas_core/measure/run_worker.py", "measure/test_runs.py", "cells/test_cell.py"),
+        ("ecnas_core/surrogates/handler.py", "surrogates/test_runs.py", "cells/test_cell.py"),
         ("pages/data.py", "pages/test_data_page.py", "pages/test_swaps_page.py"),
         ("pages/widgets/sql_box.py", "pages/test_data_page.py", "pages/test_swaps_page.py"),
         ("pages/widgets/session.py", "pages/test_swaps_page.py", "benchmark/test_store.py"),

@@ -113,12 +113,13 @@ def test_measure_many_cells_and_go_on(
 ) -> None:
     """The measuring process tells what one on a CPU without a counter does."""
     found = on_cpu(hash=SMALLEST, device=cpu_name(), batch_size=1, repeats=5)
+    estimate = {"cpu": "A CPU", "cpu_power_w": 60.0, "cpu_energy_j_per_step": 30.0, "assumption": "half of its TDP"}
     events = [
         {"event": "device", "name": found.device},
         {"event": "no counter", "component": "cpu", "state": "no_counter", "reason": "there is none"},
-        {"event": "phase", "phase": "warm-up", "seconds": 2},
+        {"event": "phase", "phase": "warm-up", "seconds": 2, "t": 1},
         {"event": "repeat", "repeat": 5, "of": 5, "seconds_per_step": 0.5, "joules_per_step": {}},
-        {"event": "result", **found.to_document(), "estimate": {"cpu_power_w": 60.0}},
+        {"event": "result", **found.to_document(), "estimate": estimate},
     ]
     worker = "-c", "\n".join(f"print({json.dumps(event)!r})" for event in events)
     monkeypatch.setitem(batch.measure_all.__kwdefaults__, "measure", partial(runner.measure, command=worker))
@@ -143,7 +144,7 @@ def test_measure_many_cells_and_go_on(
     told = capsys.readouterr()
     (cell,) = json.loads(told.out)["cells"]
     assert (cell["hash"], cell["state"], cell["reason"]) == (SMALLEST, "measured", None)
-    assert (cell["measurement"], cell["estimate"]) == (found.to_document(), {"cpu_power_w": 60.0})
+    assert (cell["measurement"], cell["estimate"]) == (found.to_document(), estimate)
     where = f"[1/1] {SMALLEST[:8]}"
     assert told.err.splitlines() == [
         f"{where} cpu: there is none",

@@ -92,7 +92,7 @@ def build_data(
 
 
 def write_parquet(table: pa.Table, path: Path) -> Path:
-    """Write a table beside its destination and rename it into place."""
+    """Write a table; its file appears when it is whole."""
     with files.atomic(path) as part:
         pq.write_table(table, part, compression="zstd", compression_level=15, row_group_size=61_440)
     return path

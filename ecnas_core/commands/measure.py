@@ -8,12 +8,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
 from ecnas_core.commands.base import BadCell, Command, finite, read_cell, table, with_data
+
+if TYPE_CHECKING:
+    from ecnas_core.measure.runs import MeasureEvent, Outcome
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -87,14 +92,14 @@ def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         time_limit_s=options.time_limit,
     )
 
-    def tell(event: dict[str, Any]) -> None:
+    def tell(event: MeasureEvent) -> None:
         told = _measuring(event, len(cells))
         if told:
             print(told, file=sys.stderr, flush=True)
 
     with _signals_noted() as stopped:
         outcomes = measure_all(cells, settings, bench, tell, stopped, again=not options.cells or options.again)
-    documents = [outcome.to_document() | _trainings(outcome.measurement) for outcome in outcomes]
+    documents = [_document(outcome) | _trainings(outcome.measurement) for outcome in outcomes]
     if options.cell:
         (outcome,) = outcomes
         if outcome.measurement is None:
@@ -126,23 +131,31 @@ def _signals_noted() -> Iterator[Callable[[], bool]]:
             signal.signal(each, handler)
 
 
-def _measuring(event: dict[str, Any], cells: int) -> str | None:
+def _document(outcome: Outcome) -> dict[str, Any]:
+    """What became of a cell for JSON."""
+    told = msgspec.to_builtins(outcome)
+    return {name: told[name] for name in ("hash", "state", "reason", "measurement", "estimate")}
+
+
+def _measuring(event: MeasureEvent, cells: int) -> str | None:
     """One line on stderr for what happens while a cell is measured."""
-    where = f"[{event['cell'] + 1}/{cells}] {event['hash'][:8]}"
-    match event["event"]:
-        case "phase":
-            length = f", {event['seconds']:.0f} s" if event["seconds"] else ""
-            return f"{where} {event['phase']}{length}"
-        case "repeat":
-            joules = ", ".join(f"{name} {value:.4g} J" for name, value in event["joules_per_step"].items())
+    from ecnas_core.measure.runs import NotCounted, Outcome, PhaseBegan, Repeated, Tracked
+
+    where = f"[{event.cell + 1}/{cells}] {event.hash[:8]}"
+    match event:
+        case PhaseBegan():
+            length = f", {event.seconds:.0f} s" if event.seconds else ""
+            return f"{where} {event.phase}{length}"
+        case Repeated():
+            joules = ", ".join(f"{name} {value:.4g} J" for name, value in event.joules_per_step.items())
             energy = f", {joules} a step" if joules else ""
-            return f"{where} repeat {event['repeat']}/{event['of']}: {event['seconds_per_step']:.4g} s{energy}"
-        case "no counter":
-            return f"{where} {event['component']}: {event['reason']}"
-        case "carbontracker" if "failed" in event:
-            return f"{where} carbontracker: {event['failed']}"
-        case "outcome" if cells > 1 or event["state"] in ("measured", "skipped"):
-            return f"{where} {event['state']}{': ' + event['reason'] if event['reason'] else ''}"
+            return f"{where} repeat {event.repeat}/{event.of}: {event.seconds_per_step:.4g} s{energy}"
+        case NotCounted():
+            return f"{where} {event.component}: {event.reason}"
+        case Tracked() if event.failed is not None:
+            return f"{where} carbontracker: {event.failed}"
+        case Outcome() if cells > 1 or event.succeeded:
+            return f"{where} {event.state}{f': {event.reason}' if event.reason else ''}"
     return None
 
 
@@ -167,13 +180,14 @@ def _trainings(measured: Any) -> dict[str, Any]:
     }
 
 
-def _measured(bench: Benchmark, outcome: Any) -> tuple[dict[str, Any], str]:
+def _measured(bench: Benchmark, outcome: Outcome) -> tuple[dict[str, Any], str]:
     from ecnas_core.analysis.beside import entries
     from ecnas_core.carbon import Lens
     from ecnas_core.carbon.lens import STORED_PUE
     from ecnas_core.measure.record import FLAGS
 
     measured, estimate = outcome.measurement, outcome.estimate
+    assert measured is not None
     lens = Lens(scope="GPU") if measured.facility_kwh(4, STORED_PUE) is None else Lens()
     rows = finite(entries(bench, measured, lens).to_dict("records"))
     document = (
@@ -181,7 +195,7 @@ def _measured(bench: Benchmark, outcome: Any) -> tuple[dict[str, Any], str]:
         | _trainings(measured)
         | {
             "beside": {"scope": lens.describe(), "epochs": 4, "entries": rows},
-            "estimate": estimate,
+            "estimate": msgspec.to_builtins(estimate),
             "state": outcome.state,
             "reason": outcome.reason,
         }
@@ -200,9 +214,7 @@ def _measured(bench: Benchmark, outcome: Any) -> tuple[dict[str, Any], str]:
         lines.append(f"{'carbontracker':>20}  {measured.tracker_deviation:+.1%} of the GPU's counter")
     lines += [f"{flag:>20}  {FLAGS[flag]}" for flag in filter(None, measured.flags.split(","))]
     if estimate:
-        lines.append(
-            f"{'estimate':>20}  CPU {estimate['cpu_energy_j_per_step']:.3g} J a step; {estimate['assumption']}"
-        )
+        lines.append(f"{'estimate':>20}  CPU {estimate.cpu_energy_j_per_step:.3g} J a step; {estimate.assumption}")
     if outcome.reason:
         lines.append(f"{'not stored':>20}  {outcome.reason}")
     if rows:

@@ -21,6 +21,7 @@ from ecnas_core.cells import Cell
 from ecnas_core.cells.source import network_source
 from ecnas_core.errors import EcnasError
 from ecnas_core.export import card, onnx
+from ecnas_core.files import write_bytes
 from ecnas_core.templating import render
 
 REQUIREMENTS = "torch\ncarbontracker\npillow\n"
@@ -88,10 +89,7 @@ def write(contents: Mapping[str, bytes], out: Path) -> list[Path]:
     out = Path(out)
     try:
         if out.suffix.lower() == ".zip":
-            out.parent.mkdir(parents=True, exist_ok=True)
-            beside = out.with_name(f".{out.name}.part")
-            beside.write_bytes(zipped(contents, out.stem))
-            beside.replace(out)
+            write_bytes(out, zipped(contents, out.stem))
             return [out]
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise ExportFailed(f"{out} is there already and not empty; name a new folder")

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import pandas as pd
@@ -33,7 +33,7 @@ from ecnas_core.figures.theme import (
 )
 from ecnas_core.measure.counters import Component
 from ecnas_core.measure.record import FLAGS, Measurement
-from ecnas_core.measure.runs import Progress
+from ecnas_core.measure.runs import Repeated, Status
 
 PHASES: Final = {
     "build": "Start",
@@ -53,8 +53,6 @@ _LEAST_SHARE: Final = 0.04
 _UNITS: Final = (("h", 3600.0), ("min", 60.0))
 _ALIKE: Final = 0.5
 _DOUBTS: Final = ("unstable", "busy", "slowed", "quick")
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -76,15 +74,15 @@ class Stage:
     weight: float
 
 
-def stages(progress: Progress) -> list[Stage]:
+def stages(status: Status) -> list[Stage]:
     """The phases of the cell that is measured.
 
     Args:
-        progress: of the run.
+        status: of the run.
     """
-    total = sum(phase.planned_s for phase in progress.phases)
+    total = sum(phase.planned_s for phase in status.phases)
     shown = []
-    for phase in progress.phases:
+    for phase in status.phases:
         weight = max(_LEAST_SHARE, phase.planned_s / total)
         label = PHASES[phase.name]
         if phase.began is None:
@@ -92,7 +90,7 @@ def stages(progress: Progress) -> list[Stage]:
         elif phase.ended is not None:
             shown.append(Stage(label, "done", short(phase.ended - phase.began), 1.0, weight))
         else:
-            passed = max(0.0, progress.elapsed_s - phase.began)
+            passed = max(0.0, status.elapsed_s - phase.began)
             known = 0 < passed <= phase.planned_s
             told = f"{format_quantity(passed, digits=None)} of {short(phase.planned_s)}" if known else short(passed)
             share = min(1.0, passed / phase.planned_s) if phase.planned_s else 0.0
@@ -111,37 +109,37 @@ def wait(seconds: float) -> str:
     return format_quantity(seconds / length, unit, None if seconds / length >= 9.5 else 2)
 
 
-def live_told(progress: Progress) -> str:
+def live_told(status: Status) -> str:
     """What ``live`` shows at last, in one sentence.
 
     Args:
-        progress: of the run, with a sample at least.
+        status: of the run, with a sample at least.
     """
-    last = progress.samples[-1]
+    last = status.samples[-1]
     parts = [
-        f"{name} {last[key]:.0f}\u00a0{unit}" if last[key] is not None else f"{name} unknown"
-        for name, key, unit in (("power", "power_w", "W"), ("temperature", "temperature_c", "°C"))
+        f"{name} unknown" if value is None else f"{name} {value:.0f}\u00a0{unit}"
+        for name, value, unit in (("power", last.power_w, "W"), ("temperature", last.temperature_c, "°C"))
     ]
-    return f"The GPU after {last['t']:.0f}\u00a0s: {', '.join(parts)}."
+    return f"The GPU after {last.t:.0f}\u00a0s: {', '.join(parts)}."
 
 
-def live(progress: Progress, dark: bool) -> go.Figure:
+def live(status: Status, dark: bool) -> go.Figure:
     """Power and temperature of the GPU since the measurement of the cell began, the repeats shaded.
 
     Args:
-        progress: of the run.
+        status: of the run.
         dark: whether the figure stands on the dark background.
     """
     colors = palette(dark)
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.08, row_heights=[0.62, 0.38])
-    times = [sample["t"] for sample in progress.samples]
+    times = [sample.t for sample in status.samples]
     for row, (name, unit, key, color) in enumerate(
         (("Power", "W", "power_w", colors.accent), ("Temp.", "°C", "temperature_c", OWN_DEVICES[3])), start=1
     ):
         figure.add_trace(
             go.Scatter(
                 x=times,
-                y=[sample[key] for sample in progress.samples],
+                y=[getattr(sample, key) for sample in status.samples],
                 mode="lines",
                 name=name,
                 line={"color": color, "width": 2},
@@ -153,8 +151,8 @@ def live(progress: Progress, dark: bool) -> go.Figure:
         figure.update_yaxes(
             title_text=f"{name} ({unit})", nticks=4, rangemode="tozero" if row == 1 else "normal", row=row, col=1
         )
-    _shade(figure, progress, mix(colors.accent, colors.paper, 0.14))
-    end = max(progress.elapsed_s, *(phase.began or 0.0 for phase in progress.phases), 1.0)
+    _shade(figure, status, mix(colors.accent, colors.paper, 0.14))
+    end = max(status.elapsed_s, *(phase.began or 0.0 for phase in status.phases), 1.0)
     figure.update_xaxes(range=[0, end], showgrid=False)
     figure.update_xaxes(title_text="s since the start", row=2, col=1)
     figure.update_layout(
@@ -163,24 +161,24 @@ def live(progress: Progress, dark: bool) -> go.Figure:
     return figure
 
 
-def _shade(figure: go.Figure, progress: Progress, color: str) -> None:
-    for phase in progress.phases:
+def _shade(figure: go.Figure, status: Status, color: str) -> None:
+    for phase in status.phases:
         if phase.name == "repeat" and phase.began is not None:
             figure.add_vrect(
-                x0=phase.began, x1=phase.ended or progress.elapsed_s, fillcolor=color, line_width=0, layer="below"
+                x0=phase.began, x1=phase.ended or status.elapsed_s, fillcolor=color, line_width=0, layer="below"
             )
 
 
-def repeats(rows: Sequence[Row], of: int, dark: bool) -> go.Figure:
+def repeats(rows: Sequence[Repeated], of: int, dark: bool) -> go.Figure:
     """The repeats as dots with their mean: J a step of every counter, or s a step where nothing counts.
 
     Args:
-        rows: repeat, seconds_per_step and joules_per_step by counter.
+        rows: those that are over.
         of: how many there will be.
         dark: whether the figure stands on the dark background.
     """
     colors, figure = palette(dark), go.Figure()
-    numbers = [row["repeat"] for row in rows]
+    numbers = [row.repeat for row in rows]
     series, unit = _series(rows)
     for place, (name, values) in enumerate(series.items()):
         color = colors.accent if place == 0 else OWN_DEVICES[place % len(OWN_DEVICES)]
@@ -233,15 +231,15 @@ def repeats(rows: Sequence[Row], of: int, dark: bool) -> go.Figure:
     return figure
 
 
-def _series(rows: Sequence[Row]) -> tuple[dict[str, list[float]], str]:
+def _series(rows: Sequence[Repeated]) -> tuple[dict[str, list[float]], str]:
     """What is plotted by name, and its unit."""
-    counters = dict.fromkeys(name for row in rows for name in row["joules_per_step"])
+    counters = dict.fromkeys(name for row in rows for name in row.joules_per_step)
     if counters:
-        return {name: [row["joules_per_step"][name] for row in rows] for name in counters}, "J"
-    return ({"time": [row["seconds_per_step"] for row in rows]} if rows else {}), "s"
+        return {name: [row.joules_per_step[name] for row in rows] for name in counters}, "J"
+    return ({"time": [row.seconds_per_step for row in rows]} if rows else {}), "s"
 
 
-def spread(rows: Sequence[Row]) -> str:
+def spread(rows: Sequence[Repeated]) -> str:
     """By how much the repeats vary so far: the coefficient of variation; nothing before there are two."""
     values = next(iter(_series(rows)[0].values()), [])
     if len(values) < 2:

@@ -30,10 +30,10 @@ from ecnas_core.figures.theme import (
     OPERATIONS as OPERATION_COLORS,
 )
 from ecnas_core.surrogates.experiment import Quantity
+from ecnas_core.surrogates.runs import MODELS
 from ecnas_core.surrogates.training import Epoch
 
 DRAWN_AT_MOST: Final = 1_000
-MODELS: Final = {"best": "best model", "paper": "the paper's network"}
 MODEL_COLORS: Final = {"best": EXTREMES, "paper": FRONT}
 _TALL, _HALF, _LOW = 430, 330, 250
 _LONGEST: Final = 40
@@ -455,14 +455,6 @@ def residuals_told(held_out: pd.DataFrame, shown: Shown) -> str:
     return (
         f"Predicted less found: median {shown.told(middle)}, nine of ten from {shown.told(low)} to {shown.told(high)}"
     )
-
-
-def progress(epochs: Sequence[Epoch]) -> tuple[str, float]:
-    """How far a training is: words, and the share of its present part."""
-    if not epochs:
-        return "Starting", 0.0
-    last = epochs[-1]
-    return f"{last.part}: {last.number} of {last.of}", last.number / last.of
 
 
 def _faint(color: str) -> str:

@@ -3,67 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import doctor, nvml, runner, store
-from ecnas_core.measure.protocol import Emit, Settings
+from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.states import (
-    DeviceFailed,
-    InvalidSettings,
-    MeasureError,
-    NotStored,
-    OutOfMemory,
-    TimeLimit,
-    WorkerDied,
-)
+from ecnas_core.measure.runs import CpuEstimate, MeasureEvent, MeasureRequest, Outcome, Result
+from ecnas_core.measure.states import InvalidSettings, MeasureError, NotStored, by_name
+from ecnas_core.runs import Context
 
-_OF_ONE_CELL = (OutOfMemory, TimeLimit, WorkerDied, DeviceFailed)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one cell.
-
-    Attributes:
-        hash: of the cell.
-        state: ``measured``, ``skipped`` (it was stored already) or the state of the error.
-        measurement: the figures; None where there are none.
-        reason: why there are none, or why they were not stored.
-        estimate: of the CPU's energy where nothing counts it, as the worker tells it; never stored.
-    """
-
-    hash: str
-    state: str
-    measurement: Measurement | None = None
-    reason: str | None = None
-    estimate: Mapping[str, Any] | None = None
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the cell's figures are stored."""
-        return self.state in ("measured", "skipped")
-
-    @property
-    def ends_all(self) -> bool:
-        """Whether the cells that follow would meet the same."""
-        return not self.succeeded and not any(self.state == error.state for error in _OF_ONE_CELL)
-
-    def to_document(self) -> dict[str, Any]:
-        """The outcome for JSON."""
-        measured = None if self.measurement is None else self.measurement.to_document()
-        return {
-            "hash": self.hash,
-            "state": self.state,
-            "reason": self.reason,
-            "measurement": measured,
-            "estimate": self.estimate,
-        }
+Emit = Callable[[MeasureEvent], object]
 
 
 def read_cells(path: Path, known: Callable[[str], Cell]) -> list[Cell]:
@@ -136,7 +91,7 @@ def measure_all(
         cells: whose networks.
         settings: how, for all of them.
         bench: in whose folder the measurements are stored.
-        emit: is told every event, with ``cell``, the number of the cell from 0, and ``hash``; ``outcome`` ends a cell.
+        emit: is told every event; an ``Outcome`` ends a cell.
         cancelled: asked whether to end the measurement of this cell and all that follow.
         again: whether to measure cells that are stored already, with these settings and this device.
         measure: measures one cell.
@@ -152,47 +107,58 @@ def measure_all(
     stored = {} if again else _stored(bench, settings)
     outcomes = []
     for number, cell in enumerate(cells):
-        digest = cell.hash
-
-        def tell(event: dict[str, Any], number: int = number, digest: str = digest) -> None:
-            emit({**event, "cell": number, "hash": digest})
-
-        if digest in stored:
-            outcome = Outcome(digest, "skipped", stored[digest])
+        about: dict[str, Any] = {"cell": number, "hash": cell.hash}
+        if cell.hash in stored:
+            outcome = Outcome("skipped", stored[cell.hash], **about)
         else:
-            outcome = _outcome(cell, settings, bench, tell, cancelled, measure)
-        tell({"event": "outcome", **outcome.to_document()})
+            outcome = _outcome(cell, settings, bench, about, emit, cancelled, measure)
+        emit(outcome)
         outcomes.append(outcome)
         if outcome.ends_all:
             break
     return outcomes
 
 
+def work(request: MeasureRequest, context: Context) -> None:
+    """Do a run of the kind ``runs.MEASUREMENT``.
+
+    Raises:
+        MeasureError: as the outcome says that ended all.
+    """
+    cells = [Cell(**cell) for cell in request.cells]
+    bench = Benchmark.open(context.data, bundled=context.bundled)
+    last = measure_all(cells, request.settings, bench, context.emit, context.cancelled)[-1]
+    if last.ends_all:
+        raise by_name(last.state)(last.reason)
+
+
 def _outcome(
     cell: Cell,
     settings: Settings,
     bench: Benchmark,
-    tell: Emit,
+    about: Mapping[str, Any],
+    emit: Emit,
     cancelled: Callable[[], bool],
     measure: Callable[..., Measurement],
 ) -> Outcome:
-    estimates: list[Mapping[str, Any] | None] = []
+    estimates: list[CpuEstimate | None] = []
 
-    def heard(event: dict[str, Any]) -> None:
-        if event["event"] == "result":
-            estimates.append(event.get("estimate"))
-        tell(event)
+    def tell(event: Mapping[str, Any]) -> None:
+        told = msgspec.convert({**event, **about}, MeasureEvent)
+        if isinstance(told, Result):
+            estimates.append(told.estimate)
+        emit(told)
 
     try:
-        measured = measure(cell, settings, heard, cancelled)
+        measured = measure(cell, settings, tell, cancelled)
     except MeasureError as error:
-        return Outcome(cell.hash, error.state, reason=str(error))
+        return Outcome(error.state, reason=str(error), **about)
     estimate = next(iter(estimates), None)
     try:
         store.save(measured, bench.data)
     except NotStored as error:
-        return Outcome(cell.hash, error.state, measured, str(error), estimate)
-    return Outcome(cell.hash, "measured", measured, estimate=estimate)
+        return Outcome(error.state, measured, str(error), estimate, **about)
+    return Outcome("measured", measured, estimate=estimate, **about)
 
 
 def _stored(bench: Benchmark, settings: Settings) -> dict[str, Measurement]:

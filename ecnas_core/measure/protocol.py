@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, Protocol, Self, get_args
 
+import msgspec
+
 from ecnas_core.measure.counters import Component, Kind
 from ecnas_core.measure.states import InvalidSettings, StandsStill
 
@@ -140,12 +142,12 @@ class Settings:
 
         Raises:
             InvalidSettings: a value out of its range, or a setting that there is not.
+            msgspec.ValidationError: a value of another type.
         """
         unknown = set(document) - {each.name for each in fields(cls)}
         if unknown:
             raise InvalidSettings(f"there is no setting {', '.join(sorted(unknown))}")
-        images = document.get("images")
-        return cls(**{**document, "images": None if images is None else Path(images)})
+        return msgspec.convert(document, cls, dec_hook=lambda kind, text: kind(text))
 
 
 class Workload(Protocol):

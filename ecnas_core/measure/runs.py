@@ -1,39 +1,220 @@
-"""Measurements in the background: started, watched and cancelled from any number of pages.
+"""Measurements in the background: what can be asked for, what happens meanwhile, and how far one is.
 
-A run measures some cells one after the other. It lives in a folder of its own under ``measuring`` in the user's folder:
-``request.json`` says what is measured and how, ``events.jsonl`` what has happened. Its process holds a lock on ``lock``
-until it ends; a run whose lock is free has ended, whatever its events say. A file ``cancel`` asks it to stop.
+A run measures some cells one after the other.
 """
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
-import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import IO, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from ecnas_core.benchmark import background
+import msgspec
+
 from ecnas_core.cells import Cell
 from ecnas_core.measure import store
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.states import DeviceLocked, InvalidSettings, MeasureError
+from ecnas_core.measure.record import Measurement
+from ecnas_core.measure.states import DeviceFailed, MeasureError, OutOfMemory, TimeLimit, WorkerDied
+from ecnas_core.runs import Ended, Event, Kind, Progress, Run
 
-State = Literal["running", "done", "failed", "cancelled", "died", "unreadable"]
-FOLDER = "measuring"
 START_S = 8.0
-_LOCK = "lock"
-_REQUEST = "request.json"
-_EVENTS = "events.jsonl"
-_CANCEL = "cancel"
-_LOG = "log"
-_ENDS = ("done", "failed", "cancelled")
-_PHASES = ("build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after")
+_OF_ONE_CELL = (OutOfMemory, TimeLimit, WorkerDied, DeviceFailed)
+PhaseName = Literal["build", "idle", "warm-up", "calibrate", "repeat", "settle", "idle after"]
+
+
+class MeasureRequest(msgspec.Struct, frozen=True):
+    """Cells to measure, in order.
+
+    Attributes:
+        cells: whose networks, as ``Cell.to_json`` writes them.
+        hashes: theirs.
+        document: how, as ``Settings.to_document`` has it.
+    """
+
+    cells: tuple[dict[str, Any], ...]
+    hashes: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    document: dict[str, Any] = msgspec.field(name="settings")
+
+    def __post_init__(self) -> None:
+        """Raise InvalidSettings or ValidationError where the document holds no settings."""
+        Settings.from_document(self.document)
+
+    @classmethod
+    def of(cls, cells: Sequence[Cell], settings: Settings) -> Self:
+        """The request to measure cells with some settings."""
+        documents = tuple(json.loads(cell.to_json()) for cell in cells)
+        return cls(documents, tuple(cell.hash for cell in cells), settings.to_document())
+
+    @property
+    def settings(self) -> Settings:
+        """How the cells are measured."""
+        return Settings.from_document(self.document)
+
+
+class CellEvent(Event, frozen=True, kw_only=True):
+    """Something that happened to a cell.
+
+    Attributes:
+        cell: its number, from 0.
+        hash: its hash.
+        t: when, in s since the process that measures it began.
+    """
+
+    cell: Annotated[int, msgspec.Meta(ge=0)]
+    hash: str
+    t: float = 0.0
+
+
+class DeviceFound(CellEvent, frozen=True, tag="device"):
+    """What the cell is measured on.
+
+    Attributes:
+        name: of the device.
+        power_limit_w: of a GPU, where the driver says.
+        others: the other processes on it.
+    """
+
+    name: str
+    power_limit_w: float | None = None
+    others: tuple[dict[str, Any], ...] = ()
+
+
+class PhaseBegan(CellEvent, frozen=True, tag="phase"):
+    """A phase of the protocol begins.
+
+    Attributes:
+        phase: which one; in ``build`` the process starts and the network is built.
+        seconds: how long it is to take; 0 where that cannot be told.
+    """
+
+    phase: PhaseName
+    seconds: float
+    t: float
+
+
+class NotCounted(CellEvent, frozen=True, tag="no counter"):
+    """The energy of a component is not counted; attributes as of ``counters.Unavailable``."""
+
+    component: str
+    state: str
+    reason: str
+
+
+class Planned(CellEvent, frozen=True, tag="plan"):
+    """The step was calibrated.
+
+    Attributes:
+        steps: of one repeat.
+        window_seconds: that they are to take.
+        repeats: how many there will be.
+    """
+
+    steps: int
+    window_seconds: float
+    repeats: int
+
+
+class Sampled(CellEvent, frozen=True, tag="sample"):
+    """What the GPU does; attributes as of ``nvml.Sample``."""
+
+    power_w: float | None
+    temperature_c: float | None
+    sm_clock_mhz: float | None
+    t: float
+    utilisation: float | None = None
+    slowed_by: tuple[str, ...] = ()
+    power_capped: bool = False
+
+
+class Repeated(CellEvent, frozen=True, tag="repeat"):
+    """A repeat is over.
+
+    Attributes:
+        repeat: its number, from 1.
+        of: how many there will be.
+        seconds_per_step: that it took.
+        joules_per_step: by the counter's name.
+    """
+
+    repeat: int
+    of: int
+    seconds_per_step: float
+    joules_per_step: dict[str, float]
+
+
+class Tracked(CellEvent, frozen=True, tag="carbontracker"):
+    """carbontracker measured beside the repeats; attributes as of ``tracker.Reading``.
+
+    Attributes:
+        failed: why it did not.
+    """
+
+    energy_j: float | None = None
+    seconds: float | None = None
+    samples: int | None = None
+    devices: tuple[str, ...] = ()
+    failed: str | None = None
+
+
+class CpuEstimate(msgspec.Struct, frozen=True):
+    """What is assumed of a CPU that nothing counts; never stored.
+
+    Attributes:
+        cpu: what it is called.
+        cpu_power_w: the power that it is assumed to take.
+        cpu_energy_j_per_step: the energy of a step at that power.
+        assumption: whose, and what.
+    """
+
+    cpu: str
+    cpu_power_w: float
+    cpu_energy_j_per_step: float
+    assumption: str
+
+
+class Result(CellEvent, frozen=True, tag="result"):
+    """The figures are there.
+
+    Attributes:
+        measurement: what names them.
+        estimate: of the CPU's energy where nothing counts it.
+    """
+
+    measurement: str
+    estimate: CpuEstimate | None = None
+
+
+class Outcome(CellEvent, frozen=True, tag="outcome"):
+    """What became of a cell.
+
+    Attributes:
+        state: ``measured``, ``skipped`` (it was stored already) or the state of the error.
+        measurement: the figures; None where there are none.
+        reason: why there are none, or why they were not stored.
+        estimate: of the CPU's energy where nothing counts it.
+    """
+
+    state: str
+    measurement: Measurement | None = None
+    reason: str | None = None
+    estimate: CpuEstimate | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the cell's figures are stored."""
+        return self.state in ("measured", "skipped")
+
+    @property
+    def ends_all(self) -> bool:
+        """Whether the cells that follow would meet the same."""
+        return not self.succeeded and not any(self.state == error.state for error in _OF_ONE_CELL)
+
+
+MeasureEvent = DeviceFound | PhaseBegan | NotCounted | Planned | Sampled | Repeated | Tracked | Result | Outcome
 
 
 @dataclass(frozen=True)
@@ -41,223 +222,127 @@ class Phase:
     """One phase of the protocol on the cell that is measured.
 
     Attributes:
-        name: ``build`` (the process starts, the network is built), ``idle``, ``warm-up``, ``calibrate``, ``repeat``,
-            ``settle`` or ``idle after``.
+        name: as ``PhaseBegan`` has it.
         planned_s: how long it is to take; 0 where that cannot be told.
         began: when, in s since the process of the cell began; None if it has not.
         ended: likewise.
     """
 
-    name: str
+    name: PhaseName
     planned_s: float
     began: float | None = None
     ended: float | None = None
 
 
 @dataclass(frozen=True)
-class Progress:
+class Status:
     """How far a run is.
 
     Attributes:
         cell: number of the cell that is measured, from 0.
-        device: what is known of the device: name, driver, limits.
+        device: what it is measured on; None until that is known.
         phases: of the present cell, those to come included.
-        samples: what the GPU did: rows with t, power_w, temperature_c, sm_clock_mhz.
-        repeats: rows with repeat, seconds_per_step, joules_per_step of the present cell.
+        samples: what the GPU did.
+        repeats: of the present cell.
         notes: what could not be counted, and why.
-        outcomes: of the cells that have ended, as ``batch.Outcome`` documents.
+        outcomes: of the cells that have ended.
         elapsed_s: of the present cell.
         seconds_left: of the whole run.
     """
 
     cell: int
-    device: Mapping[str, Any]
+    device: DeviceFound | None
     phases: tuple[Phase, ...]
-    samples: tuple[Mapping[str, Any], ...]
-    repeats: tuple[Mapping[str, Any], ...]
+    samples: tuple[Sampled, ...]
+    repeats: tuple[Repeated, ...]
     notes: tuple[str, ...]
-    outcomes: tuple[Mapping[str, Any], ...]
+    outcomes: tuple[Outcome, ...]
     elapsed_s: float
     seconds_left: float
 
 
-@dataclass(frozen=True)
-class Run:
-    """A run at one moment.
-
-    Attributes:
-        id: names it.
-        folder: where it lives.
-        hashes: of its cells, in order.
-        settings: how they are measured.
-        started: when, in s since 1970.
-        state: running, done, failed (``error`` says why), cancelled, died (ended without a word), or unreadable (its
-            files are not what a run writes).
-        error: why it ended without success, and what to do.
-        events: what has happened, oldest first.
-    """
-
-    id: str
-    folder: Path
-    hashes: tuple[str, ...]
-    settings: Settings
-    started: float
-    state: State
-    error: str | None = None
-    events: tuple[Mapping[str, Any], ...] = field(default=(), repr=False)
-
-    @property
-    def running(self) -> bool:
-        """Whether its process lives."""
-        return self.state == "running"
-
-    @property
-    def cancelling(self) -> bool:
-        """Whether it has been asked to stop and has not yet."""
-        return self.running and (self.folder / _CANCEL).exists()
-
-    def progress(self, now: float | None = None) -> Progress:
-        """How far it is.
-
-        Args:
-            now: the time in s since 1970; the present if not given.
-        """
-        return progress(self.events, len(self.hashes), self.settings, time.time() if now is None else now)
-
-
-def start(cells: Sequence[Cell], settings: Settings, data: Path) -> Run:
-    """Measure cells in the background, each stored as it is done.
+def status(run: Run[MeasureRequest], now: float | None = None) -> Status:
+    """How far a run is.
 
     Args:
-        cells: whose networks.
-        settings: how.
-        data: the user's folder.
-
-    Raises:
-        DeviceLocked: a run of this folder is at work.
-        MeasureError: it cannot be started.
+        run: one that can be read.
+        now: the time in s since 1970; the present if not given.
     """
-    data = data.expanduser().resolve()
-    if any(run.running for run in runs(data)):
-        raise DeviceLocked("a measurement is running; wait for it or cancel it")
-    folder = data / FOLDER / f"{time.time_ns()}-{uuid.uuid4().hex[:8]}"
-    request = {
-        "cells": [json.loads(cell.to_json()) for cell in cells],
-        "hashes": [cell.hash for cell in cells],
-        "settings": settings.to_document(),
-        "started": time.time(),
-        "data": str(data),
-    }
-    try:
-        folder.mkdir(parents=True)
-        with _locked(folder) as lock:
-            background.write_json(folder / _REQUEST, request)
-            background.launch("ecnas_core.measure.run_worker", [str(folder)], lock, folder / _LOG)
-    except OSError as error:
-        raise MeasureError(f"{folder} cannot be written to ({error.strerror}); check space and permissions") from error
-    return read(folder)
-
-
-def runs(data: Path) -> list[Run]:
-    """Every run of a user's folder that was not dismissed, the oldest first."""
-    folders = sorted((data / FOLDER).glob("*"), key=lambda folder: folder.name)
-    found = []
-    for folder in folders:
-        if (folder / _REQUEST).is_file():
-            with suppress(FileNotFoundError):  # dismissed meanwhile
-                found.append(read(folder))
-    return found
-
-
-def read(folder: Path) -> Run:
-    """The run of a folder as it is; unreadable where a file of it is not what a run writes.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    # before the events, so that a run that ends in between is not taken for dead
-    held = background.is_held(folder / _LOCK)
-    try:
-        request = json.loads((folder / _REQUEST).read_text(encoding="utf-8"))
-        settings = Settings.from_document(request["settings"])
-        hashes, started = tuple(request["hashes"]), float(request["started"])
-        if not hashes or not all(isinstance(digest, str) for digest in hashes):
-            raise ValueError("no hashes")
-        events = tuple(_checked(event, hashes) for event in background.read_events(folder / _EVENTS))
-    except (ValueError, KeyError, TypeError, AttributeError, InvalidSettings):
-        reason = f"{folder} cannot be read as a run; close it"
-        return Run(folder.name, folder, (), Settings(), 0.0, "unreadable", reason)
-    state, error = _state(events, held, folder)
-    return Run(folder.name, folder, hashes, settings, started, state, error, events)
-
-
-def cancel(run: Run) -> None:
-    """Ask a run to stop; it does within half a second, and the device is free again."""
-    if run.running:
-        with suppress(FileNotFoundError):  # it has ended and was dismissed
-            (run.folder / _CANCEL).touch()
-
-
-def dismiss(run: Run) -> None:
-    """Forget a run that has ended; what it measured stays, and one that is forgotten already is no error.
-
-    Raises:
-        DeviceLocked: it has not ended.
-        MeasureError: its folder cannot be removed.
-    """
-    if background.is_held(run.folder / _LOCK):
-        raise DeviceLocked("the measurement is running; cancel it first")
-    try:
-        shutil.rmtree(run.folder, onerror=_gone_is_fine)
-    except OSError as error:
-        raise MeasureError(f"{run.folder} cannot be removed ({error.strerror}); check its permissions") from error
-
-
-def _gone_is_fine(attempt: Callable[..., Any], path: str, failure: Any) -> None:
-    if not isinstance(failure[1], FileNotFoundError):
-        raise failure[1]
-
-
-def progress(events: Iterable[Mapping[str, Any]], cells: int, settings: Settings, now: float) -> Progress:
-    """Fold the events of a run.
-
-    Args:
-        events: oldest first, each with ``cell`` and, but for the first of all, ``at``, in s since 1970.
-        cells: how many are measured.
-        settings: how.
-        now: the time in s since 1970.
-    """
-    told = list(events)
-    number = max((event["cell"] for event in told if "cell" in event), default=0)
-    ended = [event for event in told if event["event"] == "outcome"]
-    present = [event for event in told if event.get("cell") == number]
-    began_at = present[0]["at"] - present[0].get("t", 0.0) if present else now
-    elapsed = max(0.0, now - began_at) if len(ended) <= number else present[-1]["at"] - began_at
-    phases = _phases(present, settings, elapsed)
+    assert run.request is not None
+    now = time.time() if now is None else now
+    told = [event for event in run.events if isinstance(event, CellEvent)]
+    number = max((event.cell for event in told), default=0)
+    outcomes = outcomes_of(run)
+    present = [event for event in told if event.cell == number]
+    began_at = present[0].at - present[0].t if present else now
+    elapsed = max(0.0, now - began_at) if len(outcomes) <= number else present[-1].at - began_at
+    phases = _phases(present, run.request.settings, elapsed)
     left = sum(
         max(0.0, each.planned_s - (elapsed - each.began)) if each.began is not None else each.planned_s
         for each in phases
         if each.ended is None
     )
-    to_come = cells - number - 1
-    of_others = max(0, to_come) * (START_S + settings.seconds)
-    done = len(ended) > number
-    return Progress(
+    to_come = len(run.request.hashes) - number - 1
+    return Status(
         cell=number,
-        device=next((event for event in reversed(told) if event["event"] == "device"), {}),
+        device=next((event for event in reversed(told) if isinstance(event, DeviceFound)), None),
         phases=phases,
-        samples=tuple(event for event in present if event["event"] == "sample"),
-        repeats=tuple(event for event in present if event["event"] == "repeat"),
-        notes=tuple(dict.fromkeys(event["reason"] for event in present if event["event"] == "no counter")),
-        outcomes=tuple(ended),
+        samples=tuple(event for event in present if isinstance(event, Sampled)),
+        repeats=tuple(event for event in present if isinstance(event, Repeated)),
+        notes=tuple(dict.fromkeys(event.reason for event in present if isinstance(event, NotCounted))),
+        outcomes=outcomes,
         elapsed_s=elapsed,
-        seconds_left=of_others + (0.0 if done else left),
+        seconds_left=expected_s(to_come, run.request.settings) + (0.0 if len(outcomes) > number else left),
     )
 
 
-def _phases(events: Sequence[Mapping[str, Any]], settings: Settings, elapsed: float) -> tuple[Phase, ...]:
+def outcomes_of(run: Run[MeasureRequest]) -> tuple[Outcome, ...]:
+    """What became of the cells of a run that have ended."""
+    return tuple(event for event in run.events if isinstance(event, Outcome))
+
+
+def expected_s(cells: int, settings: Settings) -> float:
+    """About how long it takes at least to measure so many cells, in s."""
+    return cells * (START_S + settings.seconds)
+
+
+def progress(run: Run[MeasureRequest]) -> Progress:
+    """How far a run is, in short."""
+    assert run.request is not None
+    found, cells = status(run), len(run.request.hashes)
+    expected = expected_s(cells, run.request.settings)
+    done = max(0.0, expected - found.seconds_left)
+    return Progress(f"Cell {found.cell + 1} of {cells}", done, expected, "s", seconds_left=found.seconds_left)
+
+
+def title(request: MeasureRequest) -> str:
+    """What a run measures."""
+    return f"Measure {len(request.hashes)} cell{'s' * (len(request.hashes) > 1)}"
+
+
+def check(request: MeasureRequest, events: Sequence[Any]) -> None:
+    """See that events are of the cells that are measured, and outcomes what they say.
+
+    Raises:
+        MeasureError: one is not.
+    """
+    for event in events:
+        if isinstance(event, CellEvent) and request.hashes[event.cell : event.cell + 1] != (event.hash,):
+            raise MeasureError(f"its cell {event.cell} is not {event.hash[:40]!r}")
+        if isinstance(event, Outcome) and not _is_sound(event):
+            raise MeasureError(f"the outcome of its cell {event.cell} is none")
+
+
+def _is_sound(outcome: Outcome) -> bool:
+    found = outcome.measurement
+    if found is None:
+        return outcome.state != "measured"
+    return found.hash == outcome.hash and store.fault(found.to_document()) is None
+
+
+def _phases(events: Sequence[CellEvent], settings: Settings, elapsed: float) -> tuple[Phase, ...]:
     each = settings.durations
-    planned = {
+    planned: dict[PhaseName, float] = {
         "build": START_S,
         "idle": each.idle,
         "warm-up": each.warm_up,
@@ -266,15 +351,15 @@ def _phases(events: Sequence[Mapping[str, Any]], settings: Settings, elapsed: fl
         "settle": each.settle,
         "idle after": each.idle,
     }
-    began = {"build": 0.0}
+    began: dict[PhaseName, float] = {"build": 0.0}
     for event in events:
-        if event["event"] == "phase" and event["phase"] != "build":
-            began[event["phase"]] = event["t"]
-            planned[event["phase"]] = event["seconds"]
+        if isinstance(event, PhaseBegan) and event.phase != "build":
+            began[event.phase] = event.t
+            planned[event.phase] = event.seconds
     if "warm-up" in began and "idle" not in began:
         for name in ("idle", "settle", "idle after"):
             del planned[name]
-    over = any(event["event"] in ("result", "outcome") for event in events)
+    over = any(isinstance(event, Result | Outcome) for event in events)
     names = list(planned)
     last = max(names.index(name) for name in began)
     starts = [began.get(name) for name in names] + [elapsed if over else None]
@@ -285,85 +370,15 @@ def _phases(events: Sequence[Mapping[str, Any]], settings: Settings, elapsed: fl
     )
 
 
-def _state(events: Sequence[Mapping[str, Any]], held: bool, folder: Path) -> tuple[State, str | None]:
-    last = events[-1] if events else {}
-    if last.get("event") == "ended":
-        state: State = last["state"]
-        return state, last.get("error")
-    if held:
-        return "running", None
-    if (folder / _CANCEL).exists():
-        return "cancelled", None
-    return "died", f"{background.last_words(folder / _LOG)}; start it again"
-
-
-_NUMBERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {"phase": ("seconds",), "repeat": ("repeat", "seconds_per_step"), "result": ("t",)}
+MEASUREMENT: Kind[MeasureRequest] = Kind(
+    name="measurement",
+    path="ecnas_core.measure.runs:MEASUREMENT",
+    handler="ecnas_core.measure.batch:work",
+    folder=Path("measuring"),
+    requests=MeasureRequest,
+    events=MeasureEvent | Ended,
+    title=title,
+    progress=progress,
+    one_at_a_time=True,
+    check=check,
 )
-_SAMPLED = ("power_w", "temperature_c", "sm_clock_mhz")
-
-
-def _checked(event: Any, hashes: Sequence[str]) -> Mapping[str, Any]:
-    """An event that the fold and whoever shows it can rely on.
-
-    Raises:
-        ValueError: it is none.
-        KeyError, TypeError, AttributeError: likewise.
-    """
-    kind = event["event"]
-    good = isinstance(kind, str)
-    if kind == "ended":
-        good = event["state"] in _ENDS and isinstance(event.get("error"), str | None)
-    else:
-        place = event["cell"]
-        good = type(place) is int and 0 <= place < len(hashes) and _numbers(event, ("at", *_NUMBERS.get(kind, ())))
-        good = good and _numbers({"t": 0.0, **event}, ("t",))
-        match kind:
-            case "phase":
-                good = good and event["phase"] in _PHASES and "t" in event
-            case "sample":
-                known = {name: event[name] for name in _SAMPLED if event[name] is not None}
-                good = good and "t" in event and _numbers(known, known) and _words(event.get("slowed_by", ()))
-            case "repeat":
-                joules = event["joules_per_step"]
-                good = good and _numbers(joules, joules.keys())
-            case "no counter":
-                good = good and _words([event["reason"]])
-            case "device":
-                limit = event.get("power_limit_w")
-                good = good and _words([event["name"]]) and (limit is None or _numbers(event, ("power_limit_w",)))
-            case "outcome":
-                good = good and event["hash"] == hashes[place] and _words([event["state"]]) and _is_outcome(event)
-            case "result":
-                good = good and _words([event["measurement"]]) and _is_estimate(event.get("estimate"))
-    if not good:
-        raise ValueError(f"{str(event)[:80]} is no event of a run")
-    checked: Mapping[str, Any] = event
-    return checked
-
-
-def _is_outcome(event: Mapping[str, Any]) -> bool:
-    measured = event["measurement"]
-    if measured is None:
-        return event["state"] != "measured" and isinstance(event["reason"], str | None)
-    return store.fault(measured) is None and measured["hash"] == event["hash"]
-
-
-def _is_estimate(told: Any) -> bool:
-    return told is None or (
-        _numbers(told, ("cpu_energy_j_per_step", "cpu_power_w")) and _words([told["cpu"], told["assumption"]])
-    )
-
-
-def _numbers(event: Mapping[str, Any], names: Iterable[str]) -> bool:
-    return all(isinstance(event[name], int | float) for name in names)
-
-
-def _words(texts: Iterable[Any]) -> bool:
-    return all(isinstance(text, str) for text in texts)
-
-
-def _locked(folder: Path) -> IO[str]:
-    lock = background.take_lock(folder / _LOCK)
-    assert lock is not None, "the folder is new"
-    return lock

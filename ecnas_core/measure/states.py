@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ecnas_core import errors
 from ecnas_core.errors import EcnasError
 
 
@@ -109,7 +110,7 @@ class TimeLimit(MeasureError):
     state = "time_limit"
 
 
-class Cancelled(MeasureError):
+class Cancelled(MeasureError, errors.Cancelled):
     """The measurement was cancelled."""
 
     state = "cancelled"

@@ -63,7 +63,6 @@ def save(measured: Measurement, data: Path) -> Path:
     folder = data / FOLDER
     table = pa.Table.from_pylist([asdict(measured)], MEASUREMENTS)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         return write_parquet(table, folder / f"{measured.measurement}.parquet")
     except OSError as error:
         raise _not_stored(folder, error) from None

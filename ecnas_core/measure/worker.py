@@ -5,7 +5,6 @@ It ends when its parent does: stdin is then closed. The last line is a ``result`
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import sys
@@ -18,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ecnas_core import files
 from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import nvml, protocol, record, tracker
@@ -91,17 +91,12 @@ def locked(device: str) -> Iterator[None]:
     """
     path = Path(tempfile.gettempdir()) / f"ecnas-measure-{device}.lock"
     try:
-        if not path.exists():
-            path.touch()
-            path.chmod(0o644)
-        handle = path.open("rb")
+        lock = files.try_lock(path)
     except OSError as error:
         raise DeviceLocked(f"the device's lock {path} cannot be had ({error.strerror}); remove it") from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DeviceLocked("another measurement has this device; wait for it or cancel it") from None
+    if lock is None:
+        raise DeviceLocked("another measurement has this device; wait for it or cancel it")
+    with lock:
         yield
 
 

@@ -14,6 +14,8 @@ from ecnas_core.runs.store import Kind, RunStore
 KINDS = (
     "ecnas_core.benchmark.jobs:JOB",
     "ecnas_core.search.study:STUDY",
+    "ecnas_core.surrogates.runs:TRAINING",
+    "ecnas_core.measure.runs:MEASUREMENT",
 )
 """Where the kinds of runs are declared, as module:name."""
 

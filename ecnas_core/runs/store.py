@@ -15,7 +15,7 @@ import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -71,6 +71,7 @@ class Kind(Generic[Request]):
         remedy: what to do about one that died.
         keeps_results: whether a run that is done holds what it made, so that nobody removes it unasked.
         read_old: reads the file ``<id>.json`` that a run of a version before 0.2 left instead of a folder.
+        check: raises an EcnasError where the events of a run are not those of its request.
     """
 
     name: str
@@ -87,6 +88,7 @@ class Kind(Generic[Request]):
     remedy: str = "start it again"
     keeps_results: bool = False
     read_old: Callable[[Path], Run[Request]] | None = None
+    check: Callable[[Request, Sequence[Any]], object] = lambda request, events: None
 
     @cached_property
     def _decoders(self) -> tuple[msgspec.json.Decoder[Any], ...]:
@@ -127,6 +129,7 @@ class Kind(Generic[Request]):
             happened = tuple(events.decode(line) for line in files.lines(folder / worker.EVENTS))
             if not happened and (folder / _ENDED_BEFORE).is_file():
                 happened = (ends.decode((folder / _ENDED_BEFORE).read_bytes()),)
+            self.check(request, happened)
         except (FileNotFoundError, NotADirectoryError):
             raise UnknownRun(f"there is no {self.name} {folder.name[:60]!r} in {folder.parent}") from None
         except (OSError, msgspec.MsgspecError, RecursionError, EcnasError) as error:

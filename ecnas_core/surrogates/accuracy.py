@@ -223,7 +223,7 @@ def fit(
 
     Raises:
         TooFewResults: fewer than 500 cells, or too few of them have an accuracy or a time at each budget.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
         UnknownCell: nothing is published of some of the hashes.
     """
     found = published(bench)
@@ -259,7 +259,7 @@ def fit_to(
 
     Raises:
         TooFewResults: fewer than 500 cells, or too few of them have an accuracy or a time at each budget.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     if len(found.hashes) < FEWEST:
         raise TooFewResults(f"{len(found.hashes)} cells are too few to learn from; give at least {FEWEST}")

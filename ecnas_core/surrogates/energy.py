@@ -214,7 +214,7 @@ def fit(
 
     Raises:
         TooFewResults: fewer than 80 cells.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
         UnknownCell: some of the hashes were not measured.
         UnknownModel: another model.
     """
@@ -243,7 +243,7 @@ def fit_to(
 
     Raises:
         TooFewResults: fewer than 80 cells.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
         UnknownModel: another model.
     """
     check_model(model)
@@ -328,7 +328,7 @@ def paper_curve(
         One model an initialisation, whose seeds are 0, 1, ...
 
     Raises:
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     return _fit_paper(table, energy_kwh, list(range(len(orders))), orders, progress, cancel)
 

@@ -91,7 +91,7 @@ def energy_held_out(
         ``high`` in kWh.
 
     Raises:
-        TooFewResults, TrainingCancelled, UnknownModel: as ``energy.fit``.
+        TooFewResults, Cancelled, UnknownModel: as ``energy.fit``.
     """
     found = energy.measured(bench)
     learned, judged = split(len(found), seed)
@@ -122,7 +122,7 @@ def energy_figures(
         One row a seed: ``seed``, ``judged`` (cells) and ``figures``, in Wh.
 
     Raises:
-        TooFewResults, TrainingCancelled, UnknownModel: as ``energy.fit``.
+        TooFewResults, Cancelled, UnknownModel: as ``energy.fit``.
     """
     import pandas as pd
 
@@ -157,7 +157,7 @@ def learning_curve(
 
     Raises:
         TooFewResults: a size is less than 80 or more than there are cells to learn from.
-        TrainingCancelled, UnknownModel: as ``energy.fit``.
+        Cancelled, UnknownModel: as ``energy.fit``.
     """
     import pandas as pd
 
@@ -209,7 +209,7 @@ def accuracy_held_out(
         not published is NaN.
 
     Raises:
-        TooFewResults, TrainingCancelled: as ``accuracy.fit``.
+        TooFewResults, Cancelled: as ``accuracy.fit``.
     """
     import pandas as pd
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+import msgspec
 import numpy as np
 
 from ecnas_core.benchmark.official import EPOCHS
@@ -37,8 +38,7 @@ class InvalidExperiment(EcnasError):
     """A training is asked for that cannot be."""
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(msgspec.Struct, frozen=True, tag_field="task", tag="experiment"):
     """What is trained and how.
 
     Attributes:
@@ -111,7 +111,7 @@ def carry_out(bench: Benchmark, wanted: Experiment, progress: Progress = None, c
 
     Raises:
         InvalidExperiment: more cells are asked for than there are.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     known = _known(bench, wanted.kind)
     learned, judged = evaluate.split(len(known), wanted.seed)

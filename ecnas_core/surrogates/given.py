@@ -96,7 +96,7 @@ def fit(
         UnusableCells: a value cannot be.
         UnknownCell: a hash is no cell's, or nothing is known of it.
         TooFewResults: there are too few cells.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     left = set(without)
     if wanted.kind == "energy":

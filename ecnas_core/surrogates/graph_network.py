@@ -131,7 +131,7 @@ def train(
         cancel: polled after each epoch.
 
     Raises:
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     import torch
 

@@ -119,7 +119,7 @@ def fit(
         cancel: polled after each step.
 
     Raises:
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     import torch
 

@@ -65,7 +65,7 @@ def train(
         One network a seed, each the same as if it were trained alone.
 
     Raises:
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     import torch
 

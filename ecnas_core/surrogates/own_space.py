@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import conformal, energy, evaluate, importance, matern_process, multilayer_perceptron
 from ecnas_core.surrogates import weights as files
 from ecnas_core.surrogates.matern_process import MaternProcess
 from ecnas_core.surrogates.multilayer_perceptron import Perceptron
 from ecnas_core.surrogates.own_table import Encoder, Prepared, Spec, UnusableTable, prepare
-from ecnas_core.surrogates.training import Cancel, Progress, TrainingCancelled
+from ecnas_core.surrogates.training import Cancel, Progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -149,7 +150,7 @@ def carry_out(
 
     Raises:
         UnusableTable: the table cannot be learned from as chosen.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
         UnknownModel: another model.
     """
     energy.check_model(model)
@@ -206,7 +207,7 @@ def fit(
 
     Raises:
         UnusableTable: the target is the same in all of these rows.
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     rows = np.random.default_rng(seed).permutation(rows)
     inputs, values = found.inputs[rows], found.values[rows]
@@ -294,7 +295,7 @@ def _middle(model: OwnModel, inputs: Floats) -> Floats:
 
 def _stop_if(cancel: Cancel) -> None:
     if cancel is not None and cancel():
-        raise TrainingCancelled("the training was stopped; start it again")
+        raise Cancelled("the training was stopped; start it again")
 
 
 def _unseen_errors(process: MaternProcess, inputs: Floats, targets: Floats, cancel: Cancel) -> Floats:

@@ -4,23 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
-from ecnas_core.errors import EcnasError
-
-
-class TrainingCancelled(EcnasError):
-    """A training was stopped before its end."""
-
-    exit_status = 1
+from ecnas_core.errors import Cancelled, EcnasError
+from ecnas_core.runs import Event
 
 
 class TooFewResults(EcnasError):
     """There are fewer results than a surrogate can be trained and judged by."""
 
 
-@dataclass(frozen=True, slots=True)
-class Epoch:
+class Epoch(Event, frozen=True, tag="epoch"):
     """A moment in a training.
 
     Attributes:
@@ -34,6 +27,11 @@ class Epoch:
     number: int
     of: int
     loss: float
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where there is no such epoch."""
+        if not 1 <= self.number <= self.of:
+            raise ValueError(f"there is no epoch {self.number} of {self.of}")
 
 
 Progress = Callable[[Epoch], None] | None
@@ -66,9 +64,9 @@ def tell(progress: Progress, cancel: Cancel, epoch: Epoch) -> None:
         epoch: the epoch.
 
     Raises:
-        TrainingCancelled: it was to stop.
+        Cancelled: it was to stop.
     """
     if progress is not None:
         progress(epoch)
     if cancel is not None and cancel():
-        raise TrainingCancelled(f"the training was stopped after {epoch.number} of {epoch.of}; start it again")
+        raise Cancelled(f"the training was stopped after {epoch.number} of {epoch.of}; start it again")

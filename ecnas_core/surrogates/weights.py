@@ -7,11 +7,11 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
 
+from ecnas_core import files
 from ecnas_core.errors import EcnasError
 
 Array = npt.NDArray[Any]
@@ -50,7 +50,7 @@ def fingerprint(features: Mapping[str, Array]) -> str:
 
 
 def save(path: Path, kind: str, features: str, arrays: Mapping[str, Array], facts: Mapping[str, Any]) -> Path:
-    """Write a model beside its destination and rename it into place.
+    """Write a model; its file appears when it is whole.
 
     Args:
         path: the file; its folder is made where it is missing.
@@ -72,16 +72,10 @@ def save(path: Path, kind: str, features: str, arrays: Mapping[str, Array], fact
         {name: np.ascontiguousarray(array) for name, array in arrays.items()},
         {_METADATA: json.dumps(words, sort_keys=True)},
     )
-    partial = path.with_name(f".{path.name}.{uuid4().hex}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_bytes(content)
-        partial.replace(path)
+        files.write_bytes(path, content)
     except OSError as error:
         raise UnwritableModel(f"{path}: cannot write ({error.strerror}); check space and permissions") from error
-    finally:
-        if partial.parent.is_dir():
-            partial.unlink(missing_ok=True)
     return path
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
-from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -14,20 +13,25 @@ from ecnas_core.analysis import beside, glossary
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
-from ecnas_core.errors import EcnasError
 from ecnas_core.figures import measure as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_percent, format_prefixed, format_quantity
 from ecnas_core.measure import runs, store
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
-from pages.widgets import downloads, html
+from ecnas_core.runs import RunStore
+from pages.widgets import downloads, html, problem
 from pages.widgets.session import bench, dark
 
 COMPARED_AT_MOST = 4
 ROWS_SEEN = 6
 ROW_HEIGHT = 38
 state = st.session_state
+
+
+def run_store() -> RunStore[runs.MeasureRequest]:
+    """The runs of the user's folder."""
+    return RunStore(runs.MEASUREMENT, bench().data, bench().bundled)
 
 
 def choose(names: Sequence[str]) -> None:
@@ -112,14 +116,14 @@ def _facts(measured: Measurement, lens: Lens | None) -> None:
 
 def _estimate(measured: Measurement) -> None:
     """What the CPU's energy is assumed to be, where a run at hand says so."""
-    events = (event for run in runs.runs(bench().data) for event in run.events if event["event"] == "result")
-    estimate = next((each.get("estimate") for each in events if each["measurement"] == measured.measurement), None)
-    if estimate:
-        power, energy = estimate["cpu_power_w"], estimate["cpu_energy_j_per_step"]
+    results = (event for run in run_store().all() for event in run.events if isinstance(event, runs.Result))
+    estimate = next((each.estimate for each in results if each.measurement == measured.measurement), None)
+    if estimate is not None:
+        power, energy = estimate.cpu_power_w, estimate.cpu_energy_j_per_step
         st.warning(
             f"**An estimate, not measured and not stored**: {format_prefixed(energy, 'J')} a step, if the "
-            f"{html.plain(estimate['cpu'])} takes {format_quantity(power, 'W')} meanwhile. The assumption is "
-            f"{html.plain(estimate['assumption'].partition(';')[0])}.",
+            f"{html.plain(estimate.cpu)} takes {format_quantity(power, 'W')} meanwhile. The assumption is "
+            f"{html.plain(estimate.assumption.partition(';')[0])}.",
             icon=":material/straighten:",
         )
 
@@ -293,18 +297,10 @@ def _toolbar(found: list[Measurement], chosen: list[str]) -> None:
             type="tertiary",
             disabled=not chosen,
             help=None if chosen else "Choose rows of the table first.",
-            on_click=attempt,
+            on_click=problem.attempt,
             args=(_remove, chosen),
         )
         _undo()
-
-
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Do what a button is for; what hinders it is shown by the page."""
-    try:
-        change(*arguments)
-    except EcnasError as error:
-        state.measure_problem = str(error)
 
 
 def _remove(names: list[str]) -> None:
@@ -324,7 +320,7 @@ def _undo() -> None:
             key="measure_restore",
             icon=":material/undo:",
             type="tertiary",
-            on_click=attempt,
+            on_click=problem.attempt,
             args=(_restore,),
         )
 

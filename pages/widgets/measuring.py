@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -13,10 +12,12 @@ from ecnas_core.figures.theme import config, format_prefixed, format_quantity
 from ecnas_core.measure import runs
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.runs import Progress, Run
+from ecnas_core.measure.runs import MeasureRequest, Outcome, Status
+from ecnas_core.runs import Run
 from ecnas_core.templating import render
-from pages.widgets import html, measured
-from pages.widgets.session import bench, dark
+from pages.widgets import html, measured, problem
+from pages.widgets.runs import cancel_button
+from pages.widgets.session import dark
 
 POLL_S = 0.5
 FAILURES = {
@@ -40,21 +41,22 @@ FAILURES = {
 state = st.session_state
 
 
-def latest() -> Run | None:
+def latest() -> Run[MeasureRequest] | None:
     """The run that was started last and has not been closed."""
-    found = runs.runs(bench().data)
+    found = measured.run_store().all()
     return found[-1] if found else None
 
 
 def start(cells: list[Cell], settings: Settings) -> None:
     """Measure cells, forgetting the runs before, whose measurements stay."""
-    for run in runs.runs(bench().data):
+    store = measured.run_store()
+    for run in store.all():
         if not run.running:
-            runs.dismiss(run)
-    runs.start(cells, settings, bench().data)
+            store.dismiss(run.id)
+    store.start(MeasureRequest.of(cells, settings))
 
 
-def show(run: Run) -> None:
+def show(run: Run[MeasureRequest]) -> None:
     """Show a run: live as long as it lasts, then how it ended."""
     if run.running:
         st.fragment(_watch, run_every=POLL_S)(run.id)
@@ -63,48 +65,42 @@ def show(run: Run) -> None:
 
 
 def _watch(name: str) -> None:
-    run = next((run for run in runs.runs(bench().data) if run.id == name), None)
+    run = next((run for run in measured.run_store().all() if run.id == name), None)
     if run is None or not run.running:
         st.rerun()  # once, to end looking at it and because its measurements are there now
-    _live(run, run.progress())
+    _live(run, runs.status(run))
 
 
-def _live(run: Run, progress: Progress) -> None:
-    count = len(run.hashes)
-    which = f"cell {progress.cell + 1} of {count}" if count > 1 else "the cell"
+def _live(run: Run[MeasureRequest], status: Status) -> None:
+    hashes, settings = run.request.hashes, run.request.settings
+    count = len(hashes)
+    which = f"cell {status.cell + 1} of {count}" if count > 1 else "the cell"
     with st.container(horizontal=True, vertical_alignment="center"):
-        device = progress.device.get("name", run.settings.device)
-        told = f"**Measuring {which}** `{run.hashes[progress.cell][:8]}` on {html.plain(device)}: {_how(run.settings)}"
+        device = settings.device if status.device is None else status.device.name
+        told = f"**Measuring {which}** `{hashes[status.cell][:8]}` on {html.plain(device)}: {_how(settings)}"
         st.markdown(told, width="stretch")
-        st.button(
-            "Cancel",
-            key="measure_cancel",
-            icon=":material/close:",
-            disabled=run.cancelling,
-            on_click=runs.cancel,
-            args=(run,),
-        )
-    st.html(render("pages/widgets/templates/timeline.html.j2", stages=figures.stages(progress)))
-    done, of = len(progress.repeats), run.settings.repeats
-    spread = figures.spread(progress.repeats)
-    left = f"{figures.wait(progress.seconds_left)}" if progress.seconds_left >= 1 else "a moment"
+        cancel_button(measured.run_store(), run, "measure_cancel")
+    st.html(render("pages/widgets/templates/timeline.html.j2", stages=figures.stages(status)))
+    done, of = len(status.repeats), settings.repeats
+    spread = figures.spread(status.repeats)
+    left = f"{figures.wait(status.seconds_left)}" if status.seconds_left >= 1 else "a moment"
     html.facts(
         [
             ("Time left", "cancelling" if run.cancelling else left, f"for {count} cells" if count > 1 else ""),
-            *_doing(progress),
+            *_doing(status),
             ("Repeats", f"{done} of {of}", f"vary by {spread}" if spread else ""),
         ]
     )
-    picture = figures.repeats(progress.repeats, of, dark())
-    if progress.samples:
+    picture = figures.repeats(status.repeats, of, dark())
+    if status.samples:
         left_column, right = st.columns([3, 2], gap="medium")
         with left_column:
             st.plotly_chart(
-                figures.live(progress, dark()),
+                figures.live(status, dark()),
                 theme=None,
                 config=config("ec-nas-measuring"),
                 key="measuring_power",
-                alt=figures.live_told(progress),
+                alt=figures.live_told(status),
             )
     else:
         right = st.container()
@@ -116,20 +112,20 @@ def _live(run: Run, progress: Progress) -> None:
             key="measuring_repeats",
             alt=f"{done} of {of} repeats{f' vary by {spread}' if spread else ''}.",
         )
-    for note in progress.notes:
+    for note in status.notes:
         st.caption(f":material/info: {html.sentence(note)}")
 
 
-def _doing(progress: Progress) -> list[tuple[str, str, str]]:
+def _doing(status: Status) -> list[tuple[str, str, str]]:
     """What the GPU did last."""
-    if not progress.samples:
+    if not status.samples:
         return []
-    sample = progress.samples[-1]
-    limit = progress.device.get("power_limit_w")
+    sample = status.samples[-1]
+    limit = status.device and status.device.power_limit_w
     return [
-        ("Power", format_quantity(sample["power_w"], "W"), f"limit {format_quantity(limit, 'W')}" if limit else ""),
-        ("Temperature", format_quantity(sample["temperature_c"], "°C"), ""),
-        ("Clock", format_quantity(sample["sm_clock_mhz"], "MHz", 4), ", ".join(sample.get("slowed_by", ()))),
+        ("Power", format_quantity(sample.power_w, "W"), f"limit {format_quantity(limit, 'W')}" if limit else ""),
+        ("Temperature", format_quantity(sample.temperature_c, "°C"), ""),
+        ("Clock", format_quantity(sample.sm_clock_mhz, "MHz", 4), ", ".join(sample.slowed_by)),
     ]
 
 
@@ -138,27 +134,28 @@ def _how(settings: Settings) -> str:
     return f"{figures.MODES[settings.mode].lower()}{batch}, {settings.precision}, {settings.effort}"
 
 
-def _ended(run: Run) -> None:
+def _ended(run: Run[MeasureRequest]) -> None:
     """How a run ended, and what it measured."""
-    outcomes = run.progress().outcomes
-    done = [Measurement.from_document(each["measurement"]) for each in outcomes if each["state"] == "measured"]
-    failed = [each for each in outcomes if each["state"] not in ("measured", "cancelled")]
-    got = f"{len(done)} of {len(run.hashes)} measured"
+    hashes = run.request.hashes if run.request is not None else ()
+    outcomes = runs.outcomes_of(run)
+    done = [each.measurement for each in outcomes if each.state == "measured"]
+    failed = [each for each in outcomes if each.state not in ("measured", "cancelled")]
+    got = f"{len(done)} of {len(hashes)} measured"
     if run.state == "unreadable":
         got = "its files are not what a measurement writes"
-    elif len(run.hashes) == len(done) == 1:
+    elif len(hashes) == len(done) == 1:
         got = "measured and stored"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{_called(run)}**: {got}.", width="stretch")
-        missing = [digest for digest in run.hashes if digest not in {each.hash for each in done}]
+        missing = [digest for digest in hashes if digest not in {each.hash for each in done}]
         if missing:
             label = "Measure again" if not done else f"Measure the other {len(missing)}"
             st.button(
                 label,
                 key="measure_again",
                 icon=":material/refresh:",
-                on_click=measured.attempt,
-                args=(_again, missing, run.settings),
+                on_click=problem.attempt,
+                args=(_again, missing, run.request.settings),
             )
         if len(done) > 1:
             st.button(
@@ -174,23 +171,23 @@ def _ended(run: Run) -> None:
             key="measure_close",
             icon=":material/close:",
             type="tertiary",
-            on_click=measured.attempt,
-            args=(runs.dismiss, run),
+            on_click=problem.attempt,
+            args=(measured.run_store().dismiss, run.id),
         )
-    _why(run, failed)
-    if len(run.hashes) > 1 and outcomes:
+    _why(run, failed, len(hashes))
+    if len(hashes) > 1 and outcomes:
         _outcomes(outcomes)
     if done:
         measured.card(done[-1])
 
 
-def _called(run: Run) -> str:
+def _called(run: Run[MeasureRequest]) -> str:
     return {"done": "Done", "failed": "Failed", "cancelled": "Cancelled", "died": "Died", "unreadable": "Unreadable"}[
         run.state
     ]
 
 
-def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
+def _why(run: Run[MeasureRequest], failed: list[Outcome], cells: int) -> None:
     """The named state of what went wrong, with its reason and remedy."""
     if run.state == "unreadable":
         st.error(
@@ -203,21 +200,21 @@ def _why(run: Run, failed: list[Mapping[str, Any]]) -> None:
     elif run.state == "failed" and not failed:
         st.error(f"**The measurement could not begin.** {html.sentence(run.error or '')}", icon=":material/error:")
     for each in failed:
-        title = FAILURES.get(each["state"], "The measurement failed")
-        which = f" Cell `{each['hash'][:8]}`:" if len(run.hashes) > 1 else ""
-        st.error(f"**{title}.**{which} {html.sentence(each['reason'])}", icon=":material/error:")
+        title = FAILURES.get(each.state, "The measurement failed")
+        which = f" Cell `{each.hash[:8]}`:" if cells > 1 else ""
+        st.error(f"**{title}.**{which} {html.sentence(each.reason or '')}", icon=":material/error:")
 
 
-def _outcomes(outcomes: tuple[Mapping[str, Any], ...]) -> None:
+def _outcomes(outcomes: Sequence[Outcome]) -> None:
     rows = []
     for each in outcomes:
-        found = each["measurement"] and Measurement.from_document(each["measurement"])
+        found = each.measurement
         rows.append(
             [
-                each["hash"][:8],
+                each.hash[:8],
                 format_prefixed(found and measured.joules(found), "J"),
                 format_prefixed(found and found.seconds_per_step, "s"),
-                FAILURES.get(each["state"], each["state"]) if not found else "stable" if found.stable else "unstable",
+                FAILURES.get(each.state, each.state) if not found else "stable" if found.stable else "unstable",
             ]
         )
     html.quantities(["Cell", "Energy, a step", "Time, a step", ""], rows, notes=True)

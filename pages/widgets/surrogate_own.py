@@ -10,10 +10,11 @@ from ecnas_core.errors import EcnasError
 from ecnas_core.figures import surrogate as figures
 from ecnas_core.figures.surrogate import Shown
 from ecnas_core.figures.theme import config, format_fixed, format_percent, format_quantity
+from ecnas_core.runs import Run
 from ecnas_core.surrogates import own_space, own_table, runs
 from ecnas_core.surrogates.own_table import EXAMPLE, EXAMPLE_TARGET, EXAMPLE_UNIT, MOST_BYTES, Column, Spec
-from ecnas_core.surrogates.runs import OwnPrediction, OwnTraining, Run
-from pages.widgets import downloads, html, surrogate_runs
+from ecnas_core.surrogates.runs import OwnPrediction, OwnTraining
+from pages.widgets import downloads, html, problem, surrogate_runs
 from pages.widgets.session import bench, dark
 
 MODELS = {"best": "Gaussian process", "paper": "Paper's network"}
@@ -68,7 +69,7 @@ def _table() -> None:
             "CSV or Parquet of your search space",
             type=["csv", "parquet"],
             key="surrogate_file",
-            on_change=surrogate_runs.attempt,
+            on_change=problem.attempt,
             args=(_take,),
             max_upload_size=LIMIT_MB,
             help="A row a design, a column a property; one column holds what is to be predicted.",
@@ -78,7 +79,7 @@ def _table() -> None:
             f"Take the example: {EXAMPLE}",
             key="surrogate_example",
             icon=":material/science:",
-            on_click=surrogate_runs.attempt,
+            on_click=problem.attempt,
             args=(_take_example,),
             help="Energy on one GPU from a cell's features and its energy on another, all measured.",
         )
@@ -137,7 +138,7 @@ def _choose(name: str, table: pa.Table, at_work: Run | None) -> None:
             type="primary",
             icon=":material/play_arrow:",
             disabled=bool(hindrance) or at_work is not None,
-            on_click=surrogate_runs.attempt,
+            on_click=problem.attempt,
             args=(surrogate_runs.start, OwnTraining(name, spec, model, int(seed)), table),
         )
         if at_work is not None:
@@ -189,7 +190,7 @@ def _result(run: Run, at_work: Run | None) -> None:
     assert isinstance(request, OwnTraining)
     spec = request.spec
     try:
-        held_out, matters, curve = (run.frame(name) for name in (runs.HELD_OUT, runs.IMPORTANCE, runs.CURVE))
+        held_out, matters, curve = (runs.frame(run, name) for name in (runs.HELD_OUT, runs.IMPORTANCE, runs.CURVE))
     except EcnasError as error:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return
@@ -201,7 +202,8 @@ def _result(run: Run, at_work: Run | None) -> None:
     headline = figures.headline(told, shown, f"{len(held_out)} rows")
     st.markdown(f"{html.code(spec.target)} of {html.code(request.name)}, {MODELS[request.model]}")
     st.markdown(f"**{html.plain(headline)}**")
-    for note in run.notes:
+    made = runs.made(run)
+    for note in made.notes if made is not None else ():
         st.caption(f":material/info: {note}")
     scatter = figures.scatter(held_out, shown, dark(), [f"row {row + 1}" for row in held_out["row"]]).figure
     left, right = st.columns([3, 2], gap="medium")
@@ -268,7 +270,7 @@ def _python(request: OwnTraining) -> str:
 def _take_along(run: Run, at_work: Run | None) -> None:
     """The model, and predictions of another table."""
     st.markdown("**Use the model**")
-    path = run.model
+    path = runs.model(run)
     if path is not None:
         downloads.button(
             "Model",
@@ -290,7 +292,7 @@ def _take_along(run: Run, at_work: Run | None) -> None:
             icon=":material/play_arrow:",
             key="surrogate_predict_start",
             disabled=at_work is not None,
-            on_click=surrogate_runs.attempt,
+            on_click=problem.attempt,
             args=(_predict, run.id),
         )
     made = [
@@ -311,7 +313,7 @@ def _predict(run_id: str) -> None:
 
 def _predicted(run: Run) -> None:
     try:
-        frame = run.frame(runs.PREDICTIONS)
+        frame = runs.frame(run, runs.PREDICTIONS)
     except EcnasError as error:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return
@@ -324,6 +326,6 @@ def _predicted(run: Run) -> None:
             key=f"surrogate_delete_{run.id}",
             icon=":material/delete:",
             type="tertiary",
-            on_click=surrogate_runs.attempt,
+            on_click=problem.attempt,
             args=(surrogate_runs.delete, run),
         )

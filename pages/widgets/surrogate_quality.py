@@ -12,9 +12,9 @@ from ecnas_core.errors import EcnasError
 from ecnas_core.figures import surrogate as figures
 from ecnas_core.figures.surrogate import QUANTITIES, Shown
 from ecnas_core.figures.theme import UNKNOWN, config, format_fixed, format_percent, format_quantity
+from ecnas_core.runs import Run
 from ecnas_core.surrogates import evaluation, experiment, runs
 from ecnas_core.surrogates.experiment import Experiment, Kind, Quantity
-from ecnas_core.surrogates.runs import Run
 from pages.widgets import chart, downloads, html, surrogate_runs, surrogate_training
 from pages.widgets.session import bench, dark
 
@@ -107,7 +107,7 @@ def _held_out(quantity: Quantity, shown: str) -> pd.DataFrame:
 
 
 def _frame(run_id: str, name: str) -> pd.DataFrame:
-    return runs.find(run_id, bench().data).frame(name)
+    return runs.frame(surrogate_runs.store().read(run_id), name)
 
 
 def _judged(quantity: Quantity, shown: str, epochs: int) -> Judged:
@@ -117,8 +117,8 @@ def _judged(quantity: Quantity, shown: str, epochs: int) -> Judged:
     if shown in BUNDLED:
         found = bundled(evaluation.IMPORTANCE)
         return Judged(held_out, found[(found["kind"] == kind) & (found["model"] == shown)], Experiment(kind, shown))
-    run = runs.find(shown, bench().data)
-    return Judged(held_out, run.frame(runs.IMPORTANCE), run.request, run)
+    run = surrogate_runs.store().read(shown)
+    return Judged(held_out, runs.frame(run, runs.IMPORTANCE), run.request, run)
 
 
 def show() -> tuple[Quantity, str, int]:
@@ -193,8 +193,8 @@ def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, epochs: int, head
         _python(judged.wanted),
         "One row a held-out cell: found, predicted, 90 % interval, as stored (kWh, share, s)",
     )
-    if judged.run is not None and judged.run.model is not None:
-        path = judged.run.model
+    path = judged.run and runs.model(judged.run)
+    if path is not None:
         downloads.button(
             "Model",
             "ec-nas-surrogate",

@@ -3,84 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import pyarrow as pa
 import streamlit as st
 
-from ecnas_core.errors import EcnasError
 from ecnas_core.figures import surrogate as figures
 from ecnas_core.figures.measure import wait
 from ecnas_core.figures.theme import config, format_quantity
-from ecnas_core.surrogates import runs
-from ecnas_core.surrogates.experiment import Experiment
-from ecnas_core.surrogates.runs import Curve, OwnPrediction, OwnTraining, Request, Run
-from pages.widgets import html
+from ecnas_core.runs import Run, RunStore
+from ecnas_core.surrogates import own_table, runs
+from ecnas_core.surrogates.runs import OwnPrediction, OwnTraining, Request
+from pages.widgets import html, problem
+from pages.widgets.runs import STATES, bar, cancel_button, pace
 from pages.widgets.session import bench, dark
 
 POLL_S = 0.5
 LISTED_AT_MOST = 30
-STATES = {
-    "done": "Done",
-    "failed": "Failed",
-    "cancelled": "Cancelled",
-    "died": "Died",
-    "unreadable": "Unreadable",
-    "running": "Running",
-}
 state = st.session_state
 
 
-def attempt(change: Callable[..., Any], *arguments: Any) -> None:
-    """Do what a button is for; what hinders it is shown on top of the page."""
-    try:
-        change(*arguments)
-    except EcnasError as error:
-        state.surrogate_problem = str(error)
-
-
-def problem() -> None:
-    """Show what hindered the button that was pressed last, once."""
-    if "surrogate_problem" in state:
-        st.error(html.sentence(state.pop("surrogate_problem")), icon=":material/error:")
+def store() -> RunStore[Request]:
+    """The trainings of the user's folder."""
+    return RunStore(runs.TRAINING, bench().data, bench().bundled)
 
 
 def start(request: Request, table: pa.Table | None = None) -> None:
     """Begin a run."""
-    run = runs.start(request, bench().data, table)
-    state.surrogate_started = run.id
+    with_table = None if table is None else lambda folder: own_table.save(table, folder / runs.TABLE)
+    state.surrogate_started = store().start(request, prepare=with_table).id
 
 
 def stored(*kinds: type[Request]) -> list[Run]:
     """The runs of some kinds, the latest first, and those that cannot be read."""
-    found = runs.runs(bench().data)
-    return [run for run in reversed(found) if run.request is None or isinstance(run.request, kinds)]
+    return [run for run in reversed(store().all()) if run.request is None or isinstance(run.request, kinds)]
 
 
 def running() -> Run | None:
     """The run that is at work."""
-    return next((run for run in runs.runs(bench().data) if run.running), None)
+    return next((run for run in store().all() if run.running), None)
 
 
 def called(request: Request | None) -> str:
     """What a run does, in a few words that come from no user."""
-    match request:
-        case Experiment(kind="energy"):
-            return f"Energy, {figures.MODELS[request.model]}{_told(request.cells)}, seed {request.seed}"
-        case Experiment():
-            networks = f"{request.members} network{'s' * (request.members > 1)}"
-            return f"Accuracy and time, {networks}{_told(request.cells)}, seed {request.seed}"
-        case Curve():
-            return f"Learning curve, {figures.MODELS[request.model]}"
-        case OwnTraining():
-            return f"Own space, {'Gaussian process' if request.model == 'best' else figures.MODELS['paper']}"
-        case OwnPrediction():
-            return "Predictions"
-    return "A training that cannot be read"
-
-
-def _told(cells: int | None) -> str:
-    return "" if cells is None else f", {format_quantity(cells, digits=None)} cells"
+    return "A training that cannot be read" if request is None else runs.TRAINING.title(request)
 
 
 def live(run: Run) -> None:
@@ -89,28 +54,21 @@ def live(run: Run) -> None:
 
 
 def _watch(run_id: str) -> None:
-    run = next((run for run in runs.runs(bench().data) if run.id == run_id), None)
+    run = next((run for run in store().all() if run.id == run_id), None)
     if run is None or not run.running:
         st.rerun()
-    words, share = figures.progress(run.epochs)
+    progress, epochs = runs.progress(run), runs.epochs(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{called(run.request)}**", width="stretch")
-        st.button(
-            "Cancel",
-            key="surrogate_cancel",
-            icon=":material/close:",
-            disabled=run.cancelling,
-            on_click=runs.cancel,
-            args=(run,),
-        )
-    st.progress(share, text="Cancelling after this epoch" if run.cancelling else html.plain(words))
-    if run.epochs:
+        cancel_button(store(), run, "surrogate_cancel")
+    bar(run, progress)
+    if epochs:
         st.plotly_chart(
-            figures.losses(run.epochs, dark()),
+            figures.losses(epochs, dark()),
             theme=None,
             config=config("ec-nas-loss"),
             key="surrogate_loss",
-            alt=f"Loss of training, {words}, now {run.epochs[-1].loss:.4g}",
+            alt=f"Loss of training, {pace(progress)}, now {epochs[-1].loss:.4g}",
         )
     else:
         st.caption("The process starts: it takes a few seconds to load torch and the cells.")
@@ -164,7 +122,7 @@ def listing(found: Sequence[Run], opened: str | None, on_open: Callable[[Run], N
                     icon=":material/delete:",
                     type="tertiary",
                     help="It can be brought back.",
-                    on_click=attempt,
+                    on_click=problem.attempt,
                     args=(delete, run),
                 )
 
@@ -178,9 +136,10 @@ def _of(run: Run) -> str:
 
 def _how(run: Run) -> str:
     words = [STATES[run.state].lower()]
-    if run.learned is not None:
+    made = runs.made(run)
+    if made is not None:
         things = "rows" if isinstance(run.request, OwnTraining | OwnPrediction) else "cells"
-        words.append(f"learned from {format_quantity(run.learned, digits=None)} {things}")
+        words.append(f"learned from {format_quantity(made.learned, digits=None)} {things}")
     if run.ended is not None:
         words.append(wait(max(1.0, run.ended - run.started)))
     if run.state in ("failed", "died"):
@@ -190,25 +149,25 @@ def _how(run: Run) -> str:
 
 def delete(run: Run) -> None:
     """Take a run out; ``undo`` brings it back."""
-    runs.delete(run)
+    store().remove(run.id)
     state.surrogate_removed = [*state.get("surrogate_removed", []), run.id]
 
 
 def undo() -> None:
     """The button that brings back what was deleted last."""
-    removed = [each for each in state.get("surrogate_removed", []) if each in runs.removed(bench().data)]
+    removed = [each for each in state.get("surrogate_removed", []) if each in store().removed()]
     if removed:
         st.button(
             f"Undo: bring back {len(removed)}",
             key="surrogate_restore",
             icon=":material/undo:",
             type="tertiary",
-            on_click=attempt,
+            on_click=problem.attempt,
             args=(_restore, removed),
         )
 
 
 def _restore(ids: Sequence[str]) -> None:
     for run_id in ids:
-        runs.restore(run_id, bench().data)
+        store().restore(run_id)
     state.surrogate_removed = []

@@ -7,10 +7,11 @@ import streamlit as st
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import surrogate as figures
 from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.runs import Run
 from ecnas_core.surrogates import runs
 from ecnas_core.surrogates.experiment import Experiment, Kind, to_learn_from
-from ecnas_core.surrogates.runs import Curve, Request, Run
-from pages.widgets import downloads, html, surrogate_runs
+from ecnas_core.surrogates.runs import Curve, Request
+from pages.widgets import downloads, html, problem, surrogate_runs
 from pages.widgets.session import bench, dark
 
 WHAT = {"energy": "Energy", "accuracy": "Accuracy and time", "curve": "Learning curve"}
@@ -56,7 +57,7 @@ def show() -> None:
             type="primary",
             icon=":material/play_arrow:",
             disabled=bool(hindrance),
-            on_click=surrogate_runs.attempt,
+            on_click=problem.attempt,
             args=(surrogate_runs.start, request),
         )
         st.caption(hindrance or _takes(request))
@@ -157,8 +158,8 @@ def open_run(run: Run) -> None:
 def curve(run_id: str) -> None:
     """Show the learning curve that a run has computed."""
     try:
-        run = runs.find(run_id, bench().data)
-        frame = run.frame(runs.CURVE)
+        run = surrogate_runs.store().read(run_id)
+        frame = runs.frame(run, runs.CURVE)
     except EcnasError as error:
         st.error(html.sentence(str(error)), icon=":material/error:")
         return

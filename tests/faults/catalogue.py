@@ -245,13 +245,6 @@ FAULTS: tuple[Fault, ...] = (
     ),
     # export
     Fault(
-        "The zip is not renamed into place",
-        "ecnas_core/export/bundle.py",
-        "            beside.replace(out)\n            return [out]",
-        "            return [out]",
-        ("tests/export/test_bundle.py",),
-    ),
-    Fault(
         "The card says kilograms where the hub reads grams",
         "ecnas_core/export/card.py",
         '_rounded(emissions["value"] * 1000)',

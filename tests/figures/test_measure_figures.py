@@ -16,8 +16,8 @@ from ecnas_core.carbon import Lens
 from ecnas_core.figures import measure as figures
 from ecnas_core.figures.hardware import DEVICES
 from ecnas_core.figures.theme import SELECTION
-from ecnas_core.measure import runs
 from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.runs import Repeated
 from tests.made_up import CPU, GPU, LEAN, MadeUpRun, measured, on_cpu, with_cpu
 
 EPOCH_GPU_WH = 32 * 40_000 / 256 / 3600  # 1.389
@@ -30,10 +30,6 @@ def plain(text: str) -> str:
     return text.replace("\u00a0", " ").replace("\u202f", " ")
 
 
-def progress(run: MadeUpRun, elapsed: float) -> runs.Progress:
-    return runs.read(run.folder).progress(run.began + elapsed)
-
-
 class TestTimeline:
     @pytest.fixture
     def run(self, tmp_path):
@@ -41,7 +37,7 @@ class TestTimeline:
 
     def test_phases_done_present_and_to_come(self, run):
         run.phase("idle", 4, 6).phase("warm-up", 10.5, 12)
-        found = {stage.label: stage for stage in figures.stages(progress(run, 13.5))}
+        found = {stage.label: stage for stage in figures.stages(run.status(13.5))}
         assert list(found) == list(figures.PHASES.values())
         assert [stage.state for stage in found.values()] == ["done", "done", "present", *["to come"] * 4]
         assert plain(found["Start"].seconds) == "4.0 s"
@@ -53,12 +49,12 @@ class TestTimeline:
 
     def test_a_phase_that_takes_longer_is_full_and_says_how_long(self, run):
         run.phase("idle", 4, 6)
-        stage = next(stage for stage in figures.stages(progress(run, 12)) if stage.state == "present")
+        stage = next(stage for stage in figures.stages(run.status(12)) if stage.state == "present")
         assert (stage.label, stage.share, plain(stage.seconds)) == ("Idle before", 1.0, "8.0 s")
 
     def test_without_a_counter_there_is_no_idle(self, run):
         run.phase("warm-up", 4, 2)
-        assert [stage.label for stage in figures.stages(progress(run, 5))] == [
+        assert [stage.label for stage in figures.stages(run.status(5))] == [
             "Start",
             "Warm up",
             "Calibrate",
@@ -67,18 +63,18 @@ class TestTimeline:
 
     def test_power_and_temperature_over_time_with_the_repeats_shaded(self, run):
         run.phase("idle", 4, 6).sample(5, 70, 30).sample(6, 71, 31).phase("repeat", 20, 64).sample(25, 400, 52)
-        figure = figures.live(progress(run, 30), dark=False)
+        figure = figures.live(run.status(30), dark=False)
         power, temperature = figure.data
         assert (list(power.x), list(power.y)) == ([5, 6, 25], [70, 71, 400])
         assert list(temperature.y) == [30, 31, 52]
         assert {(shape.x0, shape.x1) for shape in figure.layout.shapes} == {(20, 30)}
         assert figure.layout.yaxis.title.text == "Power (W)"
-        assert plain(figures.live_told(progress(run, 30))) == "The GPU after 25 s: power 400 W, temperature 52 °C."
+        assert plain(figures.live_told(run.status(30))) == "The GPU after 25 s: power 400 W, temperature 52 °C."
 
 
 class TestRepeats:
     ROWS = tuple(
-        {"repeat": number, "seconds_per_step": 0.1, "joules_per_step": {"nvml:0": joules, "rapl:package-0": 5.0}}
+        Repeated(number, 8, 0.1, {"nvml:0": joules, "rapl:package-0": 5.0}, cell=0, hash=LEAN)
         for number, joules in ((1, 9.0), (2, 11.0))
     )
 
@@ -92,7 +88,7 @@ class TestRepeats:
         assert list(figure.layout.xaxis.range) == [0.5, 8.5]
 
     def test_time_where_nothing_counts(self):
-        rows = [{**row, "joules_per_step": {}, "seconds_per_step": row["repeat"] / 10} for row in self.ROWS]
+        rows = [Repeated(number, 8, number / 10, {}, cell=0, hash=LEAN) for number in (1, 2)]
         figure = figures.repeats(rows, 8, dark=True)
         assert list(figure.data[1].y) == [0.1, 0.2]
         assert figure.layout.yaxis.title.text == "s a step"

@@ -150,10 +150,6 @@ class TestLosses:
         epochs = [Epoch("energy", number, 2, 1.0) for _ in range(3) for number in (1, 2)]
         assert len(figures.losses(epochs, dark=False).data) == 3
 
-    def test_how_far_it_is(self):
-        assert figures.progress([]) == ("Starting", 0.0)
-        assert figures.progress([Epoch("energy", 10, 40, 1.0)]) == ("energy: 10 of 40", 0.25)
-
 
 def test_the_headline_of_values_that_are_all_alike_has_no_order():
     told = pd.Series({"tau": np.nan, "mae": 0.5, "median_error": 0.1, "judged": 16})

@@ -1,19 +1,25 @@
-"""The process of a run, or without a folder that of a measurement: all of it but the length of the phases."""
+"""Measurements whose phases are short: the kind of their runs, and as a program the process that measures a cell."""
 
 from __future__ import annotations
 
-import sys
+from dataclasses import replace
 from functools import partial
 
-from ecnas_core.measure import batch, protocol, run_worker, runner, worker
+from ecnas_core.measure import batch, protocol, runner, worker
 from ecnas_core.measure.protocol import Durations
+from ecnas_core.measure.runs import MEASUREMENT as LONG
+from ecnas_core.measure.runs import MeasureRequest
+from ecnas_core.runs import Context
 
 NAME = "tests.measure.short_phases"
+MEASUREMENT = replace(LONG, path=f"{NAME}:MEASUREMENT", handler=f"{NAME}:work")
+
+
+def work(request: MeasureRequest, context: Context) -> None:
+    batch.measure_all.__kwdefaults__["measure"] = partial(runner.measure, command=("-m", NAME))
+    batch.work(request, context)
+
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        batch.measure_all.__kwdefaults__["measure"] = partial(runner.measure, command=("-m", NAME))
-        run_worker.main()
-    else:
-        protocol.DURATIONS = {"quick": Durations(idle=0.1, warm_up=0.1, window=0.1, settle=0.1)}
-        worker.main()
+    protocol.DURATIONS = {"quick": Durations(idle=0.1, warm_up=0.1, window=0.1, settle=0.1)}
+    worker.main()

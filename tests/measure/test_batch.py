@@ -13,6 +13,7 @@ from ecnas_core.benchmark import UnknownCell, catalogue
 from ecnas_core.measure import batch, store
 from ecnas_core.measure.batch import device_name, measure_all, read_cells
 from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.runs import CpuEstimate, Outcome, PhaseBegan
 from ecnas_core.measure.states import (
     Cancelled,
     DeviceBusy,
@@ -52,7 +53,7 @@ class Measuring:
 
     def __call__(self, cell, settings, emit, cancelled):
         self.asked.append(cell.hash)
-        emit({"event": "phase", "phase": "warm-up", "seconds": 1})
+        emit({"event": "phase", "phase": "warm-up", "seconds": 1, "t": 2.5})
         error = self.script.pop(0) if self.script else None
         if error is not None:
             raise error
@@ -64,10 +65,10 @@ def test_each_cell_is_stored_and_told(bench):
     outcomes = measure_all(CELLS, SETTINGS, bench, events.append, measure=Measuring())
     assert [each.state for each in outcomes] == ["measured"] * 3
     assert {each.hash for each in store.measurements(bench)} == {cell.hash for cell in CELLS}
-    assert [(each["event"], each["cell"], each["hash"]) for each in events] == [
-        (event, number, cell.hash) for number, cell in enumerate(CELLS) for event in ("phase", "outcome")
+    assert [(type(each), each.cell, each.hash) for each in events] == [
+        (event, number, cell.hash) for number, cell in enumerate(CELLS) for event in (PhaseBegan, Outcome)
     ]
-    assert events[1]["measurement"]["hash"] == CELLS[0].hash
+    assert events[1::2] == outcomes
 
 
 def test_what_befalls_one_cell_does_not_stop_the_others(bench):
@@ -85,7 +86,7 @@ def test_what_befalls_the_device_stops_all_and_loses_nothing(bench, error):
     assert [each.state for each in outcomes] == ["measured", error.state]
     assert [each.ends_all for each in outcomes] == [False, True]
     assert [each.hash for each in store.measurements(bench)] == [CELLS[0].hash]
-    assert (events[-1]["event"], events[-1]["state"], events[-1]["cell"]) == ("outcome", error.state, 1)
+    assert (events[-1], events[-1].cell) == (outcomes[-1], 1)
 
 
 @pytest.mark.parametrize("data", ["file", "file/below"])
@@ -109,12 +110,14 @@ def test_figures_that_cannot_be_stored_are_still_told(bench, monkeypatch):
 
 
 def test_an_estimate_is_told_and_not_stored(bench):
+    told = {"cpu": CPU, "cpu_power_w": 60.0, "cpu_energy_j_per_step": 30.0, "assumption": "half of its TDP"}
+
     def measure(cell, settings, emit, cancelled):
-        emit({"event": "result", "estimate": {"cpu_power_w": 60.0}})
+        emit({"event": "result", "measurement": "1" * 12, "estimate": told})
         return measured("1" * 12, hash=cell.hash)
 
     (outcome,) = measure_all(CELLS[:1], SETTINGS, bench, measure=measure)
-    assert outcome.to_document()["estimate"] == {"cpu_power_w": 60.0}
+    assert outcome.estimate == CpuEstimate(**told)
     assert "estimate" not in {each.name for each in catalogue.columns(bench, "measurements")}
 
 

@@ -16,10 +16,12 @@ from scipy.stats import kendalltau
 from ecnas_core import Benchmark
 from ecnas_core.benchmark import layout
 from ecnas_core.cells import Cell
-from ecnas_core.measure import doctor, runs, store
+from ecnas_core.measure import doctor, store
 from ecnas_core.measure.doctor import Device, Finding
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.states import DeviceFailed, DeviceLocked, MeasureError
+from ecnas_core.measure.runs import MEASUREMENT, START_S
+from ecnas_core.measure.states import DeviceFailed, MeasureError
+from ecnas_core.runs import RunRunning, RunStore
 from ecnas_core.surrogates import transfer
 from tests.bundle import few_cells
 from tests.made_up import CPU, GPU, KNEE, LEAN, NO_RAPL, MadeUpRun, measured, on_cpu, with_cpu
@@ -86,7 +88,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], Settings, 
     """What was asked to be measured; no process begins."""
     calls: list[tuple[list[str], Settings, Path]] = []
     monkeypatch.setattr(
-        runs, "start", lambda cells, settings, data: calls.append(([cell.hash for cell in cells], settings, data))
+        RunStore, "start", lambda store, request: calls.append((list(request.hashes), request.settings, store.data))
     )
     return calls
 
@@ -262,7 +264,7 @@ class TestSettings:
         page = open_page("measure").works()
         assert "At least 18 s; longer where a step takes seconds, as on a CPU." in page.said
         page.set("measure_effort", "thorough").works()
-        assert Settings(effort="thorough").seconds + runs.START_S == 100
+        assert Settings(effort="thorough").seconds + START_S == 100
         assert "At least 100 s; longer where a step takes seconds, as on a CPU." in page.said
         page.press("measure_add").open(LEAN).press("measure_add").works()
         assert "At least 3.3 min; longer where a step takes seconds, as on a CPU." in page.said
@@ -301,9 +303,9 @@ class TestList:
 
     def test_what_hinders_the_start_is_told(self, open_page, data, monkeypatch):
         def locked(*_):
-            raise DeviceLocked("a measurement is running; wait for it or cancel it")
+            raise RunRunning("a measurement is running; wait for it or cancel it")
 
-        monkeypatch.setattr(runs, "start", locked)
+        monkeypatch.setattr(RunStore, "start", locked)
         page = open_page("measure").press("measure_start").works()
         assert "A measurement is running; wait for it or cancel it." in page.texts("error")
 
@@ -444,7 +446,8 @@ class TestEnds:
             (told,) = page.texts("error")
             if not (
                 told.startswith("**What became of a measurement is not known.** ")
-                and told.endswith("cannot be read as a run; close it.")
+                and "cannot be read as a measurement" in told
+                and told.endswith("; repair or remove it.")
                 and "died" not in page.said.lower()
             ):
                 missed.append((line, told))
@@ -455,7 +458,7 @@ class TestEnds:
     def test_closed_in_another_tab_is_closed(self, open_page, data):
         run = MadeUpRun(data).device().outcome("out_of_memory", reason="too large; try less").ended("done")
         page = open_page("measure").works()
-        runs.dismiss(runs.read(run.folder))
+        run.store.dismiss(run.folder.name)
         page.press("measure_close").works()
         assert "measure_close" not in page.button_keys
         assert not page.texts("error")
@@ -514,7 +517,7 @@ class TestEnds:
         stored = store.measurements(Benchmark.open(data))[0]
         assert stored.cpu_energy_j_per_step is None
         assert "its energy could not be measured" in page.said
-        runs.dismiss(runs.runs(data)[0])
+        RunStore(MEASUREMENT, data).dismiss("1-madeup")
         page = open_page("measure", section="results").works()
         assert not page.texts("warning")
 

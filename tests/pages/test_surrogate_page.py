@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -11,12 +10,12 @@ import pyarrow as pa
 import pytest
 from scipy.stats import kendalltau
 
-from ecnas_core import Benchmark
-from ecnas_core.benchmark import background
-from ecnas_core.surrogates import cell_prediction, evaluation, own_space, own_table, runs
+from ecnas_core import Benchmark, files
+from ecnas_core.runs import RunStore
+from ecnas_core.surrogates import cell_prediction, evaluation, own_space, own_table
 from ecnas_core.surrogates.experiment import Experiment
 from ecnas_core.surrogates.own_table import Spec
-from ecnas_core.surrogates.runs import Curve, OwnTraining
+from ecnas_core.surrogates.runs import TRAINING, Curve, OwnTraining
 
 DRAWN = "1=conv1x1(0) 2=maxpool3x3(0,1) 3=output(1,2)"
 SPEC = Spec("energy_wh_titan_xp", ("energy_wh_quadro_rtx_6000", "n_conv3x3"), "Wh")
@@ -32,25 +31,23 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def started(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def started(data: Path, monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What was asked to be trained; no process begins."""
     calls: list[object] = []
 
-    def start(request, data, table=None):
+    def start(store, request, prepare=None):
         calls.append(request)
-        return runs.read(made_up(data, request, f"9-{len(calls)}", {"event": "ended", "state": "cancelled"}))
+        return TRAINING.read(made_up(data, request, f"9-{len(calls)}", {"event": "ended", "state": "cancelled"}))
 
-    monkeypatch.setattr(runs, "start", start)
+    monkeypatch.setattr(RunStore, "start", start)
     return calls
 
 
 def made_up(data: Path, request: object, name: str, *events: dict) -> Path:
     """A run's folder as its process leaves it."""
-    folder = data / runs.FOLDER / name
+    folder = data / TRAINING.folder / name
     folder.mkdir(parents=True)
-    task = next(task for task, kind in runs.TASKS.items() if isinstance(request, kind))
-    told = {"task": task, **asdict(request), "started": 100.0, "data": str(data)}
-    (folder / "request.json").write_text(json.dumps(told))
+    TRAINING.write(folder, request, started=100.0)
     (folder / "events.jsonl").write_text("".join(json.dumps({"at": 142.0} | event) + "\n" for event in events))
     return folder
 
@@ -231,7 +228,7 @@ class TestTraining:
     def test_a_running_one_is_live_and_can_be_cancelled(self, open_page, data):
         epochs = [{"event": "epoch", "part": "energy", "number": n, "of": 40, "loss": 1 / n} for n in (1, 2, 3)]
         folder = made_up(data, Experiment(), "1-a", *epochs)
-        lock = background.take_lock(folder / "lock")
+        lock = files.try_lock(folder / "lock")
         with lock:
             page = open_page("surrogate", section="train").works()
             assert page.figure("surrogate_loss")["data"][0]["y"] == [1, 0.5, pytest.approx(1 / 3)]
@@ -245,9 +242,9 @@ class TestTraining:
         assert "Energy, the paper's network, 500 cells, seed 3" in page.said
         assert "learned from 500 cells, 42 s" in page.said
         page.press("surrogate_delete_1-a").works()
-        assert runs.runs(data) == []
+        assert RunStore(TRAINING, data).all() == []
         page.press("surrogate_restore").works()
-        assert [run.id for run in runs.runs(data)] == ["1-a"]
+        assert [run.id for run in RunStore(TRAINING, data).all()] == ["1-a"]
         page.press("surrogate_open_1-a").works()
         assert page.params == {"model": "1-a"}
         assert page.headline.startswith("Of 707")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -180,6 +181,16 @@ class TestFolders:
         with (run.folder / "events.jsonl").open("a") as events:
             events.write('{"event": "coun')
         assert store.read(run.id) == run
+
+    def test_one_that_goes_while_all_are_listed_is_left_out(self, store, monkeypatch):
+        run, held = store.run(Count(1)), files.is_locked
+
+        def goes(path: Path) -> bool:
+            shutil.rmtree(run.folder)
+            return held(path)
+
+        monkeypatch.setattr(files, "is_locked", goes)
+        assert store.all() == []
 
     def test_a_folder_that_cannot_be_written_to_is_named(self, store):
         store.data.write_text("a file")

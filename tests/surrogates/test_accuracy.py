@@ -11,11 +11,12 @@ import pytest
 from ecnas_core.benchmark import UnknownCell, UnknownEpochs
 from ecnas_core.benchmark.schema import PREDICTED
 from ecnas_core.cells import enumerate_cells
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import accuracy, conformal, graph_network, weights
 from ecnas_core.surrogates.accuracy import MEANS, SAMPLE, Published
 from ecnas_core.surrogates.features import features
 from ecnas_core.surrogates.lookup import look_up, take
-from ecnas_core.surrogates.training import TooFewResults, TrainingCancelled
+from ecnas_core.surrogates.training import TooFewResults
 from ecnas_core.surrogates.weights import OtherFeatures, UnreadableModel
 
 EPOCHS = (4, 12, 36, 108)
@@ -152,7 +153,7 @@ class TestTraining:
 
     def test_progress_and_cancelling(self, halves):
         told = []
-        with pytest.raises(TrainingCancelled, match="stopped after 1 of 2"):
+        with pytest.raises(Cancelled, match="stopped after 1 of 2"):
             accuracy.fit_to(halves[0], members=2, epochs=2, progress=told.append, cancel=lambda: len(told) == 3)
         assert [(epoch.part, epoch.number) for epoch in told] == [
             ("network 1 of 2", 1),

@@ -8,9 +8,9 @@ import pytest
 
 from ecnas_core.benchmark.derive import PREDICTIONS
 from ecnas_core.benchmark.layout import BUNDLED
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import accuracy, bundled
 from ecnas_core.surrogates.lookup import look_up
-from ecnas_core.surrogates.training import TrainingCancelled
 
 WIDE = BUNDLED / "benchmark" / "7V.parquet"
 QUANTITIES = {
@@ -106,11 +106,11 @@ def test_trained_where_the_figures_are(tmp_path, monkeypatch):
         assert bench.bundled == tmp_path
         assert bench.query("043721b9c7fe8c5fad811d47d83132ec").vertices == 2
         progress(accuracy.graph_network.Epoch("network 1 of 5", 2, 20, 0.5))
-        raise TrainingCancelled("stopped")
+        raise Cancelled("stopped")
 
     for name in ("benchmark", "results", "runs"):
         (tmp_path / name).symlink_to(BUNDLED / name)
     monkeypatch.setattr(accuracy, "fit", stop)
-    with pytest.raises(TrainingCancelled):
+    with pytest.raises(Cancelled):
         bundled.predict(tmp_path, told.append)
     assert told == ["predictions: network 1 of 5, epoch 2 of 20"]

@@ -12,11 +12,12 @@ from scipy.stats import kendalltau
 from ecnas_core.benchmark import UnknownCell
 from ecnas_core.cells import Cell, CellTable, enumerate_cells
 from ecnas_core.cells.enumeration import labelled_graphs
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import energy, multilayer_perceptron, weights
 from ecnas_core.surrogates.energy import UnknownModel
 from ecnas_core.surrogates.features import composition, encoding, works
 from ecnas_core.surrogates.lookup import take
-from ecnas_core.surrogates.training import TooFewResults, TrainingCancelled
+from ecnas_core.surrogates.training import TooFewResults
 from ecnas_core.surrogates.weights import OtherFeatures, UnreadableModel
 
 PUBLISHED = Path(__file__).resolve().parents[3] / "shared" / "published" / "measured_energy_7v.parquet"
@@ -164,7 +165,7 @@ class TestTraining:
     @pytest.mark.parametrize("model", energy.MODELS)
     def test_progress_and_cancelling(self, table, law, some, model):
         told = []
-        with pytest.raises(TrainingCancelled):
+        with pytest.raises(Cancelled):
             energy.fit_to(
                 take(table, some[:100]), law[some[:100]], model, progress=told.append, cancel=lambda: len(told) == 3
             )

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import accuracy, energy, experiment, importance
 from ecnas_core.surrogates.energy import UnknownModel
 from ecnas_core.surrogates.experiment import Experiment, InvalidExperiment, carry_out, figures
-from ecnas_core.surrogates.training import TrainingCancelled
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +66,7 @@ class TestEnergy:
         pd.testing.assert_frame_equal(outcome.importance, again.importance)
 
     def test_it_can_be_stopped(self, bench):
-        with pytest.raises(TrainingCancelled):
+        with pytest.raises(Cancelled):
             carry_out(bench, Experiment(cells=100), cancel=lambda: True)
 
 

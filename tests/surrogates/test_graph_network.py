@@ -7,10 +7,10 @@ import pytest
 
 from ecnas_core.cells import Cell, CellTable, enumerate_cells
 from ecnas_core.cells.enumeration import labelled_graphs
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import graph_network
 from ecnas_core.surrogates.features import features
 from ecnas_core.surrogates.graph_network import GraphNetwork, graphs
-from ecnas_core.surrogates.training import TrainingCancelled
 
 pytestmark = pytest.mark.usefixtures("small_networks")
 
@@ -91,7 +91,7 @@ def test_one_by_one_and_none(table, network):
 
 def test_progress_and_cancelling(table, targets):
     told = []
-    with pytest.raises(TrainingCancelled, match="stopped after 2 of 9"):
+    with pytest.raises(Cancelled, match="stopped after 2 of 9"):
         graph_network.train(
             graphs(table), targets, 0, "law", epochs=9, progress=told.append, cancel=lambda: len(told) == 2
         )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import matern_process
 from ecnas_core.surrogates.matern_process import MaternProcess
-from ecnas_core.surrogates.training import TrainingCancelled
 
 
 def law(inputs):
@@ -88,7 +88,7 @@ def test_same_again_and_from_arrays(drawn, fitted):
 
 def test_progress_and_cancelling(drawn):
     told = []
-    with pytest.raises(TrainingCancelled, match="stopped after 5 of 40"):
+    with pytest.raises(Cancelled, match="stopped after 5 of 40"):
         matern_process.fit(*drawn, seed=0, part="law", progress=told.append, cancel=lambda: len(told) == 5)
     assert [epoch.number for epoch in told] == [1, 2, 3, 4, 5]
     assert told[-1].loss < told[0].loss

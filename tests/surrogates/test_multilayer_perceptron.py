@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import multilayer_perceptron
-from ecnas_core.surrogates.training import TrainingCancelled
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_nothing_to_predict(trained):
 
 def test_progress_and_cancelling(drawn):
     told = []
-    with pytest.raises(TrainingCancelled, match="stopped after 20 of 200"):
+    with pytest.raises(Cancelled, match="stopped after 20 of 200"):
         multilayer_perceptron.train(
             *drawn, seeds=[0, 1], part="law", progress=told.append, cancel=lambda: len(told) == 20
         )

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau
 
+from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import own_space, own_table
 from ecnas_core.surrogates.own_table import FEWEST_ROWS, Spec, UnusableTable
-from ecnas_core.surrogates.training import TrainingCancelled
 from ecnas_core.surrogates.weights import UnreadableModel
 
 ROWS = 200
@@ -285,11 +285,11 @@ class TestEdges:
         if part == "importances":
             monkeypatch.setattr(own_space, "_unseen_errors", lambda *_: np.ones(ROWS))
         asked = iter([False] * own_space.matern_process.STEPS)
-        with pytest.raises(TrainingCancelled):
+        with pytest.raises(Cancelled):
             own_space.carry_out(space, SPEC, cancel=lambda: next(asked, True))
 
     def test_it_can_be_stopped(self, space):
-        with pytest.raises(TrainingCancelled):
+        with pytest.raises(Cancelled):
             own_space.carry_out(space, SPEC, cancel=lambda: True)
 
     def test_another_file_is_no_model(self, tmp_path):
