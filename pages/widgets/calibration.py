@@ -17,7 +17,7 @@ from ecnas_core.measure import store
 from ecnas_core.measure.record import Measurement
 from ecnas_core.surrogates import transfer
 from ecnas_core.surrogates.transfer import FEWEST, Transfer
-from pages.widgets import downloads, html, lens_device, measured
+from pages.widgets import downloads, html, lens_device, problem
 from pages.widgets.session import bench, dark
 
 SPACE, EPOCHS = hardware.SPACE, hardware.EPOCHS
@@ -107,7 +107,7 @@ def _propose(device: str, hashes: set[str]) -> None:
             key="measure_propose",
             icon=":material/playlist_add:",
             type="primary",
-            on_click=measured.attempt,
+            on_click=problem.attempt,
             args=(_fill, k, tuple(sorted(hashes))),
         )
 

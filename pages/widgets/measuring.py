@@ -17,7 +17,7 @@ from ecnas_core.runs import Run
 from ecnas_core.templating import render
 from pages.widgets import html, measured, problem
 from pages.widgets.runs import cancel_button
-from pages.widgets.session import dark
+from pages.widgets.session import bench, dark
 
 POLL_S = 0.5
 FAILURES = {

@@ -79,7 +79,9 @@ class TestStatus:
         assert [each.name for each in status.phases] == PHASES
         assert status.seconds_left == pytest.approx(START_S + 6 + 12 + 8 * 8 + 4 + 6)
         assert (status.cell, status.device, status.outcomes, status.samples) == (0, None, (), ())
-        assert MEASUREMENT.progress(made.read()) == Progress("Cell 1 of 1", 0.0, status.seconds_left)
+        assert MEASUREMENT.progress(made.read()) == Progress(
+            "Cell 1 of 1", 0.0, status.seconds_left, "s", seconds_left=status.seconds_left
+        )
         assert MEASUREMENT.title(made.read().request) == "Measure 1 cell"
 
     def test_phases_begin_and_end(self, tmp_path):

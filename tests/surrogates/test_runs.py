@@ -65,7 +65,7 @@ class TestFiles:
             "done",
             None,
             130.0,
-            Progress("energy: 2 of 40", 0.05),
+            Progress("energy", 2, 40, "epochs"),
         )
         assert [(each.part, each.number, each.of, each.loss) for each in runs.epochs(run)] == [
             ("energy", 1, 40, 1.5),
@@ -75,7 +75,7 @@ class TestFiles:
 
     def test_before_the_first_epoch_it_is_starting(self, store):
         run = made_up(store, Curve())
-        assert (TRAINING.progress(run), runs.made(run)) == (Progress("Starting", 0.0), None)
+        assert (TRAINING.progress(run), runs.made(run)) == (Progress("Starting"), None)
 
     @pytest.mark.parametrize(
         "event",
