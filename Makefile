@@ -59,10 +59,11 @@ faults: $(DEVELOPMENT)  ## Put seeded faults into copies of the project and see 
 bench: $(DEVELOPMENT)  ## Measure speed and memory against limits and peers
 	$(BIN)/python -m benchmarks
 
-lint: $(DEVELOPMENT)  ## Style, types, and the direction of imports
+lint: $(DEVELOPMENT)  ## Style, types and dead code
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
+	$(BIN)/python -m vulture
 
 clean:  ## Remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from ecnas_core.benchmark.ingest import KNOWN_CELLS, ingest
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.progress import terminal_progress
-from ecnas_core.benchmark.tfrecord import write_records
 from ecnas_core.cells import Cell
+from tests.tfrecords import write_records
 
 POLL_SECONDS = 0.2
 TAGS = [field << 3 | 1 for field in range(1, 7)]

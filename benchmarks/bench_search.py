@@ -14,7 +14,6 @@ import numpy as np
 from ecnas_core import Benchmark
 from ecnas_core.analysis.pareto import hypervolume
 from ecnas_core.search import ALGORITHMS, DEFAULT, Problem, Setting, Trial, make, run_trial
-from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.operators import sample_matrix
 
 SEEDS = range(1000, 1010)
@@ -57,24 +56,24 @@ def _loading(bench: Benchmark) -> dict[str, Any]:
 
 
 def _rate(problem: Problem) -> dict[str, Any]:
-    """From a matrix of bits and operations to values; the peer is pymoo asking the same table for the same batch."""
+    """From genomes to values; the peer is pymoo asking the same table for the same batch."""
     from pymoo.core.evaluator import Evaluator
     from pymoo.core.population import Population
     from pymoo.core.problem import Problem as PymooProblem
 
     class Asked(PymooProblem):  # type: ignore[misc]
         def _evaluate(self, x: Any, out: dict[str, Any], *_: Any, **__: Any) -> None:
-            out["F"] = problem.evaluate(Genomes.from_columns(x[:, :-1], problem.vertices), x[:, -1])[1]
+            out["F"] = problem.evaluate(genomes[x[:, 0]], x[:, 1])[1]
 
     rng = np.random.default_rng(0)
-    columns = sample_matrix(problem.lookup, BATCH, rng).columns
+    genomes = sample_matrix(problem.lookup, BATCH, rng)
     budgets = rng.integers(0, 4, BATCH, dtype=np.int8)
-    asked = Asked(n_var=columns.shape[1] + 1, n_obj=2)
-    variables = np.hstack([columns, budgets[:, None]])
+    asked = Asked(n_var=2, n_obj=2)
+    variables = np.column_stack([np.arange(BATCH), budgets])
 
     def own() -> None:
         for _ in range(200):
-            problem.evaluate(Genomes.from_columns(columns, problem.vertices), budgets)
+            problem.evaluate(genomes, budgets)
 
     def pymoo() -> None:
         for _ in range(200):

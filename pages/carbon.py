@@ -161,7 +161,7 @@ def training(view: CarbonView) -> None:
     numbers(view, own, by_grid)
     if not in_gap(view.lens):
         likened(own["kgco2eq"], "The same as")
-        what_if(view, beside)
+        what_if(beside)
     cell = session.bench().query(digest, view.epochs, view.space).cell
     with st.expander("The cell", icon=":material/account_tree:"):
         html.drawing(cell_svg(cell, session.dark(), width=440))
@@ -265,7 +265,7 @@ def likened(kgco2eq: float, title: str) -> None:
     )
 
 
-def what_if(view: CarbonView, beside: pd.DataFrame) -> None:
+def what_if(beside: pd.DataFrame) -> None:
     """The cell against the ends and the knee of its front."""
     st.markdown("**What if another cell were trained?**")
     rows = []

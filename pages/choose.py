@@ -124,7 +124,7 @@ def change(choice: Choice, view: ChooseView) -> ChooseView:
     headline = figures.moved_headline(sweep)
     st.markdown(f"**{headline}**")
     if not sweep.steps.empty:
-        drawn = figures.moved(sweep, choice, session.dark())
+        drawn = figures.moved(sweep, session.dark())
         st.plotly_chart(drawn, theme=None, config=config("ec-nas-choose-moved"), key="choose_moved", alt=headline)
         downloads.row(
             "ec-nas-choose-moved",

@@ -21,7 +21,6 @@ SECTIONS = {"quality": "How good", "cell": "Predict a cell", "train": "Train", "
 EDITOR = "surrogate_editor"
 SPACE = "7V"
 ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
-BUNDLED = ("best", "paper")
 state = st.session_state
 
 

@@ -250,7 +250,7 @@ def walking(view: SwapsView) -> SwapsView:
     entry = bench.query(here["hash"], view.epochs, view.space, predicted=view.lens.predicted)
     options = walk.options(bench, plane, here["hash"])
     energy, accuracy = metric("energy", view.lens), metric("validation_accuracy", view.lens)
-    headline = figures.headline_walk(path, options, plane)
+    headline = figures.headline_walk(path, options)
     st.markdown(f"**{headline}**")
     left, right = st.columns([3, 2], gap="large")
     with left:

@@ -21,10 +21,10 @@ import duckdb
 import pytest
 
 from ecnas_core.benchmark import official
-from ecnas_core.benchmark.messages import Component, Evaluation, Metrics, encode
+from ecnas_core.benchmark.messages import Component, Evaluation, Metrics
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile
-from ecnas_core.benchmark.tfrecord import write_records
 from ecnas_core.cells import Cell
+from tests.tfrecords import encode, write_records
 
 ROOT = Path(__file__).resolve().parents[1]
 NAME = "energy_5V9E_linscale.tfrecord"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Role = Literal["preferred", "knee", "cheapest", "best", "safest"]
-ROLES: tuple[Role, ...] = get_args(Role)
 
 
 class NothingKnown(EcnasError):

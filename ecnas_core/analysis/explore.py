@@ -40,7 +40,6 @@ class Picture:
         matching: cells that pass the filters.
         both: matching cells with a value on both axes.
         x_only: matching cells with a value on x alone.
-        y_only: matching cells with a value on y alone.
         artefacts: cells that only the artefact filter leaves out.
         predicted: cells with both values, of which one is predicted.
         x_edges: borders of the columns, shape (columns + 1,), in the metric's unit.
@@ -58,7 +57,6 @@ class Picture:
     matching: int
     both: int
     x_only: int
-    y_only: int
     artefacts: int
     predicted: int
     x_edges: Floats
@@ -97,7 +95,6 @@ def picture(bench: Benchmark, view: View) -> Picture:
         matching=len(x),
         both=int(both.sum()),
         x_only=int((has_x & ~has_y).sum()),
-        y_only=int((has_y & ~has_x).sum()),
         artefacts=artefacts,
         predicted=predicted,
         x_edges=x_edges,

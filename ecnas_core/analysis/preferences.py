@@ -19,7 +19,6 @@ from ecnas_core.errors import EcnasError
 
 Floats = npt.NDArray[np.float64]
 
-OBJECTIVES = ("energy_kwh", "error", "parameters")
 _STEPS = {False: 201, True: 41}
 _TOLERANCE = 0.03
 _TRACE = 1e-9
@@ -53,7 +52,7 @@ class Weights:
 
     @property
     def shares(self) -> Floats:
-        """The weights of ``OBJECTIVES``, which add up to 1."""
+        """The weights of energy, error and parameters, which add up to 1."""
         given = np.array([self.energy, self.accuracy, self.size], np.float64)
         given /= given.max()
         shares: Floats = given / given.sum()
@@ -61,7 +60,7 @@ class Weights:
 
     @classmethod
     def of(cls, shares: Floats) -> Weights:
-        """The weights with these shares of ``OBJECTIVES``."""
+        """The weights with these shares of energy, error and parameters."""
         energy, accuracy, size = (float(share) for share in shares)
         return cls(accuracy, energy, size)
 
@@ -71,7 +70,7 @@ class Scale:
     """What 0 and 1 stand for.
 
     Attributes:
-        least: of each of ``OBJECTIVES``, shape (3,).
+        least: of energy, error and parameters, shape (3,).
         span: from there to the most; 1 where all are equal.
     """
 
@@ -113,7 +112,7 @@ class Belief:
     """What answers tell of somebody's weights.
 
     Attributes:
-        lattice: possible shares of ``OBJECTIVES``, shape (n, 3).
+        lattice: possible shares of energy, error and parameters, shape (n, 3).
         probability: of each, shape (n,).
     """
 

@@ -8,7 +8,7 @@ message, such a string is an unknown field and the energy is absent, so one pars
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
@@ -128,40 +128,6 @@ def decode(data: bytes) -> Metrics:
     return Metrics("nasbench-101" if old else "ec-nas", result, parameters, time, energy, gpu, cpu)
 
 
-def encode(metrics: Metrics, earlier: Iterable[Evaluation] = (), checkpoint_path: str | None = None) -> bytes:
-    """Serialise a message of `metrics.benchmark`; `decode` reads it back.
-
-    Args:
-        metrics: the result and the totals; NAS-Bench-101's message has room for neither energy nor power.
-        earlier: evaluations before the result.
-        checkpoint_path: stored in the result.
-
-    Returns:
-        The bytes.
-    """
-    evaluations = [_present(evaluation._asdict()) for evaluation in (*earlier, metrics.result)]
-    if checkpoint_path is not None:
-        evaluations[-1]["checkpoint_path"] = checkpoint_path
-    totals = {
-        "trainable_parameters": metrics.trainable_parameters,
-        "total_time": metrics.total_time,
-        "total_energy": metrics.total_energy,
-    }
-    if metrics.benchmark == "nasbench-101":
-        return bytes(_OldMetrics(evaluation_data=evaluations, **_present(totals)).SerializeToString())
-    message = _Metrics(evaluation_data_energy=evaluations, **_present(totals))
-    for component, readings in ((metrics.gpu, "gpu"), (metrics.cpu, "cpu")):
-        if component != UNREAD:
-            getattr(message.avg_power_usages, readings).MergeFrom(
-                _Component(
-                    avg_power_usages_w=[{"value": value} for value in component.watts],
-                    avg_power_usages_j=[{"value": value} for value in component.joules],
-                    devices=[{"value": value} for value in component.devices],
-                )
-            )
-    return bytes(message.SerializeToString())
-
-
 def _refuse_stored_nan(message: Any, names: Iterable[str], values: Iterable[float]) -> None:
     """Tell a NaN that stands in the message from an absent field, which reads as NaN too."""
     for name, value in zip(names, values, strict=False):
@@ -180,10 +146,6 @@ def _component(message: Any) -> Component:
     if any(map(math.isnan, watts + joules)):
         raise InvalidMessage("a power reading is not a number")
     return Component(watts, joules, devices)
-
-
-def _present(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None and value == value}
 
 
 def _build() -> DescriptorPool:
@@ -212,17 +174,10 @@ def _build() -> DescriptorPool:
     readings = [("avg_power_usages_w", "Number"), ("avg_power_usages_j", "Number"), ("devices", "Name")]
     message("Component", readings, repeated=[name for name, _ in readings])
     message("Power", [("gpu", "Component"), ("cpu", "Component")])
-    shared = [(name, _DOUBLE) for name in ("current_epoch", "training_time", *_ACCURACIES)]
-    message("OldEvaluation", [*shared, ("checkpoint_path", _STRING)])
-    message(
-        "OldMetrics",
-        [("evaluation_data", "OldEvaluation"), ("trainable_parameters", _INT32), ("total_time", _DOUBLE)],
-        repeated=["evaluation_data"],
-    )
     message(
         "Evaluation",
         [
-            *shared,
+            *((name, _DOUBLE) for name in ("current_epoch", "training_time", *_ACCURACIES)),
             *((name, _DOUBLE) for name in ("energy", "co2eq", "avg_intensity")),
             *((name, _STRING) for name in ("start_emission", "stop_emission")),
             *((f"pred_{name}", _DOUBLE) for name in ("energy", "co2eq", "training_time", "avg_intensity")),
@@ -246,8 +201,5 @@ def _build() -> DescriptorPool:
     return pool
 
 
-_POOL = _build()
-_Metrics, _OldMetrics, _Component = (
-    GetMessageClass(_POOL.FindMessageTypeByName(f"ecnas.{name}")) for name in ("Metrics", "OldMetrics", "Component")
-)
+_Metrics = GetMessageClass(_build().FindMessageTypeByName("ecnas.Metrics"))
 _EVALUATION = attrgetter(*Evaluation._fields)

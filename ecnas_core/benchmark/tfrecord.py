@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
@@ -11,7 +11,6 @@ from typing import BinaryIO, ClassVar, NamedTuple
 
 import google_crc32c
 
-from ecnas_core import files
 from ecnas_core.errors import EcnasError
 
 MAX_PAYLOAD_BYTES = 1 << 20
@@ -169,23 +168,6 @@ def open_file(path: Path) -> Iterator[BufferedReader]:
         raise FileNotFound(path, "no such file") from error
     except OSError as error:
         raise FileError(path, error.strerror or str(error)) from error
-
-
-def write_records(path: Path, payloads: Iterable[bytes]) -> None:
-    """Write payloads as a TFRecord file, replacing what stands there once all is written.
-
-    Args:
-        path: the file.
-        payloads: what the records hold.
-    """
-    with files.atomic(path) as part, part.open("wb") as stream:
-        stream.writelines(map(frame, payloads))
-
-
-def frame(payload: bytes) -> bytes:
-    """Return the bytes of one record: length, its checksum, the payload, its checksum."""
-    length = _LENGTH.pack(len(payload))
-    return b"".join((length, _CRC.pack(_masked_crc(length)), payload, _CRC.pack(_masked_crc(payload))))
 
 
 def _parse(path: Path, stream: BinaryIO, consume: Callable[[bytes], object] | None) -> Iterator[Record]:

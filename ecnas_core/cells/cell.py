@@ -233,12 +233,6 @@ class Cell:
         return self.edge_bits.bit_count()
 
     @property
-    def edge_list(self) -> tuple[tuple[int, int], ...]:
-        """Edges (x, y), x < y, sorted."""
-        feeds = graph.successors(self.vertices, self.edge_bits)
-        return tuple((x, y) for x, fed in enumerate(feeds) for y in fed)
-
-    @property
     def depth(self) -> int:
         """Number of edges on the longest path from input to output."""
         return graph.depth(self.vertices, self.edge_bits)

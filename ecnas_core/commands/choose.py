@@ -147,7 +147,7 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             _candidate(row)
             | {
                 "roles": [role for role in row["roles"].split(",") if role],
-                "why": words.reasons(row, found),
+                "why": words.reasons(row),
                 "gives_up": words.gives_up(row, found),
                 "how_sure": words.how_sure(row, found),
             }

@@ -117,7 +117,7 @@ def suggest(frame: pd.DataFrame, wish: Chart = Chart()) -> Chart | None:
     kind = wish.kind or _suited(frame, can)
     if not can.x[kind]:
         kind = "bar"
-    return _with_color(frame, can, _with_axes(frame, can, replace(wish, kind=kind)))
+    return _with_color(frame, can, _with_axes(can, replace(wish, kind=kind)))
 
 
 def draw(frame: pd.DataFrame, chart: Chart, dark: bool) -> go.Figure:
@@ -199,12 +199,12 @@ def _is_shaded(frame: pd.DataFrame, name: str) -> bool:
     return bool(name) and _is_number(frame[name]) and _distinct(frame[name]) > GROUPS_AT_MOST
 
 
-def _words(frame: pd.DataFrame, can: Choices) -> list[str]:
+def _words(can: Choices) -> list[str]:
     return [name for name in can.x["bar"] if name not in can.x["scatter"] and name != "hash"]
 
 
 def _suited(frame: pd.DataFrame, can: Choices) -> Kind:
-    words = _words(frame, can)
+    words = _words(can)
     if len(can.y) == 1 or not can.x["scatter"]:
         return "bar"
     if len(frame) <= _STEPS_AT_MOST and any(frame[name].is_unique for name in words):
@@ -217,13 +217,13 @@ def _suited(frame: pd.DataFrame, can: Choices) -> Kind:
     return "line" if few and whole and not frame.duplicated([*groups, x]).any() else "scatter"
 
 
-def _with_axes(frame: pd.DataFrame, can: Choices, wish: Chart) -> Chart:
+def _with_axes(can: Choices, wish: Chart) -> Chart:
     kind = wish.kind or "scatter"
     across = can.x[kind]
     y = wish.y if wish.y in can.y else None
     x = wish.x if wish.x in across else None
     if x is None:
-        first = _words(frame, can) if kind == "bar" else []
+        first = _words(can) if kind == "bar" else []
         x = next((name for name in [*first, *across] if name != y and (y or can.y != (name,))), across[0])
     if y is None:
         y = next((name for name in can.y if name != x), can.y[0])
@@ -234,12 +234,8 @@ def _with_color(frame: pd.DataFrame, can: Choices, chart: Chart) -> Chart:
     allowed = can.color[chart.kind or "scatter"]
     if chart.color is not None and (chart.color == ONE_COLOUR or chart.color in allowed):
         return chart
-    words = [name for name in _words(frame, can) if name in allowed and name != chart.x and frame[name].nunique() > 1]
+    words = [name for name in _words(can) if name in allowed and name != chart.x and frame[name].nunique() > 1]
     return replace(chart, color=next(iter(words), ONE_COLOUR))
-
-
-def _columns(chart: Chart) -> list[str]:
-    return list(dict.fromkeys(name for name in (chart.x, chart.y, chart.color) if name))
 
 
 def _complete(frame: pd.DataFrame, chart: Chart) -> pd.DataFrame:

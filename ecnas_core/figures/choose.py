@@ -127,7 +127,7 @@ def saved(found: Saving) -> str:
     return f"{accuracy}, {format_percent(abs(found.energy), 0)} energy {'less' if found.energy > 0 else 'more'}"
 
 
-def reason(role: Role, choice: Choice) -> str:
+def reason(role: Role) -> str:
     """Why a cell with that role is in the short list."""
     return {
         "preferred": "costs you least by your weights",
@@ -138,12 +138,12 @@ def reason(role: Role, choice: Choice) -> str:
     }[role]
 
 
-def reasons(row: pd.Series, choice: Choice) -> str:
+def reasons(row: pd.Series) -> str:
     """Why a cell is in the short list."""
     roles = [role for role in ROLE_NAMES if role in row["roles"].split(",")]
     if not roles:
         return "Next best by your weights."
-    told = "; ".join(reason(role, choice) for role in roles)
+    told = "; ".join(reason(role) for role in roles)
     return f"{told[0].upper()}{told[1:]}."
 
 
@@ -289,12 +289,11 @@ def plane(choice: Choice, front: pd.DataFrame, dark: bool, selected: str | None 
     return Plane(figure, hashes)
 
 
-def moved(found: Sweep, choice: Choice, dark: bool) -> go.Figure:
+def moved(found: Sweep, dark: bool) -> go.Figure:
     """How energy and accuracy of the preferred cell move with a limit or with the weights, as two staircases.
 
     Args:
         found: the sweep.
-        choice: where everything else stands.
         dark: whether the figure stands on the dark background.
     """
     steps, colors = found.steps, palette(dark)

@@ -149,7 +149,7 @@ def _choice(view: ChooseView, bench: Benchmark, plots: Plots) -> dict[str, Any]:
         "rows": [
             [
                 choices.named(row, found),
-                choices.reasons(row, found),
+                choices.reasons(row),
                 choices.gives_up(row, found),
                 choices.how_sure(row, found),
             ]

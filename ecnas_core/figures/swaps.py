@@ -378,7 +378,7 @@ def headline_trade(frame: pd.DataFrame) -> str:
     return f"{best['old']} becoming {best['new']}{where} {back}, the best exchange, over {n} pairs."
 
 
-def headline_walk(path: pd.DataFrame, options: pd.DataFrame, view: View) -> str:
+def headline_walk(path: pd.DataFrame, options: pd.DataFrame) -> str:
     """Where a walk stands and where it could go, in one sentence."""
     here = path.iloc[-1]
     if options.empty:

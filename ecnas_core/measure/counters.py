@@ -25,7 +25,6 @@ Component = Literal["gpu", "cpu", "dram"]
 Kind = Literal["counter", "integrated power"]
 
 POWERCAP = Path("/sys/class/powercap")
-UNIT = "J"
 POLL_S = 0.05
 METER_POLL_S = 0.002
 _TICK_PATIENCE_S = 1.0
@@ -40,7 +39,6 @@ class Counter(Protocol):
         name: what it is, such as ``nvml:0`` or ``rapl:package-0``.
         component: whose energy it counts.
         kind: ``counter`` for one in hardware or driver, ``integrated power`` where power is polled and added up.
-        resolution_j: the least step that it shows, in J.
     """
 
     @property
@@ -49,8 +47,6 @@ class Counter(Protocol):
     def component(self) -> Component: ...  # noqa: D102
     @property
     def kind(self) -> Kind: ...  # noqa: D102
-    @property
-    def resolution_j(self) -> float: ...  # noqa: D102
 
     def read(self) -> float:
         """The energy in J since some fixed moment; never falls."""
@@ -151,7 +147,6 @@ class NvmlEnergy:
 
     component: Component = "gpu"
     kind: Kind = "counter"
-    resolution_j = 1e-3
 
     def __init__(self, device: Gpu) -> None:
         self.name = f"nvml:{device.index}"
@@ -190,7 +185,6 @@ class IntegratedPower:
         self._clock = clock
         self._joules = 0.0
         self._power_w, self._at = self._now()
-        self.resolution_j = self._power_w * poll_s
         self._stop = threading.Event()
         self._poll_s = poll_s
         self._failure: MeasureError | None = None
@@ -246,7 +240,6 @@ class Rapl:
     """
 
     kind: Kind = "counter"
-    resolution_j = 1e-6
 
     def __init__(self, domain: Path, component: Component) -> None:
         self.component: Component = component

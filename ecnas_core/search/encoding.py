@@ -38,13 +38,6 @@ class Genomes:
     ops: Ops
 
     @classmethod
-    def from_columns(cls, columns: NDArray[np.integer], vertices: int) -> Self:
-        """The genomes that ``columns`` of a number of vertices wrote: bits first, then operations."""
-        edges = edge_count(vertices)
-        bits = (columns[:, :edges].astype(np.int32) << np.arange(edges, dtype=np.int32)).sum(axis=1, dtype=np.int32)
-        return cls(bits, columns[:, edges:].astype(np.int8))
-
-    @classmethod
     def joined(cls, *parts: Genomes) -> Self:
         """Several lots of genomes one after another."""
         return cls(np.concatenate([each.edge_bits for each in parts]), np.concatenate([each.ops for each in parts]))
@@ -59,12 +52,6 @@ class Genomes:
     def vertices(self) -> int:
         """Number of vertices with input and output, kept or not."""
         return int(self.ops.shape[1]) + 2
-
-    @property
-    def columns(self) -> NDArray[np.int8]:
-        """(n, edges + vertices - 2): one column a possible edge, 0 or 1, then one an operation."""
-        bits = self.edge_bits[:, None] >> np.arange(edge_count(self.vertices), dtype=np.int32) & 1
-        return np.hstack([bits.astype(np.int8), self.ops])
 
     def cells(self) -> Iterator[Cell]:
         """Each as a pruned cell; raises ``InvalidCell`` at one that is none."""

@@ -53,14 +53,12 @@ class Column:
         kind: numeric, categorical (texts of which there are few), or unusable.
         why: what is wrong with an unusable one; empty otherwise.
         missing: number of rows without a finite value.
-        positive: whether it is numeric and every value is positive.
     """
 
     name: str
     kind: ColumnKind
     why: str
     missing: int
-    positive: bool
 
 
 @dataclass(frozen=True)
@@ -304,7 +302,7 @@ def _refuse_size(rows: int, width: int) -> None:
 
 def _examined(name: str, values: pa.ChunkedArray) -> Column:
     if not name.strip():
-        return Column(name, "unusable", "it has no name, as a column of row numbers has none", values.null_count, False)
+        return Column(name, "unusable", "it has no name, as a column of row numbers has none", values.null_count)
     numbers = _numbers(values)
     if numbers is not None:
         finite = numbers[np.isfinite(numbers)]
@@ -314,10 +312,10 @@ def _examined(name: str, values: pa.ChunkedArray) -> Column:
         elif len(finite) and np.abs(finite).max() > LARGEST:
             why = f"it holds numbers beyond {LARGEST:g}; give them in a larger unit"
         missing = len(numbers) - len(finite)
-        return Column(name, "unusable" if why else "numeric", why, missing, not why and bool(finite.min() > 0))
+        return Column(name, "unusable" if why else "numeric", why, missing)
     texts = _texts(values)
     if texts is None:
-        return Column(name, "unusable", f"it holds {values.type}, neither numbers nor texts", values.null_count, False)
+        return Column(name, "unusable", f"it holds {values.type}, neither numbers nor texts", values.null_count)
     levels = _levels(texts)
     why = ""
     if len(levels) < 2:
@@ -327,7 +325,7 @@ def _examined(name: str, values: pa.ChunkedArray) -> Column:
             f"it holds {len(levels)} different texts, such as {_quoted(levels[0])}: more than {MOST_LEVELS} are no "
             "categories; if they are numbers, correct those that are not, and write 0.5, not 0,5"
         )
-    return Column(name, "unusable" if why else "categorical", why, sum(text is None for text in texts), False)
+    return Column(name, "unusable" if why else "categorical", why, sum(text is None for text in texts))
 
 
 def _gaps(values: pa.ChunkedArray, kind: ColumnKind) -> npt.NDArray[np.bool_]:

@@ -87,7 +87,7 @@ def _card(row: pd.Series, choice: Choice) -> None:
         ]
     )
     st.markdown(
-        f"{html.plain(figures.reasons(row, choice))}\n\n**Gives up** {html.plain(figures.gives_up(row, choice))}\n\n"
+        f"{html.plain(figures.reasons(row))}\n\n**Gives up** {html.plain(figures.gives_up(row, choice))}\n\n"
         f"**How sure** {html.plain(figures.how_sure(row, choice))}"
     )
     digest = row["hash"]

@@ -76,16 +76,14 @@ def show(of: str, front: pd.DataFrame, metrics: Sequence[Metric]) -> None:
                 placeholder="a point of the front",
             )
         return
-    _table(front, guessed, answers, points, metrics)
+    _table(guessed, answers, points, metrics)
     st.caption(
         "Distances are between points with both objectives scaled to [0, 1] over the front, so that 1.41 is the most. "
         "No rule is right: each looks for something else, and what a step is worth is for whoever pays for it."
     )
 
 
-def _table(
-    front: pd.DataFrame, guessed: int, answers: dict[str, int | None], points: np.ndarray, metrics: Sequence[Metric]
-) -> None:
+def _table(guessed: int, answers: dict[str, int | None], points: np.ndarray, metrics: Sequence[Metric]) -> None:
     x, y = metrics
     rows = [["Your guess", value(x, points[guessed, 0]), value(y, points[guessed, 1]), "", ""]]
     for rule, place in answers.items():

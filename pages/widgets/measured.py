@@ -67,7 +67,7 @@ def card(measured: Measurement) -> None:
                 "The benchmark knows trainings alone: there is nothing to set inference beside.", icon=":material/info:"
             )
         else:
-            st.info(_nothing_beside(measured, lens is not None), icon=":material/info:")
+            st.info(_nothing_beside(lens is not None), icon=":material/info:")
         if measured.mode == "train":
             st.markdown("**Brought to a whole training**")
             energy = [] if lens is None else [f"{lens.quantity}, {figures.SCOPES[lens.scope]}", "95 % interval"]
@@ -128,7 +128,7 @@ def _estimate(measured: Measurement) -> None:
         )
 
 
-def _nothing_beside(measured: Measurement, known: bool) -> str:
+def _nothing_beside(known: bool) -> str:
     if not known:
         return (
             "Without an energy there is nothing to set beside the benchmark. Measure a GPU, or let RAPL's counters be "

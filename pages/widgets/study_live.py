@@ -23,7 +23,6 @@ from pages.widgets.session import bench, dark
 
 POLL_S, FIRST_POLL_S = 0.5, 0.25
 NUMBERED_AT_MOST = 12
-state = st.session_state
 
 
 def show(study: Study) -> None:

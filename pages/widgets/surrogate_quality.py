@@ -137,7 +137,7 @@ def show() -> tuple[Quantity, str, int]:
     st.markdown(f"**{headline}**")
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _scatter(judged, fair, drawn, epochs, headline)
+        _scatter(judged, fair, drawn, headline)
     with right:
         if quantity == "energy_kwh":
             _curve()
@@ -152,7 +152,7 @@ def show() -> tuple[Quantity, str, int]:
         with below[1]:
             _importance(judged, drawn)
     else:
-        _by_budget(judged, quantity, shown)
+        _by_budget(quantity, shown)
         if quantity == "validation_accuracy":
             _importance(judged, drawn)
     return quantity, shown, epochs
@@ -165,7 +165,7 @@ def _what(quantity: Quantity, count: int, epochs: int) -> str:
     return f"{number} published cells at {epochs} epochs"
 
 
-def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, epochs: int, headline: str) -> None:
+def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, headline: str) -> None:
     against = "measured" if judged.wanted.kind == "energy" else "published"
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
         st.markdown(f"Predicted against {against}", width="stretch")
@@ -353,7 +353,7 @@ def _importance(judged: Judged, drawn: Shown) -> None:
     )
 
 
-def _by_budget(judged: Judged, quantity: Quantity, shown: str) -> None:
+def _by_budget(quantity: Quantity, shown: str) -> None:
     if shown in BUNDLED:
         found = bundled(evaluation.FIGURES)
         found = found[found["quantity"] == quantity]

@@ -304,7 +304,7 @@ def of_cell(cell: Cell, channels_in: int, wide: int) -> int:
     channels = vertex_channels(channels_in, wide, cell.matrix)
     kernels = {"conv3x3-bn-relu": 9, "conv1x1-bn-relu": 1, "maxpool3x3": 0}
     operations = sum(kernels[name] * channels[v] ** 2 for v, name in enumerate(cell.ops[1:-1], start=1))
-    return operations + sum(channels_in * channels[y] for x, y in cell.edge_list if x == 0)
+    return operations + sum(channels_in * channels[y] for y, fed in enumerate(cell.matrix[0]) if fed)
 
 
 class TestDevices:

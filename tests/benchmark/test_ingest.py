@@ -26,7 +26,7 @@ from ecnas_core.benchmark.ingest import (
     WorkerDied,
     ingest,
 )
-from ecnas_core.benchmark.messages import Component, Evaluation, Metrics, decode, encode
+from ecnas_core.benchmark.messages import Component, Evaluation, Metrics, decode
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile
 from ecnas_core.benchmark.progress import Progress, terminal_progress
 from ecnas_core.benchmark.records import (
@@ -51,11 +51,10 @@ from ecnas_core.benchmark.tfrecord import (
     FileNotFound,
     NotAFile,
     RecordError,
-    frame,
     read_records,
-    write_records,
 )
 from ecnas_core.cells import Cell
+from tests.tfrecords import encode, frame, write_records
 
 SHARED = Path(__file__).parents[2] / "../shared/official"
 SHARES_A_FOLDER = settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from ecnas_core.benchmark import message_layouts
 from ecnas_core.benchmark.message_layouts import NUMBERS, decode_all, numbers_of
-from ecnas_core.benchmark.messages import Component, Evaluation, InvalidMessage, Metrics, decode, encode
+from ecnas_core.benchmark.messages import Component, Evaluation, InvalidMessage, Metrics, decode
+from tests.tfrecords import encode
 
 numbers = st.floats(0, 1e6) | st.just(math.nan)
 readings = st.lists(st.floats(0, 1e6), max_size=2).map(tuple)

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecnas_core.benchmark.messages import Component, Evaluation, InvalidMessage, Metrics, decode, encode
+from ecnas_core.benchmark.messages import Component, Evaluation, InvalidMessage, Metrics, decode
 from ecnas_core.errors import EcnasError
+from tests.tfrecords import encode
 
 RESULT = Evaluation(108, 1200.5, 0.99, 0.93, 0.92, 0.25, 32.0, 128.0)
 METRICS = Metrics(

@@ -12,11 +12,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from ecnas_core.benchmark.ingest import KNOWN_CELLS
-from ecnas_core.benchmark.messages import Evaluation, Metrics, encode
+from ecnas_core.benchmark.messages import Evaluation, Metrics
 from ecnas_core.benchmark.records import Batch, HashMismatch, ImpossibleValue, KnownCells, NotJson, RecordReader
 from ecnas_core.benchmark.schema import RESULTS
-from ecnas_core.benchmark.tfrecord import RecordError, read_records, write_records
+from ecnas_core.benchmark.tfrecord import RecordError, read_records
 from ecnas_core.cells import Cell
+from tests.tfrecords import encode, write_records
 
 OPERATIONS = ["input", "conv1x1-bn-relu", "conv3x3-bn-relu", "maxpool3x3", "output"]
 EDGES = {(0, 1), (0, 2), (0, 3), (1, 4), (2, 4), (3, 4)}

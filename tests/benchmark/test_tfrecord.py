@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -23,10 +22,9 @@ from ecnas_core.benchmark.tfrecord import (
     NotAFile,
     RecordError,
     TruncatedRecord,
-    frame,
     read_records,
-    write_records,
 )
+from tests.tfrecords import frame, write_records
 
 PAYLOADS = [b"first", b"", b"the third of them"]
 BORDERS = [0, 21, 37, 70]
@@ -197,14 +195,3 @@ def test_messages_name_file_record_byte_reason_and_remedy_in_one_line(tmp_path: 
     with pytest.raises(FileError) as caught:
         payloads(tmp_path / "absent\n.tfrecord")
     assert str(caught.value).splitlines() == [str(caught.value)]
-
-
-def test_a_write_that_fails_leaves_the_file_as_it_was(file: Path) -> None:
-    def failing() -> Iterable[bytes]:
-        yield b"half"
-        raise RuntimeError
-
-    with pytest.raises(RuntimeError):
-        write_records(file, failing())
-    assert file.read_bytes() == WHOLE
-    assert list(file.parent.iterdir()) == [file]

@@ -103,16 +103,16 @@ class TestMoved:
     @pytest.mark.parametrize("varied", [None, "energy_kwh", "accuracy", "parameters"])
     def test_staircases_are_the_stretches(self, found, varied):
         sweep = sensitivity.sweep(found, varied)
-        energy, accuracy = figures.moved(sweep, found, dark=False).data
+        energy, accuracy = figures.moved(sweep, dark=False).data
         assert list(energy.y) == list(np.repeat(sweep.steps["energy_kwh"], 2))
         assert list(accuracy.y) == list(np.repeat(sweep.steps["accuracy"], 2))
         assert np.isfinite(np.array(energy.x, float)).all()
         assert (np.diff(energy.x) >= 0).all()
 
     def test_now_is_marked(self, found):
-        (line,) = figures.moved(sensitivity.sweep(found, "energy_kwh"), found, dark=False).layout.shapes
+        (line,) = figures.moved(sensitivity.sweep(found, "energy_kwh"), dark=False).layout.shapes
         assert (line.x0, line.line.color) == (0.6, SELECTION)
-        assert not figures.moved(sensitivity.sweep(found, "time_h"), found, dark=False).layout.shapes
+        assert not figures.moved(sensitivity.sweep(found, "time_h"), dark=False).layout.shapes
 
     @pytest.mark.parametrize(
         ("low", "high", "told"),

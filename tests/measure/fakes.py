@@ -317,7 +317,6 @@ class ScriptedCounter:
     """
 
     kind: Kind = "counter"
-    resolution_j = 1.0
 
     def __init__(
         self, clock: Clock, script: Sequence[tuple[float, float] | Exception], component: Component = "gpu"

@@ -253,7 +253,6 @@ class Growing:
 
     component = "cpu"
     kind = "counter"
-    resolution_j = 1e-6
 
     def __init__(self, name: str) -> None:
         self.name = name

@@ -13,6 +13,7 @@ from ecnas_core.cells import SPACES
 from ecnas_core.search import ALGORITHMS, Outcome, Problem, Trial, Unsupported, make, run_trial
 from ecnas_core.search.algorithm import NO_PARENT, answered
 from ecnas_core.search.encoding import edge_count
+from tests.genomes import genes
 from tests.search.conftest import problem_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,7 +35,7 @@ def columns(trial: Trial) -> list:
     return [
         trial.generations.tolist(),
         trial.charged.tolist(),
-        answers.genomes.columns.tolist(),
+        genes(answers.genomes).tolist(),
         answers.budgets.tolist(),
         answers.individuals.tolist(),
         answers.parents.tolist(),
@@ -69,7 +70,7 @@ def test_invariants(name, seed, space, epochs, sampling, charging):
     assert answers.individuals[np.sort(first)].tolist() == list(range(len(first))), "individuals count up"
     for place in range(len(answers)):
         born = np.flatnonzero(answers.individuals == answers.individuals[place])
-        assert answers.genomes.columns[place].tolist() == answers.genomes.columns[born[0]].tolist()
+        assert genes(answers.genomes)[place].tolist() == genes(answers.genomes)[born[0]].tolist()
         parents = answers.parents[place][answers.parents[place] != NO_PARENT]
         assert (parents < answers.individuals[place]).all()
     rows, values, outcomes = problem.evaluate(answers.genomes, answers.budgets)

@@ -86,7 +86,7 @@ def paths(genomes: Genomes) -> set[str]:
     found = set()
 
     def walk(vertex: int, sequence: str) -> None:
-        for x, y in cell.edge_list:
+        for x, y in np.argwhere(cell.matrix):
             if x == vertex:
                 if y == cell.vertices - 1:
                     found.add(sequence)

@@ -135,8 +135,6 @@ class TestColumns:
         }
         assert (found["number"].missing, found["infinite"].missing) == (1, 1)
         assert "3 in every row" in found["constant"].why
-        assert found["number"].positive
-        assert not found["flag"].positive
 
     def test_row_numbers_without_a_name_are_no_feature(self):
         found = own_table.columns(read(",a\n" + "".join(f"{n},{n % 7}\n" for n in range(60))))

@@ -75,8 +75,3 @@ def accuracy(value: float) -> Amount:
 def points(difference: float) -> Amount:
     """A difference of accuracies in points, hundredths."""
     return Amount(100 * difference, "points", 2, "fixed")
-
-
-def times(ratio: float) -> Amount:
-    """How many times."""
-    return Amount(ratio, digits=3)
