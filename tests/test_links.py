@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -18,19 +15,12 @@ from ecnas_core.analysis.scaling import ScalingView
 from ecnas_core.analysis.swaps_view import SwapsView
 from ecnas_core.analysis.view import View
 from ecnas_core.errors import EcnasError
+from pages.widgets.measure_view import MeasureView
+from pages.widgets.sql_box import DataView
+from pages.widgets.study_setup import SearchView
+from pages.widgets.surrogate_view import SurrogateView
 
 LINKS = json.loads((Path(__file__).parent / "links.json").read_text(encoding="utf-8"))
-PAGES = Path(__file__).resolve().parents[1] / "pages"
-
-
-def of_page(page: str, name: str) -> Any:
-    """A class of a page's script, which is not run."""
-    script = (PAGES / f"{page}.py").read_text(encoding="utf-8")
-    module = sys.modules[f"links_{page}"] = ModuleType(f"links_{page}")
-    exec(compile(script.removesuffix("main()\n"), page, "exec", dont_inherit=True), module.__dict__)
-    return getattr(module, name)
-
-
 VIEWS = {
     "explore": View,
     "hardware": HardwareView,
@@ -39,10 +29,10 @@ VIEWS = {
     "carbon": CarbonView,
     "choose": ChooseView,
     "learn": LearnView,
-    "surrogate": of_page("surrogate", "SurrogateView"),
-    "search": of_page("search", "SearchView"),
-    "data": of_page("data", "DataView"),
-    "measure": of_page("measure", "MeasureView"),
+    "surrogate": SurrogateView,
+    "search": SearchView,
+    "data": DataView,
+    "measure": MeasureView,
 }
 
 

@@ -18,6 +18,8 @@ from operator import index
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
+from msgspec import structs
+
 from ecnas_core.benchmark import background
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
@@ -136,7 +138,7 @@ class Plan:
 
     def to_document(self) -> dict[str, Any]:
         """The plan for JSON."""
-        setting = asdict(self.setting)
+        setting = asdict(self.setting) | {"lens": structs.asdict(self.setting.lens)}
         setting["bounds"] = [[key, _finite(least), _finite(most)] for key, least, most in self.setting.bounds]
         return {"setting": setting, "evaluations": dict(self.evaluations), "seeds": list(self.seeds)}
 
