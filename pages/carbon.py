@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import isnan
 
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import footprint, glossary, reduction
 from ecnas_core.analysis.footprint import ROLES, SECTIONS, CarbonView

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import candidates, choose, sensitivity
 from ecnas_core.analysis.candidates import Candidates

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Self
 
 import pandas as pd
 import streamlit as st
@@ -14,11 +12,10 @@ from ecnas_core.benchmark import catalogue, jobs
 from ecnas_core.benchmark.catalogue import Official, Source
 from ecnas_core.benchmark.jobs import BringBack, Derive, Download, Ingest, Request, SetAside
 from ecnas_core.benchmark.layout import Stamp
-from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import format_prefixed, format_quantity
 from ecnas_core.runs import Run
 from pages.widgets import html, page, problem, runs, session, sql_box
-from pages.widgets.sql_box import Question
+from pages.widgets.sql_box import DataView
 
 POLL_S = 0.5
 SECTIONS = {"sources": "Sources", "sql": "SQL"}
@@ -26,40 +23,6 @@ ORIGINS = {"bundled": "Bundled", "ingested": "Ingested", "computed": "Computed"}
 DOING = {SetAside: "Setting aside ", BringBack: "Bringing back ", Derive: "Deriving "}
 Job = Run[Request]
 state = st.session_state
-
-
-class InvalidSection(EcnasError):
-    """The page has no such section."""
-
-
-@dataclass(frozen=True)
-class DataView:
-    """What the page shows.
-
-    Attributes:
-        section: sources or sql.
-        question: what the SQL box asks.
-    """
-
-    section: str = "sources"
-    question: Question = field(default_factory=Question)
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters; defaults are left out."""
-        return {} if self.section == "sources" else {"section": self.section, **self.question.to_params()}
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote.
-
-        Raises:
-            InvalidSection: there is no such section.
-            InvalidChart: there is no such chart.
-        """
-        section = params.get("section", "sql" if "sql" in params else "sources")
-        if section not in SECTIONS:
-            raise InvalidSection(f"the page Data has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
-        return cls(section, Question.from_params(params))
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

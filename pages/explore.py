@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import inf, isinf
 
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import explore, glossary
 from ecnas_core.analysis.metrics import METRICS, metric
-from ecnas_core.analysis.view import COUNTED, Filters, InvalidView, View
+from ecnas_core.analysis.view import COUNTED, Filters, View
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.benchmark.official import PROVENANCES
 from ecnas_core.carbon import Lens
@@ -18,6 +18,7 @@ from ecnas_core.cells import SPACES, Cell
 from ecnas_core.figures import explore as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.records import InvalidRecord
 from pages.widgets import card, downloads, html, page, session, tray
 
 ROWS_AT_MOST = 200
@@ -225,7 +226,7 @@ def active_filters() -> int:
     """How many filters are set."""
     try:
         return len(View(filters=chosen_filters()).to_params())
-    except InvalidView:
+    except InvalidRecord:
         return len(View(filters=state.view.filters).to_params())
 
 
@@ -467,7 +468,7 @@ def main() -> None:
         main_column = st.container()
     try:
         view = chosen_view()
-    except InvalidView as error:
+    except InvalidRecord as error:
         main_column.error(f"{str(error)[0].upper()}{str(error)[1:]}.", icon=":material/error:")
         st.stop()
     state.view = view

@@ -66,7 +66,7 @@ def live() -> None:
         "Training budget (epochs)",
         EPOCHS,
         key="home_epochs",
-        default=View.epochs,
+        default=View().epochs,
         required=True,
         help=glossary.help("training budget"),
     )

@@ -78,7 +78,7 @@ def opened(view: LearnView) -> None:
     """The card of the cell that was clicked in a picture."""
     chosen = view.chosen
     space = chosen.get("space") or session.bench().query(state.cell).space
-    epochs = int(chosen.get("epochs", View.epochs))
+    epochs = int(chosen.get("epochs", View().epochs))
     st.divider()
     card.show(View(space=space, epochs=epochs, lens=state.lens), state.cell, {})
 

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import explore, footprint, glossary
 from ecnas_core.analysis.metrics import metric
-from ecnas_core.analysis.view import InvalidView, View
+from ecnas_core.analysis.view import View
 from ecnas_core.benchmark import EPOCHS
-from ecnas_core.benchmark.store import check_epochs
 from ecnas_core.cells import Cell, Draft, History
 from ecnas_core.figures import measure as figures
 from ecnas_core.figures.explore import value
@@ -26,20 +25,14 @@ from ecnas_core.measure.states import DeviceFailed, InvalidSettings
 from ecnas_core.runs import Run
 from pages.widgets import calibration, html, measured, measuring, page, problem, session, tray
 from pages.widgets.cell_editor import cell_editor, drawn, read
+from pages.widgets.measure_view import LISTED_AT_MOST, MeasureView
 
 SECTIONS = {"measure": "Measure", "results": "Results", "device": "This device"}
 EDITOR = "measure_editor"
-LISTED_AT_MOST = 24
 ANSWERED = ("energy", "validation_accuracy", "test_accuracy", "training_time")
 FRONTS = ("4V", "7V")
 ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
 LABELS = {"train": "Train", "inference": "Inference", "quick": "Quick", "thorough": "Thorough"}
-NUMBERS = {
-    "batch_size": ("batch", int),
-    "repeats": ("repeats", int),
-    "images_per_epoch": ("images", int),
-    "time_limit_s": ("limit", float),
-}
 AT_LEAST = (
     " ".join(
         f"{LABELS[effort]}: at least {figures.wait(runs.expected_s(1, Settings(effort=effort)))} a cell."
@@ -48,85 +41,6 @@ AT_LEAST = (
     + " A step of a CPU may take seconds, and then all takes longer."
 )
 state = st.session_state
-
-
-@dataclass(frozen=True)
-class MeasureView:
-    """What the page shows.
-
-    Attributes:
-        section: measure, results or device.
-        draft: what the editor of a link begins with; None stands for the first template.
-        epochs: budget of the benchmark's answer.
-        beside: budget at which a measurement is set beside the benchmark.
-        settings: how cells are measured.
-        cells: hashes of the cells on the list.
-        chosen: names of the measurements that are looked at.
-    """
-
-    section: str = "measure"
-    draft: Draft | None = None
-    epochs: int = EPOCHS[-1]
-    beside: int = EPOCHS[0]
-    settings: Settings = field(default_factory=lambda: Settings(effort="quick"))
-    cells: tuple[str, ...] = ()
-    chosen: tuple[str, ...] = ()
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters; defaults are left out, and so is a folder of images."""
-        default = MeasureView()
-        params = {
-            name: str(getattr(self, name))
-            for name in ("section", "epochs", "beside")
-            if getattr(self, name) != getattr(default, name)
-        }
-        for each in fields(Settings):
-            given = getattr(self.settings, each.name)
-            if each.name != "images" and given != getattr(default.settings, each.name):
-                params[NUMBERS.get(each.name, (each.name,))[0]] = str(given)
-        lists = {
-            "draw": self.draft and self.draft.to_text(),
-            "list": "~".join(self.cells),
-            "results": "~".join(self.chosen),
-        }
-        return params | {name: text for name, text in lists.items() if text}
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote.
-
-        Raises:
-            EcnasError: a part is unknown, out of range, or no cell.
-        """
-        default = cls()
-        section = params.get("section", default.section)
-        if section not in SECTIONS:
-            raise InvalidView(f"the page Measure has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
-        epochs, beside = (_number(params, name, int, getattr(default, name)) for name in ("epochs", "beside"))
-        check_epochs(epochs)
-        check_epochs(beside)
-        named = {name: params[name] for name in ("mode", "precision", "effort", "device") if name in params}
-        numbers = {
-            name: _number(params, short, kind, getattr(default.settings, name))
-            for name, (short, kind) in NUMBERS.items()
-        }
-        listed = tuple(dict.fromkeys(filter(None, params.get("list", "").split("~"))))
-        return cls(
-            section=section,
-            draft=read(params["draw"]) if "draw" in params else None,
-            epochs=epochs,
-            beside=beside,
-            settings=replace(default.settings, **named, **numbers),
-            cells=tuple(session.bench().query(digest, space="7V").hash for digest in listed[:LISTED_AT_MOST]),
-            chosen=tuple(filter(None, params.get("results", "").split("~"))),
-        )
-
-
-def _number(params: Mapping[str, str], name: str, kind: type[int] | type[float], default: Any) -> Any:
-    try:
-        return kind(params[name]) if name in params else default
-    except ValueError:
-        raise InvalidSettings(f"{name}={params[name][:20]!r} is no number") from None
 
 
 @st.cache_resource(ttl=10, show_spinner=False)

@@ -3,59 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
 
 import streamlit as st
+from msgspec.structs import replace
 
-from ecnas_core.analysis.view import InvalidView
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
 from ecnas_core.runs import UnknownRun
 from ecnas_core.search import lab, runner
 from ecnas_core.search.study import Study
 from pages.widgets import html, page, problem, session, study_list, study_live, study_results, study_setup
-from pages.widgets.study_setup import SetUp
+from pages.widgets.study_setup import SearchView
 
 SECTIONS = {"setup": "Set up", "study": "Study", "studies": "All studies"}
 PUBLISHED = {f"published-{space}": space for space in SPACES}
 COMPARED_WITH_AT_MOST = study_list.COMPARED_AT_MOST - 1
 state = st.session_state
-
-
-@dataclass(frozen=True)
-class SearchView:
-    """What the page shows.
-
-    Attributes:
-        section: setup, study or studies.
-        setup: the choices for a new study.
-        studies: ids of the study that is shown and of those beside it.
-    """
-
-    section: str = "setup"
-    setup: SetUp = field(default_factory=SetUp)
-    studies: tuple[str, ...] = ()
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters; defaults are left out."""
-        params = {} if self.section == "setup" else {"section": self.section}
-        if self.studies:
-            params["study"] = "~".join(self.studies)
-        return params | self.setup.to_params()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; a link with a study alone opens it.
-
-        Raises:
-            EcnasError: a part is unknown or out of range.
-        """
-        studies = tuple(dict.fromkeys(filter(None, params.get("study", "").split("~"))))
-        section = params.get("section", "study" if studies else "setup")
-        if section not in SECTIONS:
-            raise InvalidView(f"the page Search has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
-        return cls(section, SetUp.from_params(params), studies)
 
 
 def others_running() -> None:

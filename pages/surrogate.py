@@ -2,79 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Self
-
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import footprint
-from ecnas_core.analysis.view import InvalidView
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.cells import Cell, Draft, History
-from ecnas_core.surrogates.experiment import QUANTITIES, Quantity
 from pages.widgets import page, problem, session, surrogate_cell, surrogate_own, surrogate_quality
 from pages.widgets import surrogate_training as training
 from pages.widgets.cell_editor import drawn, read
+from pages.widgets.surrogate_view import SurrogateView
 
 SECTIONS = {"quality": "How good", "cell": "Predict a cell", "train": "Train", "own": "Your own space"}
 EDITOR = "surrogate_editor"
 SPACE = "7V"
 ROLES = {"rk": "the knee", "r0": "least energy", "r1": "best accuracy"}
 state = st.session_state
-
-
-@dataclass(frozen=True)
-class SurrogateView:
-    """What the page shows.
-
-    Attributes:
-        section: quality, cell, train or own.
-        quantity: what is predicted.
-        model: best, paper, or the id of a training.
-        epochs: budget of what is judged, and at which a cell is predicted.
-        draft: what the editor of a link begins with; None stands for the knee.
-        own: id of the training of an own space that is looked at.
-    """
-
-    section: str = "quality"
-    quantity: Quantity = "energy_kwh"
-    model: str = "best"
-    epochs: int = EPOCHS[-1]
-    draft: Draft | None = None
-    own: str | None = None
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters; defaults are left out."""
-        default = SurrogateView()
-        names = ("section", "quantity", "model", "epochs", "own")
-        params = {
-            name: str(getattr(self, name))
-            for name in names
-            if getattr(self, name) not in (None, getattr(default, name))
-        }
-        return params | ({"draw": self.draft.to_text()} if self.draft else {})
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote.
-
-        Raises:
-            EcnasError: a part is unknown, or no cell.
-        """
-        default = cls()
-        section, quantity = params.get("section", default.section), params.get("quantity", default.quantity)
-        if section not in SECTIONS:
-            raise InvalidView(f"the page Surrogate has no section {section[:20]!r}; take one of {', '.join(SECTIONS)}")
-        if quantity not in QUANTITIES:
-            raise InvalidView(f"nothing is called {quantity[:20]!r} here; take one of {', '.join(QUANTITIES)}")
-        epochs = params.get("epochs", str(default.epochs))
-        if epochs not in map(str, EPOCHS):
-            raise InvalidView(
-                f"there is no budget of {epochs[:20]!r} epochs; take one of {', '.join(map(str, EPOCHS))}"
-            )
-        draft = read(params["draw"]) if "draw" in params else None
-        return cls(section, quantity, params.get("model", default.model), int(epochs), draft, params.get("own"))
 
 
 @st.cache_resource(max_entries=4, show_spinner=False)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import glossary, swaps, walk
 from ecnas_core.analysis.metrics import metric

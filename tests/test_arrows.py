@@ -1,6 +1,7 @@
 """Who may import whom, and what an import must not load.
 
 pages, commands -> figures -> analysis, search, surrogates, measure, carbon, export -> benchmark -> runs -> cells
+-> records, files, errors
 """
 
 from __future__ import annotations
@@ -111,16 +112,24 @@ def test_rooms_of_one_level_do_not_import_each_other_in_a_circle():
     assert len(order) == len(LEVEL)
 
 
-def test_errors_import_nothing_of_the_project():
+def test_errors_and_records_stand_below_everything():
     assert [name for _, name in imported(ROOT / "ecnas_core" / "errors.py") if name != "__future__"] == []
+    names = {name for _, name in imported(ROOT / "ecnas_core" / "records.py")}
+    assert {name for name in names if name.split(".")[0] not in sys.stdlib_module_names} == {
+        "msgspec",
+        "msgspec.structs",
+        "ecnas_core.errors",
+    }
 
 
-def test_cells_import_numpy_and_the_standard_library():
+def test_cells_import_numpy_records_and_the_standard_library():
     wrong = []
     for path in sorted((ROOT / "ecnas_core" / "cells").rglob("*.py")):
-        allowed = sys.stdlib_module_names | {"numpy"} | ({"torch"} if path == LAZY_TORCH else set())
+        allowed = sys.stdlib_module_names | {"numpy", "msgspec"} | ({"torch"} if path == LAZY_TORCH else set())
         for line, name in imported(path):
-            own = name in ("ecnas_core", "ecnas_core.errors") or name.startswith("ecnas_core.cells")
+            own = name in ("ecnas_core", "ecnas_core.errors", "ecnas_core.records") or name.startswith(
+                "ecnas_core.cells"
+            )
             if not own and name.split(".")[0] not in allowed:
                 wrong.append(f"{path.name}:{line} imports {name}")
     assert not wrong

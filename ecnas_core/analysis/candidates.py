@@ -7,12 +7,13 @@ in the multiply-adds of an image, which follow its size and the number of classe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+from msgspec.structs import replace
 
 from ecnas_core.analysis import hardware, pareto
 from ecnas_core.analysis.hardware import UnknownDevice

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from math import isnan
-from typing import TYPE_CHECKING, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Literal, get_args
+
+from msgspec.structs import replace
 
 from ecnas_core.analysis import explore
-from ecnas_core.analysis.view import InvalidView, View, budget
-from ecnas_core.benchmark.store import Benchmark, UnknownCell, check_epochs, check_space
+from ecnas_core.analysis.view import View
+from ecnas_core.benchmark.official import Budget
+from ecnas_core.benchmark.store import Benchmark, UnknownCell
 from ecnas_core.carbon import Lens
-from ecnas_core.carbon.footprint import TRAINING_IMAGES, Workload, by_country
+from ecnas_core.carbon.footprint import TRAINING_IMAGES, Images, Trainings, Workload, by_country
+from ecnas_core.cells import Space
+from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord, Param, Record, script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +29,11 @@ ROLES: tuple[Role, ...] = get_args(Role)
 _HASH = re.compile(r"[0-9a-f]{32}")
 
 
-class UnknownEnergy(InvalidView):
+class UnknownEnergy(EcnasError):
     """The energy of a cell is not known in the scope that is asked for."""
 
 
-@dataclass(frozen=True)
-class CarbonView:
+class CarbonView(Record, frozen=True):
     """What the Carbon page shows.
 
     Attributes:
@@ -47,75 +51,28 @@ class CarbonView:
     """
 
     section: Section = "footprint"
-    space: str = "7V"
-    epochs: int = 108
-    cell: str = "rk"
-    trainings: int = 1
-    images: int = TRAINING_IMAGES
-    lens: Lens = field(default_factory=Lens)
+    space: Space = "7V"
+    epochs: Budget = 108
+    cell: Annotated[str, Param("of")] = "rk"
+    trainings: Trainings = 1
+    images: Images = TRAINING_IMAGES
+    lens: Lens = Lens()
 
     def __post_init__(self) -> None:
-        if self.section not in SECTIONS:
-            raise InvalidView(f"there is no section {self.section!r}; take one of {', '.join(SECTIONS)}")
-        check_space(self.space)
-        check_epochs(self.epochs)
+        super().__post_init__()
         if self.cell not in ROLES and not _HASH.fullmatch(self.cell):
-            raise InvalidView(f"{self.cell[:40]!r} is no cell; give a hash, or one of {', '.join(ROLES)}")
-        _ = self.workload
+            raise InvalidRecord(f"{self.cell[:40]!r} is no cell; give a hash, or one of {', '.join(ROLES)}")
 
     @property
     def workload(self) -> Workload:
         """The trainings and images."""
         return Workload(self.trainings, self.images)
 
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters, the lens included; defaults are left out."""
-        names = {
-            "section": "section",
-            "space": "space",
-            "epochs": "epochs",
-            "cell": "of",
-            "trainings": "trainings",
-            "images": "images",
-        }
-        return {
-            parameter: str(getattr(self, name))
-            for name, parameter in names.items()
-            if getattr(self, name) != getattr(CarbonView, name)
-        } | self.lens.to_params()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; other parameters are ignored.
-
-        Raises:
-            EcnasError: a parameter does not have the form that ``to_params`` writes, or is out of range.
-        """
-        return cls(
-            section=params.get("section", cls.section),  # type: ignore[arg-type]
-            space=params.get("space", cls.space),
-            epochs=budget(params, cls.epochs),
-            cell=params.get("of", cls.cell),
-            trainings=_count(params, "trainings", cls.trainings),
-            images=_count(params, "images", cls.images),
-            lens=Lens.from_params(params),
-        )
-
     def to_python(self) -> str:
         """The source that computes the same in Python."""
         if self.section == "table":
-            return (
-                "from ecnas_core import Benchmark\n"
-                "from ecnas_core.analysis.reduction import table_3\n\n"
-                "print(table_3(Benchmark.open()))\n"
-            )
-        return (
-            "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.footprint import CarbonView, countries\n"
-            "from ecnas_core.carbon import Lens\n\n"
-            f"view = {self!r}\n"
-            "print(countries(Benchmark.open(), view))\n"
-        )
+            return script("print(table_3(Benchmark.open()))", uses=["ecnas_core.analysis.reduction:table_3"])
+        return script("print(countries(Benchmark.open(), view))", uses=[f"{__name__}:countries"], view=self)
 
 
 def front(bench: Benchmark, space: str, epochs: int, predicted: bool = True) -> dict[Role, str]:
@@ -196,10 +153,3 @@ def compared(bench: Benchmark, view: CarbonView, digest: str, others: Mapping[Ro
     found = trainings(bench, view, [digest, *others.values()])
     own = found["kgco2eq"].iloc[0] if len(found) and found["hash"].iloc[0] == digest else float("nan")
     return found.assign(role=found["hash"].map(roles).fillna(""), saved_kgco2eq=own - found["kgco2eq"])
-
-
-def _count(params: Mapping[str, str], name: str, default: int) -> int:
-    text = params.get(name, str(default))
-    if not text.isascii() or not text.isdigit():
-        raise InvalidView(f"{name}={text[:20]!r} is no whole number")
-    return int(text[:20])

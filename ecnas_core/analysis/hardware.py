@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass
 from itertools import combinations, permutations
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
+from msgspec.structs import replace
 
 from ecnas_core.analysis import pareto, rank
 from ecnas_core.analysis.metrics import Metric, UnknownMetric
-from ecnas_core.analysis.view import LEAST_INTENSITY, InvalidView, flag
-from ecnas_core.benchmark.official import OFFICIAL
-from ecnas_core.benchmark.store import Benchmark, check_epochs
+from ecnas_core.analysis.view import LEAST_INTENSITY
+from ecnas_core.benchmark.official import OFFICIAL, Budget
+from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.carbon.lens import JOULES_PER_KWH, STORED_PUE
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord, OneOf, Record, script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +33,8 @@ EPOCHS = 4
 IMAGES_PER_EPOCH = 40_000
 IMAGES = EPOCHS * IMAGES_PER_EPOCH
 BATCH_SIZE = 256
-SECTIONS = ("energy", "ranking", "regret")
+Section = Literal["energy", "ranking", "regret"]
+SECTIONS: tuple[Section, ...] = get_args(Section)
 METRICS = ("energy", "time", "power", "energy_per_image", "gpu_share")
 OFFICIAL_DEVICES = ("Quadro RTX 6000", "Titan Xp", "RTX 3060", "RTX 3090")
 MEAN = "mean"
@@ -42,16 +45,11 @@ _MAD_TO_SIGMA = 0.6745
 _SWEEPS = 20
 
 
-class InvalidHardwareView(InvalidView):
-    """An address or a call does not describe a view of the devices."""
-
-
 class UnknownDevice(EcnasError):
     """No cell of 4V has a figure for that device under this lens."""
 
 
-@dataclass(frozen=True)
-class HardwareView:
+class HardwareView(Record, frozen=True):
     """What of the devices is looked at; the space is 4V and the training budget of energies 4 epochs.
 
     Attributes:
@@ -66,30 +64,23 @@ class HardwareView:
         lens: how energy is counted.
 
     Raises:
-        InvalidHardwareView: a value that is none of these.
-        UnknownMetric: another metric.
-        UnknownEpochs: another budget.
+        InvalidRecord: a value that is none of these.
     """
 
-    section: str = "energy"
-    metric: str = "energy"
+    section: Section = "energy"
+    metric: Annotated[str, OneOf(METRICS)] = "energy"
     sort: str = MEAN
     outliers: bool = True
-    k: int = 10
+    k: Annotated[int, Meta(ge=1, le=K_AT_MOST)] = 10
     a: str = "Quadro RTX 6000"
     b: str = "RTX 3090"
-    accuracy_epochs: int = 108
-    lens: Lens = field(default_factory=Lens)
+    accuracy_epochs: Budget = 108
+    lens: Lens = Lens()
 
     def __post_init__(self) -> None:
-        if self.section not in SECTIONS:
-            raise InvalidHardwareView(f"there is no section {self.section!r}; take one of {', '.join(SECTIONS)}")
-        if not 1 <= self.k <= K_AT_MOST:
-            raise InvalidHardwareView(f"{self.k} leanest cells cannot be compared; give 1 to {K_AT_MOST}")
+        super().__post_init__()
         if self.a == self.b:
-            raise InvalidHardwareView(f"{self.a!r} cannot be compared with itself; name two devices")
-        hardware_metric(self.metric, self.lens)
-        check_epochs(self.accuracy_epochs)
+            raise InvalidRecord(f"{self.a!r} cannot be compared with itself; name two devices")
 
     @property
     def shown(self) -> Metric:
@@ -109,53 +100,19 @@ class HardwareView:
         assert factor is not None
         return factor
 
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters; defaults are left out."""
-        params = {
-            each.name: str(value)
-            for each in fields(self)
-            if each.name not in ("outliers", "lens") and (value := getattr(self, each.name)) != each.default
-        }
-        if not self.outliers:
-            params["outliers"] = "0"
-        return params | self.lens.to_params()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; parameters that it does not know are not read.
-
-        Raises:
-            InvalidHardwareView: a value is no number or out of range.
-            UnknownMetric: no such metric.
-            UnknownEpochs: no such budget.
-            InvalidLens: the lens is out of range.
-        """
-        given: dict[str, Any] = {
-            name: params[name] for name in ("section", "metric", "sort", "a", "b") if name in params
-        }
-        given |= {name: _whole(params[name], name) for name in ("k", "accuracy_epochs") if name in params}
-        return cls(**given, outliers=flag(params, "outliers") is not False, lens=Lens.from_params(params))
-
     def to_python(self) -> str:
         """The source that computes the section's figures in Python."""
-        changed = [
-            f"{each.name}={value!r}"
-            for each in fields(self)
-            if (value := getattr(self, each.name)) != (Lens() if each.name == "lens" else each.default)
-        ]
-        answer = {
-            "energy": "print(hardware.by_device(compared))\nprint(hardware.records(compared))",
-            "ranking": "print(hardware.ranking(compared))\nprint(hardware.overlap(compared))",
-            "regret": "print(hardware.regret(compared))\nprint(hardware.fronts(compared))",
+        first, second = {
+            "energy": ("by_device", "records"),
+            "ranking": ("ranking", "overlap"),
+            "regret": ("regret", "fronts"),
         }[self.section]
-        return (
-            "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis import hardware\n"
-            "from ecnas_core.analysis.hardware import HardwareView\n"
-            "from ecnas_core.carbon import Lens\n\n"
-            f"view = HardwareView({', '.join(changed)})\n"
-            "compared = hardware.compare(Benchmark.open(), view)\n"
-            f"{answer}\n"
+        return script(
+            "compared = hardware.compare(Benchmark.open(), view)",
+            f"print(hardware.{first}(compared))",
+            f"print(hardware.{second}(compared))",
+            uses=["ecnas_core.analysis:hardware"],
+            view=self,
         )
 
 
@@ -692,12 +649,6 @@ def _places(frame: pd.DataFrame, cells: pd.DataFrame, devices: tuple[str, ...]) 
     rows = {digest: row for row, digest in enumerate(cells["hash"])}
     columns = {device: column for column, device in enumerate(devices)}
     return frame["hash"].map(rows).to_numpy(np.int64), frame["device"].map(columns).to_numpy(np.int64)
-
-
-def _whole(text: str, name: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise InvalidHardwareView(f"{name}={text[:20]!r} is no number; write a whole one")
-    return int(text)
 
 
 def _number(value: float | None) -> float | None:

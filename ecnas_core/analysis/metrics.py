@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import OneOf
 
 
 class UnknownMetric(EcnasError):
@@ -79,6 +80,7 @@ _FIXED = {
 }
 
 METRICS = ("energy", "footprint", "training_time", *_FIXED)
+MetricName = Annotated[str, OneOf(METRICS)]
 
 
 def metric(key: str, lens: Lens) -> Metric:

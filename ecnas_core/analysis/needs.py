@@ -3,35 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from math import isfinite
 from types import MappingProxyType
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta
+from msgspec.structs import replace
 
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES
 from ecnas_core.analysis.preferences import Weights
-from ecnas_core.analysis.view import InvalidView, budget, python_source
-from ecnas_core.benchmark.official import EPOCHS
-from ecnas_core.benchmark.store import check_epochs, check_space
+from ecnas_core.benchmark.official import EPOCHS, Budget
 from ecnas_core.carbon import Lens
-from ecnas_core.carbon.footprint import TRAINING_IMAGES, Workload
+from ecnas_core.carbon.footprint import TRAINING_IMAGES, Images, Trainings, Workload
+from ecnas_core.cells import Space
 from ecnas_core.cells.costs import CLASSES, IMAGE_SIZE
+from ecnas_core.records import LARGEST, Param, Record, script
 
 ANY = "any"
 SIZE_STEP, LEAST_SIZE, MOST_SIZE = 4, 8, 512
 MOST_CLASSES = 100_000
 
 Quantity = Literal["energy_kwh", "footprint_kgco2eq", "time_h", "parameters", "accuracy"]
+Limit = Annotated[float, Meta(gt=0, le=LARGEST)]
 QUANTITIES: tuple[Quantity, ...] = get_args(Quantity)
 """What a cell can be limited by: energy, time and parameters of one training, the footprint of a year of trainings."""
 
 
-class InvalidTask(InvalidView):
-    """A task, a need or its address is out of range."""
-
-
-@dataclass(frozen=True)
-class Task:
+class Task(Record, frozen=True):
     """What is trained, how often, and where.
 
     Attributes:
@@ -48,26 +45,13 @@ class Task:
         EcnasError: a part is out of range.
     """
 
-    space: str = "7V"
-    epochs: int | None = 108
-    images: int = TRAINING_IMAGES
-    image_size: int = IMAGE_SIZE
-    classes: int = CLASSES
-    trainings: int = 1
-    lens: Lens = field(default_factory=Lens)
-
-    def __post_init__(self) -> None:
-        check_space(self.space)
-        if self.epochs is not None:
-            check_epochs(self.epochs)
-        _ = self.workload
-        if not LEAST_SIZE <= self.image_size <= MOST_SIZE or self.image_size % SIZE_STEP:
-            raise InvalidTask(
-                f"images of {self.image_size} pixels a side are not possible here; give {LEAST_SIZE} to {MOST_SIZE} in "
-                f"steps of {SIZE_STEP}"
-            )
-        if not 2 <= self.classes <= MOST_CLASSES:
-            raise InvalidTask(f"{self.classes} classes of images are out of range; give 2 to {MOST_CLASSES}")
+    space: Space = "7V"
+    epochs: Annotated[Budget | None, Param(none=ANY)] = 108
+    images: Images = TRAINING_IMAGES
+    image_size: Annotated[int, Meta(ge=LEAST_SIZE, le=MOST_SIZE, multiple_of=SIZE_STEP), Param("size")] = IMAGE_SIZE
+    classes: Annotated[int, Meta(ge=2, le=MOST_CLASSES)] = CLASSES
+    trainings: Trainings = 1
+    lens: Lens = Lens()
 
     @property
     def workload(self) -> Workload:
@@ -85,8 +69,7 @@ class Task:
         return (self.images, self.image_size, self.classes) == (TRAINING_IMAGES, IMAGE_SIZE, CLASSES)
 
 
-@dataclass(frozen=True)
-class Needs:
+class Needs(Record, frozen=True):
     """Limits that a cell must keep; None for no limit.
 
     Attributes:
@@ -97,35 +80,27 @@ class Needs:
         min_accuracy: validation accuracy on CIFAR-10, above 0 and below 1.
 
     Raises:
-        InvalidTask: a limit is not a positive number, or the accuracy not below 1.
+        InvalidRecord: a limit is not a positive number, or the accuracy not below 1.
     """
 
-    max_energy_kwh: float | None = None
-    max_footprint_kgco2eq: float | None = None
-    max_time_h: float | None = None
-    max_parameters: float | None = None
-    min_accuracy: float | None = None
-
-    def __post_init__(self) -> None:
-        for quantity, limit in self.limits.items():
-            if not (isfinite(limit) and limit > 0):
-                raise InvalidTask(f"a limit of {limit:g} for {quantity} is none that a cell can keep; give more than 0")
-        if self.min_accuracy is not None and self.min_accuracy >= 1:
-            raise InvalidTask(f"an accuracy of {self.min_accuracy:g} is never reached; give a share below 1, as 0.93")
+    max_energy_kwh: Limit | None = None
+    max_footprint_kgco2eq: Limit | None = None
+    max_time_h: Limit | None = None
+    max_parameters: Limit | None = None
+    min_accuracy: Annotated[float, Meta(gt=0, lt=1)] | None = None
 
     @property
     def limits(self) -> dict[Quantity, float]:
         """The limits that are set, by quantity."""
-        named = zip(QUANTITIES, (getattr(self, each.name) for each in fields(self)), strict=True)
-        return {quantity: limit for quantity, limit in named if limit is not None}
+        named = {quantity: getattr(self, field_of(quantity)) for quantity in QUANTITIES}
+        return {quantity: limit for quantity, limit in named.items() if limit is not None}
 
     def having(self, quantity: Quantity, limit: float | None) -> Needs:
         """The same with another limit for one quantity."""
         return replace(self, **{field_of(quantity): limit})
 
 
-@dataclass(frozen=True)
-class ChooseView:
+class ChooseView(Record, frozen=True):
     """What a choice rests on.
 
     Attributes:
@@ -135,70 +110,21 @@ class ChooseView:
         varied: whose limit the sensitivity picture moves; None moves the weight of energy against that of accuracy.
     """
 
-    task: Task = field(default_factory=Task)
-    needs: Needs = field(default_factory=Needs)
-    weights: Weights = field(default_factory=Weights)
+    task: Task = Task()
+    needs: Needs = Needs()
+    weights: Weights = Weights()
     varied: Quantity | None = None
-
-    def __post_init__(self) -> None:
-        if self.varied not in (None, *QUANTITIES):
-            raise InvalidTask(f"there is no quantity {self.varied!r}; take one of {', '.join(QUANTITIES)}")
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters, the lens included; defaults are left out."""
-        params = {}
-        for part in (self.task, self.needs, self.weights):
-            for each in fields(part):
-                value = getattr(part, each.name)
-                if each.name != "lens" and value != getattr(type(part), each.name):
-                    params[_PARAMETERS.get((type(part), each.name), each.name)] = _written(value)
-        if self.varied is not None:
-            params["varied"] = self.varied
-        return params | self.task.lens.to_params()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; other parameters are ignored.
-
-        Raises:
-            EcnasError: a parameter does not have the form that ``to_params`` writes, or is out of range.
-        """
-        default = Task()
-        whole = {name: _whole(params, name, getattr(default, name)) for name in ("images", "classes", "trainings")}
-        task = Task(
-            space=params.get("space", default.space),
-            epochs=None if params.get("epochs") == ANY else budget(params, default.epochs or EPOCHS[-1]),
-            image_size=_whole(params, "size", default.image_size),
-            lens=Lens.from_params(params),
-            **whole,
-        )
-        needs = Needs(**{each.name: _number(params, each.name) for each in fields(Needs)})
-        weights = {
-            each.name: value
-            for each in fields(Weights)
-            if (value := _number(params, f"weight_{each.name}")) is not None
-        }
-        return cls(task, needs, Weights(**weights), params.get("varied"))  # type: ignore[arg-type]
 
     def to_python(self) -> str:
         """The source that makes the same choice in Python."""
-        return (
-            "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.choose import choose\n"
-            "from ecnas_core.analysis.needs import ChooseView, Needs, Task\n"
-            "from ecnas_core.analysis.preferences import Weights\n"
-            "from ecnas_core.analysis.sensitivity import sweep\n"
-            "from ecnas_core.carbon import Lens\n\n"
-            f"view = {python_source(self)}\n"
-            "choice = choose(Benchmark.open(), view)\n"
-            "print(choice.shortlist)\n"
-            "print(sweep(choice, view.varied).steps)\n"
+        return script(
+            "choice = choose(Benchmark.open(), view)",
+            "print(choice.shortlist)",
+            "print(sweep(choice, view.varied).steps)",
+            uses=["ecnas_core.analysis.choose:choose", "ecnas_core.analysis.sensitivity:sweep"],
+            view=self,
         )
 
-
-_PARAMETERS: dict[tuple[type[Any], str], str] = {(Task, "image_size"): "size"} | {
-    (Weights, each.name): f"weight_{each.name}" for each in fields(Weights)
-}
 
 PRESETS: Mapping[str, ChooseView] = MappingProxyType(
     {
@@ -253,25 +179,3 @@ def timed_on(space: str) -> str:
 def field_of(quantity: Quantity) -> str:
     """The name of the limit of a quantity in ``Needs``."""
     return ("min_" if quantity == "accuracy" else "max_") + quantity
-
-
-def _written(value: float | str | None) -> str:
-    if value is None:
-        return ANY
-    return f"{value!r}" if isinstance(value, float) else str(value)
-
-
-def _whole(params: Mapping[str, str], name: str, default: int) -> int:
-    text = params.get(name, str(default))
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise InvalidTask(f"{name}={text[:20]!r} is no whole number; write one")
-    return int(text)
-
-
-def _number(params: Mapping[str, str], name: str) -> float | None:
-    if name not in params:
-        return None
-    try:
-        return float(params[name])
-    except ValueError:
-        raise InvalidTask(f"{name}={params[name][:20]!r} is no number; write one") from None

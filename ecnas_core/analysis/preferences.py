@@ -8,28 +8,25 @@ With equal weights on energy and error the cell that costs least is the knee of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
-from math import isfinite
+from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Meta
 
 from ecnas_core.analysis.pareto import ROUNDING
-from ecnas_core.errors import EcnasError
+from ecnas_core.records import LARGEST, InvalidRecord, Param, Record
 
 Floats = npt.NDArray[np.float64]
 
+Weight = Annotated[float, Meta(ge=0, le=LARGEST)]
 _STEPS = {False: 201, True: 41}
 _TOLERANCE = 0.03
 _TRACE = 1e-9
 
 
-class InvalidPreference(EcnasError):
-    """Weights or answers do not say what is preferred."""
-
-
-@dataclass(frozen=True)
-class Weights:
+class Weights(Record, frozen=True):
     """What matters how much; only the ratios count.
 
     Attributes:
@@ -38,17 +35,17 @@ class Weights:
         size: of the network, at least 0.
 
     Raises:
-        InvalidPreference: a weight is negative or no number, or all are 0.
+        InvalidRecord: a weight is negative or no number, or all are 0.
     """
 
-    accuracy: float = 1.0
-    energy: float = 1.0
-    size: float = 0.0
+    accuracy: Annotated[Weight, Param("weight_accuracy")] = 1.0
+    energy: Annotated[Weight, Param("weight_energy")] = 1.0
+    size: Annotated[Weight, Param("weight_size")] = 0.0
 
     def __post_init__(self) -> None:
-        given = [getattr(self, each.name) for each in fields(self)]
-        if not all(isfinite(weight) and weight >= 0 for weight in given) or not any(given):
-            raise InvalidPreference(f"weights {given} say nothing; give numbers of at least 0, not all 0")
+        super().__post_init__()
+        if not any((self.accuracy, self.energy, self.size)):
+            raise InvalidRecord("weights that are all 0 say nothing; give one of more than 0")
 
     @property
     def shares(self) -> Floats:

@@ -7,19 +7,17 @@ training's energy three times better than any ratio of energies, on cells left o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from ecnas_core.analysis.view import python_source
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.carbon.lens import JOULES_PER_KWH, STORED_PUE
-from ecnas_core.errors import EcnasError
+from ecnas_core.records import Record, script
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,12 +45,7 @@ _TRAININGS = """
 """
 
 
-class InvalidScaling(EcnasError):
-    """A view of the scaling, or its address, is out of range."""
-
-
-@dataclass(frozen=True)
-class ScalingView:
+class ScalingView(Record, frozen=True):
     """What the scaling page shows.
 
     Attributes:
@@ -61,38 +54,18 @@ class ScalingView:
     """
 
     quantity: Quantity = "energy"
-    lens: Lens = field(default_factory=Lens)
-
-    def __post_init__(self) -> None:
-        if self.quantity not in QUANTITIES:
-            raise InvalidScaling(f"there is no quantity {self.quantity!r}; take one of {', '.join(QUANTITIES)}")
-
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters, the lens included; defaults are left out."""
-        chosen = {} if self.quantity == "energy" else {"quantity": str(self.quantity)}
-        return chosen | self.lens.to_params()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; other parameters are ignored.
-
-        Raises:
-            InvalidScaling: another quantity.
-            EcnasError: an unknown lens.
-        """
-        return cls(params.get("quantity", "energy"), Lens.from_params(params))  # type: ignore[arg-type]
+    lens: Lens = Lens()
 
     def to_python(self) -> str:
         """The source that computes what the page shows."""
-        quantity = python_source(self.quantity)
-        return (
-            "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.scaling import leave_one_out, ratios, summary\n\n"
-            "bench = Benchmark.open()\n"
-            f"print(ratios(bench, {quantity}))\n"
-            f"print(summary(bench, {quantity}))\n"
-            f"print(leave_one_out(bench, {quantity}))\n"
-            f"print(leave_one_out(bench, {quantity}, start='5V'))\n"
+        return script(
+            "bench = Benchmark.open()",
+            "print(ratios(bench, view.quantity))",
+            "print(summary(bench, view.quantity))",
+            "print(leave_one_out(bench, view.quantity))",
+            "print(leave_one_out(bench, view.quantity, start='5V'))",
+            uses=[f"{__name__}:{name}" for name in ("leave_one_out", "ratios", "summary")],
+            view=self,
         )
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from ecnas_core.records import OneOf
 
 Provenance = Literal["measured", "scaled", "surrogate", "published", "predicted"]
 EPOCHS = (4, 12, 36, 108)
 """The training budgets of the benchmark."""
+
+Budget = Annotated[int, OneOf(EPOCHS)]
 
 PROVENANCES: tuple[Provenance, ...] = get_args(Provenance)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from msgspec import Meta
 
 from ecnas_core.carbon.intensity import grids
-from ecnas_core.errors import EcnasError
+from ecnas_core.records import Record
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,13 +16,11 @@ TRAINING_IMAGES = 40_000
 TRAININGS_AT_MOST = 1_000_000
 IMAGES_AT_MOST = 1_000_000_000
 
+Trainings = Annotated[int, Meta(ge=1, le=TRAININGS_AT_MOST)]
+Images = Annotated[int, Meta(ge=1, le=IMAGES_AT_MOST)]
 
-class InvalidWorkload(EcnasError):
-    """A number of trainings or images is out of its range."""
 
-
-@dataclass(frozen=True)
-class Workload:
+class Workload(Record, frozen=True):
     """How often a cell is trained, and on how many images.
 
     Attributes:
@@ -31,19 +30,11 @@ class Workload:
             extrapolation.
 
     Raises:
-        InvalidWorkload: out of range.
+        InvalidRecord: out of range.
     """
 
-    trainings: int = 1
-    images: int = TRAINING_IMAGES
-
-    def __post_init__(self) -> None:
-        for name, number, most in (
-            ("trainings", self.trainings, TRAININGS_AT_MOST),
-            ("images", self.images, IMAGES_AT_MOST),
-        ):
-            if not 1 <= number <= most:
-                raise InvalidWorkload(f"{number} {name} are out of range; give 1 to {most}")
+    trainings: Trainings = 1
+    images: Images = TRAINING_IMAGES
 
     @property
     def factor(self) -> float:

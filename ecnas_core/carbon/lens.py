@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, get_args
+
+from msgspec import Meta
 
 from ecnas_core.benchmark.store import table
 from ecnas_core.carbon.intensity import Grid, grid
-from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord, Param, Record
 
 STORED_PUE = 1.59
 JOULES_PER_KWH = 3.6e6
@@ -20,12 +19,7 @@ SCOPES: tuple[Scope, ...] = get_args(Scope)
 UNITS: tuple[Unit, ...] = get_args(Unit)
 
 
-class InvalidLens(EcnasError):
-    """A part of the lens is out of its range."""
-
-
-@dataclass(frozen=True)
-class Lens:
+class Lens(Record, frozen=True):
     """How energy is counted and in which unit.
 
     Attributes:
@@ -43,32 +37,28 @@ class Lens:
             (``surrogates.devices``); None for the benchmark's own.
 
     Raises:
-        InvalidLens: scope, PUE, intensity or unit out of range.
+        InvalidRecord: scope, PUE, intensity or unit out of range.
         UnknownGrid: no such country.
     """
 
     scope: Scope = "facility"
-    pue: float = STORED_PUE
-    country: str | None = "DK"
-    g_per_kwh: float | None = None
+    pue: Annotated[float, Meta(ge=1, le=3)] = STORED_PUE
+    country: Annotated[str | None, Param("grid", read=lambda text: text if text.isalpha() else None)] = "DK"
+    g_per_kwh: Annotated[
+        Annotated[float, Meta(ge=0, le=2000)] | None,
+        Param("grid", read=lambda text: None if text.isalpha() else float(text)),
+    ] = None
     unit: Unit = "kWh"
     corrected: bool = False
     predicted: bool = True
-    device: str | None = None
+    device: Annotated[str | None, Param("calibrated")] = None
 
     def __post_init__(self) -> None:
-        if self.scope not in SCOPES:
-            raise InvalidLens(f"unknown scope {self.scope!r}; take one of {', '.join(SCOPES)}")
-        if self.unit not in UNITS:
-            raise InvalidLens(f"unknown unit {self.unit!r}; take one of {', '.join(UNITS)}")
-        if not 1.0 <= self.pue <= 3.0:
-            raise InvalidLens(f"a PUE of {self.pue} is not possible here; give 1.0 to 3.0")
+        super().__post_init__()
         if (self.country is None) == (self.g_per_kwh is None):
-            raise InvalidLens("give either a country or a carbon intensity in g/kWh")
+            raise InvalidRecord("give either a country or a carbon intensity in g/kWh")
         if self.country is not None:
             grid(self.country)
-        if self.g_per_kwh is not None and not 0 <= self.g_per_kwh <= 2000:
-            raise InvalidLens(f"{self.g_per_kwh} g/kWh is out of range; give 0 to 2000")
 
     @property
     def grid(self) -> Grid | None:
@@ -164,54 +154,6 @@ class Lens:
         known += "" if self.device is None else f"; energies predicted for {self.device}"
         return f"{scope}; {place}{self.intensity:.0f} gCO2eq/kWh{correction}{known}"
 
-    def to_params(self) -> dict[str, str]:
-        """The lens as URL parameters; defaults are left out."""
-        params: dict[str, str] = {}
-        default = Lens()
-        if self.scope != default.scope:
-            params["scope"] = self.scope
-        if self.pue != default.pue:
-            params["pue"] = str(self.pue)
-        if self.g_per_kwh is not None:
-            params["grid"] = str(self.g_per_kwh)
-        elif self.country != default.country:
-            params["grid"] = str(self.country)
-        if self.unit != default.unit:
-            params["unit"] = self.unit
-        if self.corrected:
-            params["corrected"] = "1"
-        if not self.predicted:
-            params["predicted"] = "0"
-        if self.device is not None:
-            params["calibrated"] = self.device
-        return params
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The lens that ``to_params`` wrote.
-
-        Raises:
-            InvalidLens: a value is no number, no choice or out of range.
-            UnknownGrid: no such country.
-        """
-        default = cls()
-        place = params.get("grid", default.country or "")
-        by_hand = not place.isalpha()
-        switches = {"corrected": params.get("corrected", "0"), "predicted": params.get("predicted", "1")}
-        for name, choice in switches.items():
-            if choice not in ("0", "1"):
-                raise InvalidLens(f"{name}={choice[:20]!r} is no choice; write 0 or 1")
-        return cls(
-            scope=params.get("scope", default.scope),  # type: ignore[arg-type]
-            pue=_number(params["pue"], "PUE") if "pue" in params else default.pue,
-            country=None if by_hand else place,
-            g_per_kwh=_number(place, "carbon intensity") if by_hand else None,
-            unit=params.get("unit", default.unit),  # type: ignore[arg-type]
-            corrected=switches["corrected"] == "1",
-            predicted=switches["predicted"] == "1",
-            device=params.get("calibrated"),
-        )
-
     def _kwh(
         self,
         energy_kwh: float | None,
@@ -238,13 +180,3 @@ class Lens:
 
     def _unit_per_kwh(self) -> float:
         return {"kWh": 1.0, "Wh": 1000.0, "kgCO2eq": self.intensity / 1000}[self.unit]
-
-
-def _number(text: str, name: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise InvalidLens(f"the {name} {text!r} is no number") from None
-    if not math.isfinite(value):
-        raise InvalidLens(f"the {name} {text!r} is no finite number")
-    return value

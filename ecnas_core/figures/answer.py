@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, get_args
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from msgspec.structs import replace
 
-from ecnas_core.errors import EcnasError
 from ecnas_core.figures.theme import ALGORITHMS, SYMBOLS, colorscale, format_quantity, layout, marker, palette
+from ecnas_core.records import Param, Record
 
 Kind = Literal["scatter", "bar", "line"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -29,12 +30,7 @@ _HEIGHT: Final = 380
 _UNKNOWN: Final = "unknown"
 
 
-class InvalidChart(EcnasError):
-    """A chart of a kind that there is not."""
-
-
-@dataclass(frozen=True)
-class Chart:
+class Chart(Record, frozen=True):
     """How an answer is drawn.
 
     Attributes:
@@ -44,27 +40,13 @@ class Chart:
         color: column that the colour tells; empty for one colour, None leaves it to the answer.
     """
 
-    kind: Kind | None = None
+    kind: Annotated[Kind | None, Param("chart")] = None
     x: str | None = None
     y: str | None = None
-    color: str | None = None
+    color: Annotated[str | None, Param("colour")] = None
 
-    def to_params(self) -> dict[str, str]:
-        """The chart as URL parameters; what is left to the answer is left out."""
-        named = {"chart": self.kind, "x": self.x, "y": self.y, "colour": self.color}
-        return {name: value for name, value in named.items() if value is not None}
 
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The chart that ``to_params`` wrote.
-
-        Raises:
-            InvalidChart: there is no such kind.
-        """
-        kind = next((each for each in KINDS if each == params.get("chart")), None)
-        if "chart" in params and kind is None:
-            raise InvalidChart(f"there is no chart {params['chart'][:20]!r}; take one of {', '.join(KINDS)}")
-        return cls(kind, params.get("x"), params.get("y"), params.get("colour"))
+_UNCHOSEN: Final = Chart()
 
 
 @dataclass(frozen=True)
@@ -98,7 +80,7 @@ def choices(frame: pd.DataFrame) -> Choices:
     )
 
 
-def suggest(frame: pd.DataFrame, wish: Chart = Chart()) -> Chart | None:
+def suggest(frame: pd.DataFrame, wish: Chart = _UNCHOSEN) -> Chart | None:
     """A chart of an answer: what is wished where the columns allow it, else what suits them.
 
     Two numbers make a scatter, or a line where the first takes few whole values and no colour has two of one; few rows

@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from msgspec import structs
 from plotly.subplots import make_subplots
 
 from ecnas_core.analysis import beside
@@ -260,7 +261,7 @@ def seen_through(lens: Lens, *measured: Measurement) -> Lens | None:
         measured: the measurements.
     """
     scopes: tuple[Scope, ...] = (lens.scope, "GPU", "IT")
-    lenses = (replace(lens, scope=scope) for scope in scopes)
+    lenses = (structs.replace(lens, scope=scope) for scope in scopes)
     return next((each for each in lenses if all(energy(one, each, 1) is not None for one in measured)), None)
 
 

@@ -6,12 +6,13 @@ import math
 import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from msgspec.structs import replace
 
 from ecnas_core.analysis import convergence
 from ecnas_core.analysis.attainment import surface

@@ -9,14 +9,17 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol, Self, get_args
+from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
 import msgspec
+from msgspec import Meta
+from msgspec.structs import asdict
 
 from ecnas_core.measure.counters import Component, Kind
 from ecnas_core.measure.states import InvalidSettings, StandsStill
+from ecnas_core.records import InvalidRecord, Param, Record
 
 Mode = Literal["train", "inference"]
 Precision = Literal["fp32", "tf32", "bf16"]
@@ -57,8 +60,7 @@ DURATIONS: Mapping[Effort, Durations] = {
 }
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Record, frozen=True):
     """How a cell is measured.
 
     Attributes:
@@ -77,29 +79,20 @@ class Settings:
     """
 
     mode: Mode = "train"
-    batch_size: int | None = None
+    batch_size: Annotated[Annotated[int, Meta(ge=1, le=4096)] | None, Param("batch")] = None
     precision: Precision = "fp32"
     effort: Effort = "thorough"
-    repeats: int = 8
-    images_per_epoch: int = IMAGES_PER_EPOCH
+    repeats: Annotated[int, Meta(ge=FEWEST_REPEATS, le=100)] = 8
+    images_per_epoch: Annotated[int, Meta(ge=1, le=100_000_000), Param("images")] = IMAGES_PER_EPOCH
     device: str = "auto"
-    images: Path | None = None
-    time_limit_s: float = 900
+    images: Annotated[Path | None, Param(hidden=True)] = None
+    time_limit_s: Annotated[float, Meta(ge=1, le=86_400), Param("limit")] = 900
 
     def __post_init__(self) -> None:
-        for name, value, known in (
-            ("mode", self.mode, MODES),
-            ("precision", self.precision, PRECISIONS),
-            ("effort", self.effort, EFFORTS),
-        ):
-            if value not in known:
-                raise InvalidSettings(f"there is no {name} {value!r}; take one of {', '.join(known)}")
-        if self.batch_size is not None and not 1 <= self.batch_size <= 4096:
-            raise InvalidSettings(f"a batch of {self.batch_size} images is not possible; give 1 to 4096")
-        if not FEWEST_REPEATS <= self.repeats <= 100:
-            raise InvalidSettings(f"{self.repeats} repeats are not possible; give {FEWEST_REPEATS} to 100")
-        if not 1 <= self.images_per_epoch <= 100_000_000:
-            raise InvalidSettings(f"an epoch of {self.images_per_epoch} images is not possible; give 1 to 100 million")
+        try:
+            super().__post_init__()
+        except InvalidRecord as error:
+            raise InvalidSettings(str(error)) from None
         if self.device not in ("auto", "cpu") and not (
             self.device.startswith("cuda:")
             and self.device[5:].isdecimal()
@@ -107,8 +100,6 @@ class Settings:
             and len(self.device) < 9
         ):
             raise InvalidSettings(f"there is no device {self.device[:20]!r}; give auto, cpu or cuda:0, cuda:1 ...")
-        if not 1 <= self.time_limit_s <= 86_400:
-            raise InvalidSettings(f"a limit of {self.time_limit_s} s is not possible; give 1 s to a day")
         if self.precision == "tf32" and self.device == "cpu":
             raise InvalidSettings("TF32 is a format of NVIDIA GPUs; give fp32 or bf16 on the CPU")
 
@@ -144,7 +135,7 @@ class Settings:
             InvalidSettings: a value out of its range, or a setting that there is not.
             msgspec.ValidationError: a value of another type.
         """
-        unknown = set(document) - {each.name for each in fields(cls)}
+        unknown = set(document) - set(cls.__struct_fields__)
         if unknown:
             raise InvalidSettings(f"there is no setting {', '.join(sorted(unknown))}")
         return msgspec.convert(document, cls, dec_hook=lambda kind, text: kind(text))

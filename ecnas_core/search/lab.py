@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import replace
 
 from ecnas_core.analysis.pareto import extremes, knee
 from ecnas_core.analysis.table1 import PUBLISHED

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import beside, glossary, hardware
 from ecnas_core.analysis.hardware import HardwareView

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis.choose import Choice
-from ecnas_core.analysis.view import python_source
 from ecnas_core.errors import EcnasError
 from ecnas_core.export import bundle, onnx
 from ecnas_core.figures import choose as figures
+from ecnas_core.records import script
 from pages.widgets import downloads, html
 from pages.widgets.session import bench
 
@@ -54,13 +53,12 @@ def show(choice: Choice) -> None:
         )
         with st.popover("Copy as Python", icon=":material/code:", type="tertiary"):
             st.code(
-                "from pathlib import Path\n\n"
-                "from ecnas_core import Benchmark\n"
-                "from ecnas_core.analysis.needs import Task\n"
-                "from ecnas_core.carbon import Lens\n"
-                "from ecnas_core.export import bundle\n\n"
-                f'files = bundle.files(Benchmark.open(), "{digest}", {python_source(task)})\n'
-                f'bundle.write(files, Path("{name}"))\n',
+                script(
+                    f'files = bundle.files(Benchmark.open(), "{digest}", task)',
+                    f"bundle.write(files, Path({name!r}))",
+                    uses=["pathlib:Path", "ecnas_core.export:bundle"],
+                    task=task,
+                ),
                 language="python",
             )
     st.caption(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from math import nextafter
 
 import streamlit as st
+from msgspec.structs import fields, replace
 
 from ecnas_core.analysis import glossary, hardware
 from ecnas_core.analysis.needs import (
@@ -20,11 +20,12 @@ from ecnas_core.analysis.needs import (
     Task,
     field_of,
 )
-from ecnas_core.analysis.preferences import InvalidPreference, Weights
+from ecnas_core.analysis.preferences import Weights
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon.footprint import IMAGES_AT_MOST, TRAININGS_AT_MOST
 from ecnas_core.cells import SPACES
 from ecnas_core.figures import choose as figures
+from ecnas_core.records import InvalidRecord
 from pages.widgets import html, lens_device, session
 
 PRESET_LABELS = {"paper": "As in the paper", "edge": "Edge", "lab": "Lab", "course": "Course"}
@@ -142,7 +143,7 @@ def _weights(before: Weights) -> Weights:
     }
     try:
         return Weights(**given)
-    except InvalidPreference as error:
+    except InvalidRecord as error:
         st.warning(html.sentence(str(error)), icon=":material/balance:")
         return before
 

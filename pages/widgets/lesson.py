@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.analysis import glossary
 from ecnas_core.analysis.lessons.lesson import NotTeachable, Scene, Task

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Self
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import pandas as pd
 import streamlit as st
+from msgspec.structs import replace
 
 from ecnas_core.benchmark import catalogue
 from ecnas_core.benchmark.catalogue import EXAMPLES
@@ -16,6 +17,7 @@ from ecnas_core.benchmark.sandbox import SandboxError, SandboxResult
 from ecnas_core.figures import answer
 from ecnas_core.figures.answer import KINDS, ONE_COLOUR, Chart
 from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.records import Param, Record
 from pages.widgets import downloads, html, session
 
 FIRST = next(iter(EXAMPLES.values()))
@@ -25,31 +27,45 @@ KIND_LABELS = {"scatter": "Scatter", "bar": "Bars", "line": "Lines"}
 state = st.session_state
 
 
-@dataclass(frozen=True)
-class Question:
+def _short_enough(sql: str) -> str | None:
+    return sql if len(sql) <= LINK_LETTERS else None
+
+
+class Question(Record, frozen=True):
     """A query and how its answer is drawn.
 
     Attributes:
-        sql: the query.
+        sql: the query; one too long for a link is left out of it.
         chart: what the user chose of the chart; the rest follows from the answer.
     """
 
-    sql: str = FIRST
-    chart: Chart = field(default_factory=Chart)
+    sql: Annotated[str, Param(write=_short_enough)] = FIRST
+    chart: Chart = Chart()
+
+
+class DataView(Record, frozen=True):
+    """What the page Data shows.
+
+    Attributes:
+        section: where the figures come from, or questions in SQL.
+        question: what the SQL box asks.
+    """
+
+    section: Literal["sources", "sql"] = "sources"
+    question: Question = Question()
 
     def to_params(self) -> dict[str, str]:
-        """The question as URL parameters; a query too long for a link is left out."""
-        named = {} if self.sql == FIRST or len(self.sql) > LINK_LETTERS else {"sql": self.sql}
-        return named | self.chart.to_params()
+        """The view as URL parameters; defaults, and a question beside the sources, are left out."""
+        return {} if self.section == "sources" else super().to_params()
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The question that ``to_params`` wrote.
+        """The view that ``to_params`` wrote; a link with a query alone asks it.
 
         Raises:
-            InvalidChart: there is no such chart.
+            InvalidRecord: there is no such section or chart.
         """
-        return cls(params.get("sql", FIRST), Chart.from_params(params))
+        return super().from_params(({"section": "sql"} if "sql" in params else {}) | {**params})
 
 
 @dataclass(frozen=True)

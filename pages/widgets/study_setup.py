@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import streamlit as st
+from msgspec import Meta
+from msgspec.structs import fields
 
-from ecnas_core.analysis.metrics import METRICS, metric
+from ecnas_core.analysis.metrics import METRICS, MetricName, metric
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon import Lens
-from ecnas_core.cells import SPACES
+from ecnas_core.cells import SPACES, Space
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.theme import format_percent, format_quantity
+from ecnas_core.records import OneOf, Param, Record, distinct
 from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, reproduce, runner
+from ecnas_core.search.problem import Accuracy, Charging, Sampling
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html, problem
 from pages.widgets.session import bench
@@ -38,6 +42,8 @@ SENTENCES = {
     "SMS-EMOA": "keeps the cells that cover the most hypervolume.",
 }
 OFFERED = tuple(name for name in ALGORITHMS if name in SENTENCES)
+Offered = Annotated[str, OneOf(OFFERED)]
+Evaluations = Annotated[int, Meta(ge=1, le=MOST_EVALUATIONS)]
 OBJECTIVES = tuple(key for key in METRICS if not key.endswith("accuracy"))
 CHOICES = {
     "charging": {"unique": "New questions", "all": "Every question"},
@@ -47,8 +53,7 @@ CHOICES = {
 state = st.session_state
 
 
-@dataclass(frozen=True)
-class SetUp:
+class SetUp(Record, frozen=True):
     """What is chosen for a study.
 
     Attributes:
@@ -63,19 +68,19 @@ class SetUp:
         charging, sampling, accuracy, artefacts, bounds: as in ``Setting``.
     """
 
-    algorithms: tuple[str, ...] = (DEFAULT,)
-    space: str = "5V"
-    objectives: tuple[str, ...] = ("energy", "validation_error")
-    epochs: int = EPOCHS[-1]
-    evaluations: int = 1000
-    own: tuple[tuple[str, int], ...] = ()
-    trials: int = 5
-    seed: int = 0
-    charging: str = "unique"
-    sampling: str = "uniform"
-    accuracy: str = "published"
+    algorithms: Annotated[tuple[Offered, ...], Param(read=distinct)] = (DEFAULT,)
+    space: Space = "5V"
+    objectives: Annotated[tuple[str, ...], Param(read=distinct)] = ("energy", "validation_error")
+    epochs: Annotated[int, OneOf((ALL_BUDGETS, *EPOCHS))] = EPOCHS[-1]
+    evaluations: Evaluations = 1000
+    own: tuple[tuple[Offered, Evaluations], ...] = ()
+    trials: Annotated[int, Meta(ge=1, le=MOST_TRIALS)] = 5
+    seed: Annotated[int, Meta(ge=0, le=LARGEST_SEED)] = 0
+    charging: Charging = "unique"
+    sampling: Sampling = "uniform"
+    accuracy: Accuracy = "published"
     artefacts: bool = False
-    bounds: tuple[tuple[str, float, float], ...] = ()
+    bounds: tuple[tuple[MetricName, float, float], ...] = ()
 
     def plan(self, lens: Lens) -> Plan:
         """What the study does, under a lens.
@@ -102,41 +107,30 @@ class SetUp:
         counts = {name: own.get(name, self.evaluations) for name in self.algorithms}
         return Plan(setting, counts, tuple(range(self.seed, self.seed + self.trials)))
 
-    def to_params(self) -> dict[str, str]:
-        """The choices as URL parameters; defaults are left out."""
-        default = SetUp()
-        params = {}
-        for each in fields(self):
-            given = getattr(self, each.name)
-            if given != getattr(default, each.name):
-                params[each.name] = _written(given)
-        return params
+
+class SearchView(Record, frozen=True):
+    """What the page Search shows.
+
+    Attributes:
+        section: the set-up of a study, one study, or the list of all.
+        setup: the choices for a new study.
+        studies: ids of the study that is shown and of those beside it.
+    """
+
+    section: Literal["setup", "study", "studies"] = "setup"
+    studies: Annotated[tuple[str, ...], Param("study", read=distinct)] = ()
+    setup: SetUp = SetUp()
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The choices that ``to_params`` wrote.
+        """The view that ``to_params`` wrote; a link with a study alone opens it.
 
         Raises:
-            EcnasError: one is unknown or out of range.
+            EcnasError: a part is unknown or out of range.
         """
-        default = cls()
-        given: dict[str, Any] = {}
-        for each in fields(cls):
-            if each.name in params:
-                given[each.name] = _read(each.name, params[each.name], getattr(default, each.name))
-        found = replace(default, **given)
-        if not set(found.algorithms) <= set(OFFERED):
-            raise InvalidPlan(f"the page Search has {', '.join(OFFERED)}; take some of them")
-        own = dict(found.own)
-        if not own.keys() <= set(OFFERED):
-            raise InvalidPlan(f"own={params['own'][:20]!r} names no algorithm of the page Search")
-        counts = (found.evaluations, *own.values())
-        if not 1 <= found.trials <= MOST_TRIALS or not all(1 <= count <= MOST_EVALUATIONS for count in counts):
-            raise InvalidPlan(f"give 1 to {MOST_TRIALS} trials of 1 to {MOST_EVALUATIONS} evaluations")
-        if found.seed > LARGEST_SEED:
-            raise InvalidPlan(f"the seed {found.seed} is out of range; take 0 to {LARGEST_SEED}")
-        found.plan(Lens())
-        return found
+        view = super().from_params(({"section": "study"} if distinct(params.get("study", "")) else {}) | {**params})
+        view.setup.plan(Lens())
+        return view
 
 
 PRESETS = {
@@ -159,28 +153,6 @@ TOLD = {
     "authors published: all budgets, every question charged, cells drawn as bits.",
 }
 OWN = "Your own choice of settings."
-
-
-def _written(given: Any) -> str:
-    if isinstance(given, bool):
-        return str(int(given))
-    if isinstance(given, tuple):
-        return "~".join(":".join(map(str, each)) if isinstance(each, tuple) else str(each) for each in given)
-    return str(given)
-
-
-def _read(name: str, text: str, default: Any) -> Any:
-    parts = list(filter(None, text.split("~")))
-    try:
-        if name == "own":
-            return tuple((algorithm, int(count)) for algorithm, count in (each.split(":") for each in parts))
-        if name == "bounds":
-            return tuple((key, float(least), float(most)) for key, least, most in (each.split(":") for each in parts))
-        if isinstance(default, tuple):
-            return tuple(dict.fromkeys(parts))
-        return bool(int(text)) if isinstance(default, bool) else type(default)(text)
-    except ValueError:
-        raise InvalidPlan(f"{name}={text[:20]!r} cannot be read") from None
 
 
 @dataclass(frozen=True)

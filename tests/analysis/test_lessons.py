@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from scipy import stats
 
 from ecnas_core import Benchmark, Cell
@@ -33,9 +34,10 @@ from ecnas_core.analysis.lessons.told import Amount, Told, told
 from ecnas_core.analysis.lessons.view import LearnView
 from ecnas_core.analysis.scaling import ScalingView
 from ecnas_core.analysis.swaps_view import SwapsView
-from ecnas_core.analysis.view import InvalidView, View
+from ecnas_core.analysis.view import View
 from ecnas_core.carbon import Lens, grid
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TRAININGS = f"'{DATA}/results/energy_4V9E_4epochs.parquet'"
@@ -337,7 +339,7 @@ class TestUnderALens:
             assert repr(asked(small, self.ELSEWHERE).answer) == repr(asked(small, counted).answer)
 
     def test_the_first_lesson_counts_the_facility(self):
-        assert LESSONS[1].lens(self.ELSEWHERE) == replace(self.ELSEWHERE, scope="facility", device=None)
+        assert LESSONS[1].lens(self.ELSEWHERE) == structs.replace(self.ELSEWHERE, scope="facility", device=None)
 
     @pytest.mark.parametrize("number", [2, 3, 4, 6])
     def test_the_others_follow_it(self, number):
@@ -345,12 +347,12 @@ class TestUnderALens:
 
     def test_a_link_keeps_it_but_for_what_it_sets(self):
         link = Link("?", "explore", {"scope": "GPU", "space": "4V"}).under(self.ELSEWHERE)
-        assert Lens.from_params(link.params) == replace(self.ELSEWHERE, scope="GPU")
+        assert Lens.from_params(link.params) == structs.replace(self.ELSEWHERE, scope="GPU")
         assert link.params["space"] == "4V"
 
     @pytest.mark.parametrize("number", [1, 5, 6])
     def test_an_exercise_leads_to_a_page_under_it(self, bench, number):
-        lens = replace(self.ELSEWHERE, device=None)
+        lens = structs.replace(self.ELSEWHERE, device=None)
         (link,) = LESSONS[number].exercise(bench, lens, 0).links
         assert Lens.from_params(link.params) == lens
 
@@ -493,7 +495,7 @@ class TestView:
 
     def test_settings_of_another_lesson_are_not_read(self):
         assert LearnView.from_params({"lesson": "2", "swap": "x"}) == LearnView(number=2)
-        with pytest.raises(InvalidView):
+        with pytest.raises(InvalidRecord):
             LearnView(number=2, settings=(("space", "9V"),))
 
     def test_python_computes_the_same(self, small, prediction):

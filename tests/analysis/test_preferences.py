@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecnas_core.analysis import knees, pareto
-from ecnas_core.analysis.preferences import Answer, Belief, InvalidPreference, Scale, Weights, cost
+from ecnas_core.analysis.preferences import Answer, Belief, Scale, Weights, cost
+from ecnas_core.records import InvalidRecord
 
 RNG = np.random.default_rng(5)
 CURVE = np.array([[x, 1 / x, 3 - x / 2] for x in np.geomspace(0.2, 5, 30)])
@@ -40,7 +41,7 @@ def test_of_cells_alike_in_what_matters_the_better_one():
 
 @pytest.mark.parametrize("weights", [(0, 0, 0), (-1, 1, 1), (float("nan"), 1, 1), (float("inf"), 1, 1)])
 def test_weights_that_say_nothing_are_an_error(weights):
-    with pytest.raises(InvalidPreference):
+    with pytest.raises(InvalidRecord):
         Weights(*weights)
 
 

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 
 from ecnas_core.analysis import scaling
-from ecnas_core.analysis.scaling import MODELS, QUANTITIES, InvalidScaling, ScalingView
+from ecnas_core.analysis.scaling import MODELS, QUANTITIES, ScalingView
 from ecnas_core.benchmark.messages import decode
 from ecnas_core.benchmark.tfrecord import read_records
-from ecnas_core.carbon import InvalidLens, Lens
+from ecnas_core.carbon import Lens
+from ecnas_core.records import InvalidRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "data" / "results" / "energy_4V9E_4epochs.parquet"
@@ -253,9 +254,9 @@ class TestView:
         assert ScalingView.from_params(view.to_params()) == view
 
     def test_wrong_parameters(self):
-        with pytest.raises(InvalidScaling, match="take one of energy, gpu_energy, time"):
+        with pytest.raises(InvalidRecord, match="take one of energy, gpu_energy, time"):
             ScalingView.from_params({"quantity": "carbon"})
-        with pytest.raises(InvalidLens):
+        with pytest.raises(InvalidRecord):
             ScalingView.from_params({"scope": "x"})
 
     def test_python_runs(self, capsys):

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import math
-from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis import explore
-from ecnas_core.analysis.metrics import METRICS, UnknownMetric
-from ecnas_core.analysis.view import COUNTED, Filters, InvalidView, View
-from ecnas_core.benchmark import EPOCHS, UnknownEpochs, UnknownSpace
+from ecnas_core.analysis.metrics import METRICS
+from ecnas_core.analysis.view import COUNTED, Filters, View
+from ecnas_core.benchmark import EPOCHS
 from ecnas_core.benchmark.official import PROVENANCES
 from ecnas_core.carbon import SCOPES, UNITS, Lens, grids
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord
 
 UNHURRIED = settings(deadline=None)
 MEASURES = st.floats(allow_nan=False)
@@ -233,72 +234,71 @@ def test_every_query_takes_any_view(small, view, digest):
 
 
 @pytest.mark.parametrize(
-    ("params", "error"),
+    "params",
     [
-        ({"space": "6V"}, UnknownSpace),
-        ({"space": "7v"}, UnknownSpace),
-        ({"epochs": "5"}, InvalidView),
-        ({"epochs": "²"}, InvalidView),
-        ({"epochs": "9" * 5000}, InvalidView),
-        ({"epochs": "04"}, InvalidView),
-        ({"x": "cost"}, UnknownMetric),
-        ({"x": "validation_error"}, InvalidView),
-        ({"x_log": "yes"}, InvalidView),
-        ({"y_log": ""}, InvalidView),
-        ({"artefacts": "true"}, InvalidView),
-        ({"vertices": "3"}, InvalidView),
-        ({"vertices": "4~3"}, InvalidView),
-        ({"vertices": "-1~3"}, InvalidView),
-        ({"vertices": "0~8"}, InvalidView),
-        ({"vertices": "0.5~3"}, InvalidView),
-        ({"n_conv3x3": "0~" + "9" * 60}, InvalidView),
-        ({"range_energy": "2~1"}, InvalidView),
-        ({"range_energy": "nan~1"}, InvalidView),
-        ({"range_energy": "a~b"}, InvalidView),
-        ({"range_energy": "1~2~3"}, InvalidView),
-        ({"range_energy": "1~2\n"}, None),
-        ({"energy_provenance": "guessed"}, InvalidView),
-        ({"accuracy_provenance": "measured~"}, InvalidView),
-        ({"accuracy_provenance": ""}, InvalidView),
+        {"space": "6V"},
+        {"space": "7v"},
+        {"epochs": "5"},
+        {"epochs": "²"},
+        {"epochs": "9" * 5000},
+        {"epochs": "04"},
+        {"x": "cost"},
+        {"x": "validation_error"},
+        {"x_log": "yes"},
+        {"y_log": ""},
+        {"artefacts": "true"},
+        {"vertices": "3"},
+        {"vertices": "4~3"},
+        {"vertices": "-1~3"},
+        {"vertices": "0~8"},
+        {"vertices": "0.5~3"},
+        {"n_conv3x3": "0~" + "9" * 60},
+        {"range_energy": "2~1"},
+        {"range_energy": "nan~1"},
+        {"range_energy": "a~b"},
+        {"range_energy": "1~2~3"},
+        {"energy_provenance": "guessed"},
+        {"accuracy_provenance": "measured~"},
+        {"accuracy_provenance": ""},
     ],
 )
-def test_damaged_url_is_a_named_error(params, error):
-    if error is None:
-        assert View.from_params(params).filters.ranges == (("energy", 1.0, 2.0),)
-        return
-    with pytest.raises(error) as raised:
+def test_damaged_url_is_a_named_error(params):
+    with pytest.raises(InvalidRecord) as raised:
         View.from_params(params)
-    assert isinstance(raised.value, EcnasError)
-    assert len(str(raised.value)) < 6000
+    assert len(str(raised.value)) < 200
+
+
+def test_a_line_end_in_a_url_is_no_damage():
+    assert View.from_params({"range_energy": "1~2\n"}).filters.ranges == (("energy", 1.0, 2.0),)
 
 
 @pytest.mark.parametrize(
-    ("make", "error"),
+    "make",
     [
-        (lambda: View(space="6V"), UnknownSpace),
-        (lambda: View(epochs=5), UnknownEpochs),
-        (lambda: View(x="cost"), UnknownMetric),
-        (lambda: View(x="energy", y="energy"), InvalidView),
-        (lambda: Filters(counts=(("depth", 1, 2),)), InvalidView),
-        (lambda: Filters(counts=(("vertices", 3, 2),)), InvalidView),
-        (lambda: Filters(counts=(("vertices", 2, 3), ("vertices", 4, 5))), InvalidView),
-        (lambda: Filters(ranges=(("cost", 1, 2),)), UnknownMetric),
-        (lambda: Filters(ranges=(("energy", 2, 1),)), InvalidView),
-        (lambda: Filters(ranges=(("energy", 0, math.nan),)), InvalidView),
-        (lambda: Filters(ranges=(("energy", 0, 1), ("energy", 2, 3))), InvalidView),
-        (lambda: Filters(energy_provenance=("guessed",)), InvalidView),
-        (lambda: Filters(accuracy_provenance=("",)), InvalidView),
+        lambda: View(space="6V"),
+        lambda: View(epochs=5),
+        lambda: View(x="cost"),
+        lambda: View(x="energy", y="energy"),
+        lambda: Filters(counts=(("depth", 1, 2),)),
+        lambda: Filters(counts=(("vertices", 3, 2),)),
+        lambda: Filters(counts=(("vertices", 2, 3), ("vertices", 4, 5))),
+        lambda: Filters(ranges=(("cost", 1, 2),)),
+        lambda: Filters(ranges=(("energy", 2, 1),)),
+        lambda: Filters(ranges=(("energy", 0, math.nan),)),
+        lambda: Filters(ranges=(("energy", 0, 1), ("energy", 2, 3))),
+        lambda: Filters(energy_provenance=("guessed",)),
+        lambda: Filters(accuracy_provenance=("",)),
     ],
 )
-def test_invalid_view_is_a_named_error(make, error):
-    with pytest.raises(error):
+def test_invalid_view_is_a_named_error(make):
+    with pytest.raises(InvalidRecord):
         make()
 
 
 def test_view_cannot_be_changed():
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         View().space = "4V"
-    with pytest.raises(FrozenInstanceError):
+    with pytest.raises(AttributeError):
         Filters().artefacts = True
 
 

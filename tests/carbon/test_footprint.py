@@ -7,7 +7,8 @@ from importlib.metadata import files
 import pandas as pd
 import pytest
 
-from ecnas_core.carbon.footprint import InvalidWorkload, Workload, by_country
+from ecnas_core.carbon.footprint import Workload, by_country
+from ecnas_core.records import InvalidRecord
 
 
 def test_every_country_of_the_table():
@@ -37,5 +38,5 @@ def test_energy_is_linear_in_trainings_and_images(trainings, images, factor, ext
 
 @pytest.mark.parametrize("load", [(0, 1), (1, 0), (-1, 1), (1_000_001, 1), (1, 1_000_000_001)])
 def test_impossible_workloads_are_named_errors(load):
-    with pytest.raises(InvalidWorkload, match="give 1 to"):
+    with pytest.raises(InvalidRecord, match="give a whole number, 1 to"):
         Workload(*load)

@@ -143,10 +143,10 @@ FAULTS: tuple[Fault, ...] = (
         ("tests/analysis/test_scaling.py",),
     ),
     Fault(
-        "The scale of the vertical axis is lost in the address",
-        "ecnas_core/analysis/view.py",
-        'for name in ("x_log", "y_log"):',
-        'for name in ("x_log",):',
+        "A yes in the address is read as a no",
+        "ecnas_core/records.py",
+        'return {"0": False, "1": True}[text]',
+        'return {"0": False, "1": False}[text]',
         ("tests/analysis/test_view.py",),
     ),
     Fault(
@@ -326,9 +326,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "A link with a study alone opens the set-up",
-        "pages/search.py",
-        '"study" if studies else "setup"',
-        '"setup"',
+        "pages/widgets/study_setup.py",
+        '{"section": "study"} if distinct',
+        "{} if distinct",
         ("tests/pages/test_search_page.py",),
     ),
     Fault(

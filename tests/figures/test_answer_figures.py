@@ -14,7 +14,6 @@ from ecnas_core.figures.answer import (
     BARS_AT_MOST,
     POINTS_AT_MOST,
     Chart,
-    InvalidChart,
     choices,
     draw,
     headline,
@@ -22,6 +21,7 @@ from ecnas_core.figures.answer import (
     table,
 )
 from ecnas_core.figures.theme import DARK, LIGHT
+from ecnas_core.records import InvalidRecord
 
 MEGABYTE = 1_000_000
 CELLS = pd.DataFrame(
@@ -117,7 +117,7 @@ class TestWishes:
     def test_survive_a_link(self):
         for wish in (Chart(), Chart("bar", "a", "b", ""), Chart(color="c")):
             assert Chart.from_params(wish.to_params()) == wish
-        with pytest.raises(InvalidChart, match="take one of scatter, bar, line"):
+        with pytest.raises(InvalidRecord, match="take one of scatter, bar, line"):
             Chart.from_params({"chart": "pie"})
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from ecnas_core import Benchmark
 from ecnas_core.analysis import explore

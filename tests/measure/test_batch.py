@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 
 import pynvml
 import pytest
+from msgspec.structs import replace
 
 from ecnas_core import Benchmark, Cell
 from ecnas_core.benchmark import UnknownCell, catalogue

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from ecnas_core.measure.protocol import Readings, Settings, Window
 from ecnas_core.measure.record import FLAGS, Measurement, Surroundings, measurement
@@ -107,7 +108,7 @@ def test_what_the_figures_rest_on():
     assert found.gpu_counter == "nvml:0 (counter)"
     assert found.cpu_counter == "rapl:package-0 (counter), rapl:package-1 (counter)"
     assert (found.images, found.on_gpu) == ("synthetic", True)
-    assert on_gpu(replace(THOROUGH, images=Path("cifar"))).images == "cifar-10"
+    assert on_gpu(structs.replace(THOROUGH, images=Path("cifar"))).images == "cifar-10"
     now = datetime.now(UTC).replace(tzinfo=None)
     assert timedelta(0) <= now - found.measured_at < timedelta(minutes=1)
     assert found.measurement != on_gpu().measurement
@@ -138,7 +139,7 @@ def test_four_epochs_at_the_facility_by_hand():
 
 
 def test_epoch_of_other_length():
-    found = on_gpu(replace(THOROUGH, images_per_epoch=1000))
+    found = on_gpu(structs.replace(THOROUGH, images_per_epoch=1000))
     assert found.seconds_per_epoch == pytest.approx(0.5 * 1000 / 256)
     assert found.energy_j("gpu", 2) == pytest.approx(25 * 2000 / 256)
 
@@ -204,7 +205,7 @@ class TestFlags:
     @pytest.mark.parametrize(
         ("flag", "changed"),
         [
-            ("quick", {"settings": replace(THOROUGH, effort="quick")}),
+            ("quick", {"settings": structs.replace(THOROUGH, effort="quick")}),
             ("integrated power", {"gpu": FakeMeter(name="nvml-power:0", kind="integrated power")}),
             ("unstable", {"gpu_j": [480.0, 490.0, 500.0, 510.0, 540.0]}),
             ("unstable", {"cpu_j": [100.0, 100.0, 100.0, 100.0, 120.0]}),
@@ -246,7 +247,9 @@ class TestFlags:
 
     def test_several_are_in_one_order(self):
         found = on_gpu(
-            replace(THOROUGH, effort="quick"), replace(ON_GPU, others=True, tracker_power_w=None), gpu_idle_w=(10, 20)
+            structs.replace(THOROUGH, effort="quick"),
+            replace(ON_GPU, others=True, tracker_power_w=None),
+            gpu_idle_w=(10, 20),
         )
         assert found.flags.split(",") == ["quick", "idle drifted", "busy", "carbontracker missing"]
 

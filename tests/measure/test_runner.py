@@ -362,7 +362,10 @@ class TestRealWorkersWords:
 
     def test_settings_are_checked(self):
         _, [told] = answer(request(repeats=2))
-        assert (told["state"], told["reason"]) == ("invalid_settings", "2 repeats are not possible; give 5 to 100")
+        assert (told["state"], told["reason"]) == (
+            "invalid_settings",
+            "repeats=2 is not possible; give a whole number, 5 to 100",
+        )
 
     def test_cell_is_checked(self):
         _, [told] = answer(request().replace("[[0, 1], [0, 0]]", "[[0, 0], [0, 0]]"))

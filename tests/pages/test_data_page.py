@@ -329,6 +329,6 @@ class TestSql:
 
     def test_broken_links_are_told(self, open_page, data):
         page = open_page("data", section="nothing").works()
-        assert "the page Data has no section 'nothing'" in page.texts("warning")[0]
+        assert "section='nothing' is not possible; take one of sources, sql" in page.texts("warning")[0]
         page = open_page("data", section="sql", chart="pie").works()
-        assert "there is no chart 'pie'" in page.texts("warning")[0]
+        assert "chart='pie' is not possible; take one of scatter, bar, line" in page.texts("warning")[0]

@@ -239,9 +239,9 @@ class TestSettings:
     def test_impossible_settings_are_told_plainly(self, open_page, data, machine):
         page, missed = open_page("measure"), []
         for key, value, possible, reason in (
-            ("batch", 5000, None, "A batch of 5000 images is not possible; give 1 to 4096."),
-            ("repeats", 2, 8, "2 repeats are not possible; give 5 to 100."),
-            ("limit", 0.0, 600.0, "A limit of 0.0 s is not possible; give 1 s to a day."),
+            ("batch", 5000, None, "batch=5000 is not possible; give a whole number, 1 to 4096."),
+            ("repeats", 2, 8, "repeats=2 is not possible; give a whole number, 5 to 100."),
+            ("limit", 0.0, 600.0, "limit=0.0 is not possible; give a number, 1 to 86400."),
         ):
             page.set(f"measure_{key}", value).works()
             told = page.texts("error"), page.texts("caption"), page.button("measure_start").disabled

@@ -24,7 +24,7 @@ class TestAllOfAKind:
     def test_paper_stands_beside_whatever_a_broken_link_says(self, open_page, as_number):
         page = open_page("swaps", split="colour").works()
         (notice,) = page.texts("warning")
-        assert "no split 'colour'" in notice
+        assert "split='colour' is not possible; take one of none" in notice
         assert page.app.title[0].value == "Swaps"
         assert page.params == {}
         assert "saves 32.2" in page.headline

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from ecnas_core.analysis import explore
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, measured_on

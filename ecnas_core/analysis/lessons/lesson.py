@@ -8,6 +8,8 @@ from math import isfinite
 from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import urlencode
 
+from msgspec import structs
+
 from ecnas_core.analysis.lessons.told import Told, told
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
@@ -249,7 +251,7 @@ class Lesson:
 
     def lens(self, given: Lens) -> Lens:
         """What of a lens counts here."""
-        return replace(given, **self.fixed)
+        return structs.replace(given, **self.fixed)
 
     def settings(self, given: Mapping[str, str] | None = None) -> dict[str, str]:
         """The value of every control, its default where none is given.

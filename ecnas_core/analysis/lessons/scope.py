@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ecnas_core.analysis.lessons.lesson import Control, Guide, Lesson, Link, Mistake, NotTeachable, NumberTask
 from ecnas_core.analysis.lessons.pictures import picture, role

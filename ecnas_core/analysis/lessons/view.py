@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, Self, get_args
+from typing import Annotated, Literal, Self, get_args
+
+from msgspec import Meta
+from msgspec.structs import force_setattr
 
 from ecnas_core.analysis.lessons import LESSONS, Lesson
 from ecnas_core.analysis.lessons.lesson import InvalidAnswer
-from ecnas_core.analysis.view import InvalidView, python_source
 from ecnas_core.carbon import Lens
+from ecnas_core.records import InvalidRecord, Param, Record, script
 
 Section = Literal["lessons", "glossary", "teacher"]
 SECTIONS: tuple[Section, ...] = get_args(Section)
+CONTROLS = tuple(dict.fromkeys(control.key for lesson in LESSONS.values() for control in lesson.controls))
 
 
-@dataclass(frozen=True)
-class LearnView:
+class LearnView(Record, frozen=True):
     """What the Learn page shows.
 
     Attributes:
@@ -27,32 +29,29 @@ class LearnView:
         lens: how energy is counted.
 
     Raises:
-        InvalidView: there is no such section, lesson, exercise or setting.
+        InvalidRecord: there is no such section, lesson, exercise or setting.
     """
 
     section: Section = "lessons"
-    number: int = 1
-    deal: int = 1
-    settings: tuple[tuple[str, str], ...] = ()
-    lens: Lens = field(default_factory=Lens)
+    number: Annotated[int, Meta(ge=1, le=len(LESSONS)), Param("lesson")] = 1
+    deal: Annotated[int, Meta(ge=1), Param("exercise")] = 1
+    settings: Annotated[tuple[tuple[str, str], ...], Param(keys=CONTROLS)] = ()
+    lens: Lens = Lens()
 
     def __post_init__(self) -> None:
-        if self.section not in SECTIONS:
-            raise InvalidView(f"there is no section {self.section!r}; take one of {', '.join(SECTIONS)}")
-        if self.number not in LESSONS:
-            raise InvalidView(f"there is no lesson {self.number}; take one of {', '.join(map(str, LESSONS))}")
-        if not 1 <= self.deal <= self.lesson.deals:
-            raise InvalidView(f"lesson {self.number} has no exercise {self.deal}; take 1 to {self.lesson.deals}")
+        super().__post_init__()
+        if self.deal > self.lesson.deals:
+            raise InvalidRecord(f"lesson {self.number} has no exercise {self.deal}; take 1 to {self.lesson.deals}")
         try:
             chosen = self.lesson.settings(dict(self.settings))
         except InvalidAnswer as error:
-            raise InvalidView(str(error)) from None
+            raise InvalidRecord(str(error)) from None
         told = [
             (control.key, chosen[control.key])
             for control in self.lesson.controls
             if chosen[control.key] != control.default
         ]
-        object.__setattr__(self, "settings", tuple(told))
+        force_setattr(self, "settings", tuple(told))
 
     @property
     def lesson(self) -> Lesson:
@@ -64,47 +63,24 @@ class LearnView:
         """The value of every control of the lesson's picture."""
         return self.lesson.settings(dict(self.settings))
 
-    def to_params(self) -> dict[str, str]:
-        """The view as URL parameters, the lens included; defaults are left out."""
-        params = {} if self.section == "lessons" else {"section": str(self.section)}
-        if self.number != 1:
-            params["lesson"] = str(self.number)
-        if self.deal != 1:
-            params["exercise"] = str(self.deal)
-        return params | dict(self.settings) | self.lens.to_params()
-
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; other parameters are ignored.
+        """The view that ``to_params`` wrote; other parameters, and controls of other lessons, are ignored.
 
         Raises:
             EcnasError: a parameter does not have the form that ``to_params`` writes, or is out of range.
         """
-        number = _whole(params, "lesson")
-        keys = [control.key for control in LESSONS[number].controls] if number in LESSONS else []
-        return cls(
-            section=params.get("section", cls.section),  # type: ignore[arg-type]
-            number=number,
-            deal=_whole(params, "exercise"),
-            settings=tuple((key, params[key]) for key in keys if key in params),
-            lens=Lens.from_params(params),
-        )
+        plain = super().from_params({name: text for name, text in params.items() if name not in CONTROLS})
+        own = {control.key for control in plain.lesson.controls}
+        return super().from_params({name: text for name, text in params.items() if name in own or name not in CONTROLS})
 
     def to_python(self) -> str:
         """The source that computes the lesson's picture, its answer and its exercise."""
-        return (
-            "from ecnas_core import Benchmark\n"
-            "from ecnas_core.analysis.lessons import LESSONS\n"
-            "from ecnas_core.carbon import Lens\n\n"
-            f"bench, lens, lesson = Benchmark.open(), {python_source(self.lens)}, LESSONS[{self.number}]\n"
-            f"print(lesson.scene(bench, {self.chosen!r}, lens))\n"
-            "print(lesson.prediction(bench, lens))\n"
-            f"print(lesson.exercise(bench, lens, {self.deal - 1}))\n"
+        return script(
+            f"bench, lesson = Benchmark.open(), LESSONS[{self.number}]",
+            f"print(lesson.scene(bench, {self.chosen!r}, lens))",
+            "print(lesson.prediction(bench, lens))",
+            f"print(lesson.exercise(bench, lens, {self.deal - 1}))",
+            uses=["ecnas_core.analysis.lessons:LESSONS"],
+            lens=self.lens,
         )
-
-
-def _whole(params: Mapping[str, str], name: str) -> int:
-    text = params.get(name, "1")
-    if not (text.isascii() and text.isdigit() and len(text) <= 4):
-        raise InvalidView(f"{name}={text[:20]!r} is no number; write a whole one")
-    return int(text)
