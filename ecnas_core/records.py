@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import re
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -25,6 +27,9 @@ _SHOWN_LETTERS: Final = 40
 _WHOLE: Final = re.compile(r"-?[0-9]{1,20}")
 _UNIONS: Final = (Union, UnionType)
 
+
+_track = ctypes.pythonapi.PyObject_GC_Track
+_track.argtypes, _track.restype = [ctypes.py_object], None
 
 R = TypeVar("R", bound="Record")
 
@@ -74,6 +79,10 @@ class Record(msgspec.Struct, frozen=True):
     """
 
     def __post_init__(self) -> None:
+        # Without this a record of plain values is invisible to the garbage collector: a cycle through its type and
+        # module is then never freed, and what that holds (DuckDB's types) is reported as leaked when Python ends.
+        if not gc.is_tracked(self):
+            _track(self)
         try:
             _check(self)
         except msgspec.ValidationError:

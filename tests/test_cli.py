@@ -1,5 +1,7 @@
 import json
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -9,6 +11,7 @@ import pytest
 
 from ecnas_core import Benchmark, Cell
 from ecnas_core.cli import main
+from ecnas_core.files import ROOT
 from ecnas_core.measure import batch, runner
 from ecnas_core.measure.counters import cpu_name
 from ecnas_core.measure.states import Cancelled
@@ -23,6 +26,19 @@ def test_info_counts_the_cells_of_each_space(capsys: pytest.CaptureFixture[str])
     spaces = json.loads(capsys.readouterr().out)["spaces"]
     assert {name: space["cells"] for name, space in spaces.items()} == {"4V": 91, "5V": 2532, "7V": 423624}
     assert spaces["7V"]["energy_artefacts"] == 9
+
+
+def test_a_process_of_its_own_prints_nothing_but_its_answer() -> None:
+    """Neither errors nor what Python or DuckDB find left over at the end."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ecnas_core", "choose", "--space", "4V", "--top", "1", "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert len(json.loads(done.stdout)["candidates"]) == 1
 
 
 @pytest.mark.parametrize("cell", [SMALLEST, '{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}'])
