@@ -13,7 +13,7 @@ from typing import Any
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
-from ecnas_core.commands.base import BadCell, Command, finite, read_cell, table, with_data
+from ecnas_core.commands.base import BadCell, Command, read_cell, table, with_data
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -175,7 +175,7 @@ def _measured(bench: Benchmark, outcome: Any) -> tuple[dict[str, Any], str]:
 
     measured, estimate = outcome.measurement, outcome.estimate
     lens = Lens(scope="GPU") if measured.facility_kwh(4, STORED_PUE) is None else Lens()
-    rows = finite(entries(bench, measured, lens).to_dict("records"))
+    rows = entries(bench, measured, lens).to_dict("records")
     document = (
         measured.to_document()
         | _trainings(measured)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ecnas_core.analysis import table1
 from ecnas_core.analysis.radar import radar
@@ -115,17 +114,6 @@ def table_1(found: Results, bench: Benchmark) -> pd.DataFrame:
     ]
     order = {each.name: place for place, each in enumerate(found.series)}
     return table.sort_values("name", key=lambda column: column.map(order), kind="stable", ignore_index=True)
-
-
-def finite(value_: Any) -> Any:
-    """A document for JSON, whose missing numbers are null."""
-    if isinstance(value_, dict):
-        return {key: finite(each) for key, each in value_.items()}
-    if isinstance(value_, list | tuple):
-        return [finite(each) for each in value_]
-    if hasattr(value_, "item"):
-        value_ = value_.item()
-    return None if isinstance(value_, float) and not math.isfinite(value_) else value_
 
 
 def _when(found: Results) -> str:

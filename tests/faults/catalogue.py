@@ -124,8 +124,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "The scale of the vertical axis is lost in the address",
         "ecnas_core/analysis/view.py",
-        'for name in ("x_log", "y_log"):',
-        'for name in ("x_log",):',
+        "y_log: bool | None = None",
+        "y_log: Annotated[bool | None, Param(hidden=True)] = None",
         ("tests/analysis/test_view.py",),
     ),
     Fault(
@@ -312,9 +312,9 @@ FAULTS: tuple[Fault, ...] = (
     ),
     Fault(
         "A link with a study alone opens the set-up",
-        "pages/search.py",
-        '"study" if studies else "setup"',
-        '"setup"',
+        "pages/widgets/study_setup.py",
+        '{"section": "study"} if distinct(params.get("study", "")) else {}',
+        "{}",
         ("tests/pages/test_search_page.py",),
     ),
     Fault(

@@ -22,8 +22,9 @@ from ecnas_core.benchmark.paper import printed
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import replay as replay_figures
 from ecnas_core.figures import search as figures
-from ecnas_core.figures.study_report import finite, report, table_1
+from ecnas_core.figures.study_report import report, table_1
 from ecnas_core.figures.theme import EXTREMES, KNEE, palette
+from ecnas_core.records import to_json
 from ecnas_core.search import Setting, lab, reproduce, runner
 from ecnas_core.search.results import (
     NothingFound,
@@ -686,7 +687,6 @@ class TestReport:
             assert figures.headline(each) in unescape(report(each, bench))
 
     def test_json_has_no_missing_numbers(self, three):
-        document = finite(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)})
-        told = json.loads(json.dumps(document, allow_nan=False))
+        told = json.loads(to_json(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)}, indent=1))
         assert (told["nothing"], told["count"]) == (None, 3)
         assert len(told["trials"]) == 2
