@@ -305,9 +305,11 @@ def _limits(kind: Any) -> str:
     for part in get_args(kind) if get_origin(kind) in _UNIONS else (kind,):
         for limit in getattr(part, "__metadata__", ()):
             least = f"more than {limit.gt}" if limit.ge is None else str(limit.ge)
-            if limit.le == LARGEST:
+            if limit.lt is not None:
+                return f", {least} and less than {limit.lt}"
+            if limit.le in (None, LARGEST):
                 return f", {least}" if limit.ge is None else f", at least {least}"
-            return f", {least} to {limit.le}" if limit.lt is None else f", {least} and less than {limit.lt}"
+            return f", {least} to {limit.le}{f' in steps of {limit.multiple_of}' if limit.multiple_of else ''}"
     return ""
 
 

@@ -32,6 +32,8 @@ class Whole(Record, frozen=True):
     budget: Annotated[int, OneOf((4, 12))] = 4
     left_open: Annotated[Annotated[int, OneOf((4, 12))] | None, Param(none="any")] = 4
     count: Annotated[int, Meta(ge=1, le=45)] = 10
+    size: Annotated[int, Meta(ge=8, le=512, multiple_of=4)] = 32
+    rank: Annotated[int, Meta(ge=1)] = 1
     mass: Annotated[float, Meta(gt=0, le=LARGEST)] | None = None
     sure: bool = False
     maybe: bool | None = None
@@ -104,6 +106,8 @@ def test_defaults_are_left_out():
         ({"count": "9" * 20}, f"count={'9' * 20} is not possible; give a whole number, 1 to 45"),
         ({"count": "9" * 5000}, f"count='{'9' * 39}… is not possible; give a whole number, 1 to 45"),
         ({"count": "²"}, "count='²' is not possible; give a whole number, 1 to 45"),
+        ({"size": "33"}, "size=33 is not possible; give a whole number, 8 to 512 in steps of 4"),
+        ({"rank": "0"}, "rank=0 is not possible; give a whole number, at least 1"),
         ({"mass": "nan"}, "mass=nan is not possible; give a number, more than 0"),
         ({"mass": "inf"}, "mass=inf is not possible; give a number, more than 0"),
         ({"sure": "yes"}, "sure='yes' is not possible; write 0 or 1"),

@@ -12,13 +12,13 @@ import json
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Self, get_args
 
-from msgspec import structs
+import msgspec
 
 from ecnas_core.benchmark import background
 from ecnas_core.carbon import Lens
@@ -138,7 +138,7 @@ class Plan:
 
     def to_document(self) -> dict[str, Any]:
         """The plan for JSON."""
-        setting = asdict(self.setting) | {"lens": structs.asdict(self.setting.lens)}
+        setting = msgspec.to_builtins(self.setting)
         setting["bounds"] = [[key, _finite(least), _finite(most)] for key, least, most in self.setting.bounds]
         return {"setting": setting, "evaluations": dict(self.evaluations), "seeds": list(self.seeds)}
 
@@ -148,7 +148,7 @@ class Plan:
 
         Raises:
             InvalidPlan: it did not.
-            InvalidSetting: a part of the setting is out of its range.
+            InvalidRecord: a part of the setting is out of its range.
         """
         try:
             setting = dict(document["setting"])

@@ -12,6 +12,7 @@ import moocore
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from ecnas_core import Benchmark, cli
 from ecnas_core.analysis.compare import compare
@@ -211,7 +212,7 @@ class TestResults:
     def test_published_runs_are_held_to_the_bounds(self, study, bench, found, key):
         """Bounds of a metric that the published runs have a column of, and of one that they do not."""
         least, most = {"validation_accuracy": (0.9, 0.93), "training_time": (0.0, 1000.0)}[key]
-        bounded = dataclasses.replace(study.plan.setting, bounds=((key, least, most),))
+        bounded = structs.replace(study.plan.setting, bounds=((key, least, most),))
         held = dataclasses.replace(study, plan=dataclasses.replace(study.plan, setting=bounded))
         told = results(held, [], bench, true_front(bench, bounded)).frame
         rows = told[(told["study"] != study.id) & told["valid"]]
@@ -332,7 +333,7 @@ class TestPlane:
         np.testing.assert_allclose(whiskers.array, ends["validation_error_high"] - ends["validation_error"])
         np.testing.assert_allclose(whiskers.arrayminus, ends["validation_error"] - ends["validation_error_low"])
         assert "90 % interval" in figures.hover(marked[rests], found.metrics)[0]
-        published = dataclasses.replace(guessed.plan.setting, accuracy="published")
+        published = structs.replace(guessed.plan.setting, accuracy="published")
         told = details(marked, published, bench)
         assert told.loc[rests, ["validation_error", "validation_error_high"]].isna().all(axis=None)
 
