@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import os
 import sys
 from collections.abc import Sequence
-from datetime import date, datetime
-from decimal import Decimal
 from typing import NoReturn
 
 from ecnas_core import __version__
 from ecnas_core.commands import analysis, benchmark, choose, measure, runs, search, surrogate
 from ecnas_core.commands.base import Handler
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import to_json
 
 
 class _Parser(argparse.ArgumentParser):
@@ -42,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"ecnas_core {options.command}: cancelled; nothing half-written is left", file=sys.stderr)
         return 1
     try:
-        print(json.dumps(document, default=_jsonable, allow_nan=False) if options.json else text, flush=True)
+        print(to_json(document) if options.json else text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     status: int = options.status
@@ -69,17 +66,3 @@ def _parser() -> argparse.ArgumentParser:
     for group in (benchmark, analysis, search, surrogate, measure, choose, runs):
         group.register(command)
     return parser
-
-
-def _jsonable(value: object) -> object:
-    if hasattr(value, "item"):
-        value = value.item()
-    if hasattr(value, "tolist"):
-        return value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return float(value)
-    return str(value)

@@ -154,6 +154,28 @@ def script(*calls: str, uses: Iterable[str] = (), **values: Any) -> str:
     return "\n".join([*imports, "", *(f"{name} = {source(value)}" for name, value in values.items()), *calls, ""])
 
 
+def to_json(value: Any, indent: int = 0) -> str:
+    """A document as JSON text; NaN and infinities are null.
+
+    Args:
+        value: made of what JSON has, records, dates, paths, and numbers and arrays of numpy and pandas.
+        indent: spaces of a level; 0 for one line.
+    """
+    text = _JSON.encode(value)
+    return (msgspec.json.format(text, indent=indent) if indent else text).decode()
+
+
+def _json_form(value: Any) -> Any:
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if type(value).__name__ in ("NAType", "NaTType"):
+        return None
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+_JSON: Final = msgspec.json.Encoder(enc_hook=_json_form, decimal_format="number")
+
+
 @dataclass(frozen=True)
 class _Field:
     name: str
@@ -292,9 +314,11 @@ def _limits(kind: Any) -> str:
     for part in get_args(kind) if get_origin(kind) in _UNIONS else (kind,):
         for limit in getattr(part, "__metadata__", ()):
             least = f"more than {limit.gt}" if limit.ge is None else str(limit.ge)
-            if limit.le == LARGEST:
+            if limit.lt is not None:
+                return f", {least} and less than {limit.lt}"
+            if limit.le in (None, LARGEST):
                 return f", {least}" if limit.ge is None else f", at least {least}"
-            return f", {least} to {limit.le}" if limit.lt is None else f", {least} and less than {limit.lt}"
+            return f", {least} to {limit.le}{f' in steps of {limit.multiple_of}' if limit.multiple_of else ''}"
     return ""
 
 

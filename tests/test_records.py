@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
+import pandas as pd
 import pytest
 from msgspec import Meta
 
-from ecnas_core.records import LARGEST, InvalidRecord, OneOf, Param, Record, distinct, script, source
+from ecnas_core.records import LARGEST, InvalidRecord, OneOf, Param, Record, distinct, script, source, to_json
 
 COLOURS = ("red", "green")
 
@@ -27,6 +32,8 @@ class Whole(Record, frozen=True):
     budget: Annotated[int, OneOf((4, 12))] = 4
     left_open: Annotated[Annotated[int, OneOf((4, 12))] | None, Param(none="any")] = 4
     count: Annotated[int, Meta(ge=1, le=45)] = 10
+    size: Annotated[int, Meta(ge=8, le=512, multiple_of=4)] = 32
+    rank: Annotated[int, Meta(ge=1)] = 1
     mass: Annotated[float, Meta(gt=0, le=LARGEST)] | None = None
     sure: bool = False
     maybe: bool | None = None
@@ -99,6 +106,8 @@ def test_defaults_are_left_out():
         ({"count": "9" * 20}, f"count={'9' * 20} is not possible; give a whole number, 1 to 45"),
         ({"count": "9" * 5000}, f"count='{'9' * 39}… is not possible; give a whole number, 1 to 45"),
         ({"count": "²"}, "count='²' is not possible; give a whole number, 1 to 45"),
+        ({"size": "33"}, "size=33 is not possible; give a whole number, 8 to 512 in steps of 4"),
+        ({"rank": "0"}, "rank=0 is not possible; give a whole number, at least 1"),
         ({"mass": "nan"}, "mass=nan is not possible; give a number, more than 0"),
         ({"mass": "inf"}, "mass=inf is not possible; give a number, more than 0"),
         ({"sure": "yes"}, "sure='yes' is not possible; write 0 or 1"),
@@ -162,3 +171,29 @@ def test_a_script_imports_what_it_needs():
         "print(pi)\n"
     )
     assert "Part" not in script(view=Whole(count=5))
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        (float("nan"), None),
+        (float("-inf"), None),
+        (np.float64("nan"), None),
+        (np.float32(0.5), 0.5),
+        (np.int64(3), 3),
+        (np.bool_(True), True),
+        (np.array([[1.0, np.nan]]), [[1.0, None]]),
+        (pd.NA, None),
+        (pd.NaT, None),
+        (pd.Timestamp("2026-01-02T03:04:05Z"), "2026-01-02T03:04:05+00:00"),
+        (datetime(2026, 1, 2, tzinfo=UTC), "2026-01-02T00:00:00Z"),
+        (date(2026, 1, 2), "2026-01-02"),
+        (Decimal("1.50"), 1.5),
+        (Path("a/b"), "a/b"),
+        (("a", 1), ["a", 1]),
+        ({4: {np.int64(12): 1}}, {"4": {"12": 1}}),
+        (Part(0.25), {"share": 0.25, "colour": "red"}),
+    ],
+)
+def test_json_has_no_numbers_that_are_none(value, read):
+    assert json.loads(to_json(value)) == json.loads(to_json([value], indent=1))[0] == read

@@ -479,7 +479,7 @@ def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any
     compared = compare(bench, view)
     view = compared.view
     metric = view.shown
-    pairs = _rows(ranking(compared))
+    pairs = ranking(compared).to_dict("records")
     nested: dict[str, dict[str, dict[str, Any]]] = {
         name: {device: {} for device in compared.devices} for name in ("tau", "interval", "cells")
     }
@@ -496,21 +496,19 @@ def summary(bench: Benchmark, view: HardwareView | None = None) -> dict[str, Any
         "unit": metric.unit,
         "scope": view.lens.describe(),
         "outliers_left_out": not view.outliers,
-        "devices": _rows(by_device(compared)),
+        "devices": by_device(compared).to_dict("records"),
         "left_out": compared.left_out,
         "kendall_tau": nested["tau"],
         "kendall_tau_interval": nested["interval"],
         "common_cells": nested["cells"],
-        "regret": _rows(regret(compare(bench, replace(view, section="regret")))),
-        "outliers": _rows(outliers),
+        "regret": regret(compare(bench, replace(view, section="regret"))).to_dict("records"),
+        "outliers": outliers.to_dict("records"),
         "cells": [
             {
                 "hash": cell.hash,
                 "cell": Cell.from_bits(cell.vertices, cell.edge_bits, cell.ops or "").to_text(),
-                "validation_accuracy": _number(cell.validation_accuracy),
-                metric.key: {
-                    device: _number(value) for device, value in zip(compared.devices, values.tolist(), strict=True)
-                },
+                "validation_accuracy": cell.validation_accuracy,
+                metric.key: dict(zip(compared.devices, values.tolist(), strict=True)),
             }
             for cell, values in zip(compared.cells.itertuples(), compared.values, strict=True)
         ],
@@ -649,14 +647,3 @@ def _places(frame: pd.DataFrame, cells: pd.DataFrame, devices: tuple[str, ...]) 
     rows = {digest: row for row, digest in enumerate(cells["hash"])}
     columns = {device: column for column, device in enumerate(devices)}
     return frame["hash"].map(rows).to_numpy(np.int64), frame["device"].map(columns).to_numpy(np.int64)
-
-
-def _number(value: float | None) -> float | None:
-    return None if value is None or np.isnan(value) else float(value)
-
-
-def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [
-        {str(name): None if isinstance(value, float) and np.isnan(value) else value for name, value in row.items()}
-        for row in frame.to_dict("records")
-    ]

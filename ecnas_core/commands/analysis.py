@@ -8,7 +8,7 @@ from typing import Any
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import SPACES
-from ecnas_core.commands.base import Command, digest, finite, table, with_data
+from ecnas_core.commands.base import Command, digest, table, with_data
 
 
 def register(command: Command) -> None:
@@ -140,7 +140,7 @@ def _footprint(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     view = CarbonView(
         space=options.space, epochs=options.epochs, cell=cell, trainings=options.trainings, images=options.images
     )
-    rows = finite(countries(Benchmark.open(options.data), view).to_dict("records"))
+    rows = countries(Benchmark.open(options.data), view).to_dict("records")
     asked = {name: getattr(view, name) for name in ("space", "epochs", "cell", "trainings", "images")}
     return asked | {"scope": view.lens.describe(), "countries": rows}, table(rows)
 
@@ -149,11 +149,11 @@ def _table1(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.analysis.table1 import as_text, document, table_1
 
     summary = table_1(Benchmark.open(options.data), options.space)
-    return finite(document(summary)), table(as_text(summary))
+    return document(summary), table(as_text(summary))
 
 
 def _table3(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.analysis.reduction import table_3
 
-    rows = finite(table_3(Benchmark.open(options.data)).to_dict("records"))
+    rows = table_3(Benchmark.open(options.data)).to_dict("records")
     return {"rows": rows}, table(rows)

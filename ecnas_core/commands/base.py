@@ -82,22 +82,6 @@ def digest(text: str) -> str:
     return cell.hash if isinstance(cell, Cell) else cell
 
 
-def finite(value: Any) -> Any:
-    """A document without what JSON does not have.
-
-    Args:
-        value: anything made of lists and dictionaries.
-
-    Returns:
-        The same with None for infinity and NaN.
-    """
-    if isinstance(value, list):
-        return [finite(part) for part in value]
-    if isinstance(value, dict):
-        return {str(key): finite(part) for key, part in value.items()}
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """Rows as aligned text.
 
@@ -123,6 +107,6 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _cell_text(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}" if math.isfinite(value) else ""
+    return "" if value is None else str(value)

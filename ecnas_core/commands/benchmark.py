@@ -14,7 +14,7 @@ from ecnas_core import __version__
 from ecnas_core.benchmark.official import EPOCHS, base_url
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import SPACES
-from ecnas_core.commands.base import Command, finite, read_cell, table, with_data
+from ecnas_core.commands.base import Command, read_cell, table, with_data
 
 if TYPE_CHECKING:
     from ecnas_core.benchmark.jobs import Download, Ingest
@@ -181,7 +181,7 @@ def _sql(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     rows = frame.to_numpy(dtype=object).tolist()
     document = {
         "columns": list(frame.columns),
-        "rows": finite(rows),
+        "rows": rows,
         "truncated": answer.truncated,
         "seconds": answer.seconds,
     }

@@ -13,7 +13,7 @@ from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import SCOPES, Lens
 from ecnas_core.cells import SPACES, Cell
-from ecnas_core.commands.base import Command, digest, finite, table, with_data
+from ecnas_core.commands.base import Command, digest, table, with_data
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,9 +154,9 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             for row in rows
         ],
         "most_accurate": _candidate(found.reference.iloc[0]),
-        "costs": finite(costs.table(found).to_dict("records")),
+        "costs": costs.table(found).to_dict("records"),
         "stays_while": {
-            varied or "weight_of_energy": finite(list(stretch))
+            varied or "weight_of_energy": list(stretch)
             for varied, stretch in (sensitivity.robustness(found) if rows else {}).items()
         },
         "conflict": None,
@@ -198,7 +198,7 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _candidate(row: pd.Series) -> dict[str, Any]:
-    known = {
+    return {
         "hash": row["hash"],
         "cell": Cell.from_bits(int(row["vertices"]), int(row["edge_bits"]), row["ops"]).to_text(),
         "epochs": int(row["epochs"]),
@@ -211,7 +211,6 @@ def _candidate(row: pd.Series) -> dict[str, Any]:
         "trainable_parameters": int(row["parameters"]),
         "provenance": {name: row[f"{name}_provenance"] for name in ("energy", "accuracy", "time")},
     }
-    return {name: finite(value) for name, value in known.items()}
 
 
 def _export(options: argparse.Namespace) -> tuple[dict[str, Any], str]:

@@ -15,7 +15,7 @@ import msgspec
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
-from ecnas_core.commands.base import BadCell, Command, finite, read_cell, table, with_data
+from ecnas_core.commands.base import BadCell, Command, read_cell, table, with_data
 
 if TYPE_CHECKING:
     from ecnas_core.measure.runs import MeasureEvent, Outcome
@@ -189,7 +189,7 @@ def _measured(bench: Benchmark, outcome: Outcome) -> tuple[dict[str, Any], str]:
     measured, estimate = outcome.measurement, outcome.estimate
     assert measured is not None
     lens = Lens(scope="GPU") if measured.facility_kwh(4, STORED_PUE) is None else Lens()
-    rows = finite(entries(bench, measured, lens).to_dict("records"))
+    rows = entries(bench, measured, lens).to_dict("records")
     document = (
         measured.to_document()
         | _trainings(measured)

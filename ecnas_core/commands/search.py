@@ -8,7 +8,7 @@ from typing import Any
 
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.cells import SPACES
-from ecnas_core.commands.base import Command, finite, table, with_data
+from ecnas_core.commands.base import Command, table, with_data
 
 
 def register(command: Command) -> None:
@@ -75,7 +75,7 @@ def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             print(line, file=sys.stderr, flush=True)
 
     study = runner.run(plan, options.data, options.name, scheduler=options.scheduler, tell=tell)
-    document = finite(lab.document(study))
+    document = lab.document(study)
     rows = [
         {name: row[name] for name in ("algorithm", "seed", "evaluations", "seconds", "hypervolume", "share")}
         | {"front": len(row["front"])}

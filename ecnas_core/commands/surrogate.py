@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ecnas_core.benchmark.store import Benchmark
-from ecnas_core.commands.base import Command, finite, table, with_data
+from ecnas_core.commands.base import Command, table, with_data
 from ecnas_core.errors import EcnasError
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _surrogate(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     wanted = Experiment(options.kind, options.model, options.seed, members=options.networks)
     bench = Benchmark.open(options.data)
     document, text = {"fit": _fit, "predict": _predict, "evaluate": _evaluate}[options.action](options, wanted, bench)
-    return finite({"action": options.action, "kind": wanted.kind, "model": wanted.model} | document), text
+    return {"action": options.action, "kind": wanted.kind, "model": wanted.model} | document, text
 
 
 def _fit(options: argparse.Namespace, wanted: Experiment, bench: Benchmark) -> tuple[dict[str, Any], str]:

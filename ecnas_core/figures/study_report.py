@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -97,17 +96,6 @@ def table_1(found: Results, bench: Benchmark) -> pd.DataFrame:
     ]
     order = {each.name: place for place, each in enumerate(found.series)}
     return table.sort_values("name", key=lambda column: column.map(order), kind="stable", ignore_index=True)
-
-
-def finite(value_: Any) -> Any:
-    """A document for JSON, whose missing numbers are null."""
-    if isinstance(value_, dict):
-        return {key: finite(each) for key, each in value_.items()}
-    if isinstance(value_, list | tuple):
-        return [finite(each) for each in value_]
-    if hasattr(value_, "item"):
-        value_ = value_.item()
-    return None if isinstance(value_, float) and not math.isfinite(value_) else value_
 
 
 def _difference(found: Results, a: str, b: str, plots: Plots) -> Plot:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, get_args
 
-import msgspec
 from msgspec import Meta
 from msgspec.structs import asdict
 
@@ -133,12 +132,12 @@ class Settings(Record, frozen=True):
 
         Raises:
             InvalidSettings: a value out of its range, or a setting that there is not.
-            msgspec.ValidationError: a value of another type.
         """
         unknown = set(document) - set(cls.__struct_fields__)
         if unknown:
             raise InvalidSettings(f"there is no setting {', '.join(sorted(unknown))}")
-        return msgspec.convert(document, cls, dec_hook=lambda kind, text: kind(text))
+        images = document.get("images")
+        return cls(**{**document, "images": None if images is None else Path(images)})
 
 
 class Workload(Protocol):

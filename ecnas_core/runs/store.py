@@ -357,6 +357,8 @@ class RunStore(Generic[Request]):
             with self.writing():
                 for name in (worker.EVENTS, _ENDED_BEFORE, CANCEL):
                     (lock.folder / name).unlink(missing_ok=True)
+                for place in (lock.folder, *lock.folder.glob("*/")):
+                    files.remove_parts(place)
                 _, bundled = self.kind.asked(lock.folder)
                 self.kind.write(lock.folder, change(run.request), started=time.time(), bundled=str(bundled))
             stack.pop_all()

@@ -2,7 +2,7 @@
 
 from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported
 from ecnas_core.search.catalogue import ALGORITHMS, DEFAULT, UnknownAlgorithm, make
-from ecnas_core.search.problem import InvalidSetting, NothingFeasible, Outcome, Problem, Setting
+from ecnas_core.search.problem import NothingFeasible, Outcome, Problem, Setting
 from ecnas_core.search.trial import Ended, Progress, Trial, run_trial
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "Algorithm",
     "Answers",
     "Ended",
-    "InvalidSetting",
     "NothingFeasible",
     "Outcome",
     "Problem",

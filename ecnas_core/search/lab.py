@@ -371,10 +371,8 @@ def _front(found: pd.DataFrame, objectives: list[str]) -> list[dict[str, Any]]:
     feasible = found[found["valid"]]
     chosen = feasible.iloc[nondominated(feasible[objectives].to_numpy(np.float64))]
     names = list(dict.fromkeys(["hash", "epochs", "energy_kwh", "validation_accuracy", *objectives]))
-    return [
-        {name: None if value != value else value for name, value in row.items()}
-        for row in chosen[names].to_dict("records")
-    ]
+    points: list[dict[str, Any]] = chosen[names].to_dict("records")
+    return points
 
 
 def _named(points: list[dict[str, Any]], values: np.ndarray[Any, np.dtype[np.float64]]) -> dict[str, Any]:

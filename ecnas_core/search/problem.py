@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Literal, get_args
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecnas_core.analysis.metrics import METRICS, Metric, UnknownMetric, metric
-from ecnas_core.benchmark.official import EPOCHS, PROVENANCES
-from ecnas_core.benchmark.store import Benchmark, check_epochs, check_space
+from ecnas_core.analysis.metrics import METRICS, Metric, MetricName, metric
+from ecnas_core.benchmark.official import EPOCHS, PROVENANCES, Budget
+from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import SPACES, CellTable, Space, labelled_graphs
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import InvalidRecord, OneOf, Record
 from ecnas_core.search.archive import nondominated
 from ecnas_core.search.encoding import NO_CELL, Genomes, Rows, cell_lookup
 
@@ -34,10 +34,6 @@ _WORST_ENERGY_KWH = 1.0
 _WORST_ERROR = 0.2
 
 
-class InvalidSetting(EcnasError):
-    """A part of a search's setting is out of its range."""
-
-
 class NothingFeasible(EcnasError):
     """No cell of the space has an answer within the bounds."""
 
@@ -52,8 +48,7 @@ class Outcome(IntEnum):
     OUT_OF_BOUNDS = 4
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(Record, frozen=True):
     """What is searched for, where, and at what charge.
 
     Attributes:
@@ -73,39 +68,28 @@ class Setting:
         lens: scope, grid, unit and correction of energies and times.
 
     Raises:
-        InvalidSetting: a part out of its range.
-        UnknownMetric, UnknownSpace, UnknownEpochs: no such metric, space or budget.
+        InvalidRecord: a part out of its range.
     """
 
     space: Space = "7V"
-    objectives: tuple[str, ...] = ("energy", "validation_error")
-    bounds: tuple[tuple[str, float, float], ...] = ()
-    epochs: int | None = 108
+    objectives: tuple[Annotated[str, OneOf(_OBJECTIVES)], ...] = ("energy", "validation_error")
+    bounds: tuple[tuple[MetricName, float, float], ...] = ()
+    epochs: Budget | None = 108
     accuracy: Accuracy = "published"
     artefacts: bool = False
     sampling: Sampling = "uniform"
     charging: Charging = "unique"
-    lens: Lens = field(default_factory=Lens)
+    lens: Lens = Lens()
 
     def __post_init__(self) -> None:
-        check_space(self.space)
-        if self.epochs is not None:
-            check_epochs(self.epochs)
-        _check_choice("accuracy", self.accuracy, get_args(Accuracy))
-        _check_choice("sampling", self.sampling, get_args(Sampling))
-        _check_choice("charging", self.charging, get_args(Charging))
+        super().__post_init__()
         if not 1 <= len(self.objectives) <= MOST_OBJECTIVES:
-            raise InvalidSetting(f"{len(self.objectives)} objectives given; give one to {MOST_OBJECTIVES}")
+            raise InvalidRecord(f"{len(self.objectives)} objectives given; give one to {MOST_OBJECTIVES}")
         if len(set(self.objectives)) < len(self.objectives):
-            raise InvalidSetting(f"an objective is given twice in {', '.join(self.objectives)}; give each once")
-        for key in self.objectives:
-            if key not in _OBJECTIVES:
-                raise UnknownMetric(f"{key!r} is no objective; take one to three of {', '.join(_OBJECTIVES)}")
+            raise InvalidRecord(f"an objective is given twice in {', '.join(self.objectives)}; give each once")
         for key, least, most in self.bounds:
-            if key not in METRICS:
-                raise UnknownMetric(f"there is no metric {key!r} to bound; take one of {', '.join(METRICS)}")
             if not least <= most:
-                raise InvalidSetting(f"the bounds of {key} are empty, {least:g} to {most:g}; give the least first")
+                raise InvalidRecord(f"the bounds of {key} are empty, {least:g} to {most:g}; give the least first")
 
     @property
     def budgets(self) -> tuple[int, ...]:
@@ -210,11 +194,6 @@ def _nothing(setting: Setting, outcomes: Outcomes) -> str:
         f"no cell of {setting.space} has all of {wanted} under the lens; take another scope, other objectives or "
         "predicted values"
     )
-
-
-def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
-    if value not in choices:
-        raise InvalidSetting(f"there is no {name} {value!r}; take one of {', '.join(choices)}")
 
 
 def _columns(bench: Benchmark, setting: Setting) -> tuple[Values, ...]:

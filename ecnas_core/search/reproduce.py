@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import fields
 
+from ecnas_core.records import script
 from ecnas_core.search.problem import Setting
 from ecnas_core.search.study import Plan
 
@@ -45,29 +45,13 @@ def python(plan: Plan, name: str = "") -> str:
         plan: what the study does.
         name: of the study; without one it gets one from its algorithms.
     """
-    default, setting = Setting(), plan.setting
-    changed = [
-        f"    {each.name}={getattr(setting, each.name)!r},"
-        for each in fields(Setting)
-        if getattr(setting, each.name) != getattr(default, each.name)
-    ]
-    imports = ["from math import inf"] * bool(setting.bounds)
-    return "\n".join(
-        [
-            *imports,
-            "from ecnas_core import Benchmark",
-            *(["from ecnas_core.carbon import Lens"] * (setting.lens != default.lens)),
-            "from ecnas_core.search import Setting, lab, runner",
-            "from ecnas_core.search.study import Plan",
-            "",
-            "setting = Setting(",
-            *changed,
-            ")",
-            f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
-            'if __name__ == "__main__":  # its workers import this file',
-            f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
-            "    print(lab.trials(study))",
-        ]
+    return script(
+        f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
+        'if __name__ == "__main__":  # its workers import this file',
+        f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
+        "    print(lab.trials(study))",
+        uses=["ecnas_core.search:lab", "ecnas_core.search:runner", "ecnas_core.search.study:Plan"],
+        setting=plan.setting,
     )
 
 

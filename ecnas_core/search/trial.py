@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecnas_core.benchmark.official import PROVENANCES
+from ecnas_core.records import InvalidRecord
 from ecnas_core.search.algorithm import Algorithm, Answers, answered, joined
 from ecnas_core.search.archive import nondominated
-from ecnas_core.search.problem import InvalidSetting, Outcome, Problem
+from ecnas_core.search.problem import Outcome, Problem
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -178,10 +179,10 @@ def run_trial(
         more questions, or when it asked ``QUESTIONS_PER_EVALUATION`` questions for every evaluation.
 
     Raises:
-        InvalidSetting: not one evaluation.
+        InvalidRecord: not one evaluation.
     """
     if evaluations < 1:
-        raise InvalidSetting(f"{evaluations} evaluations given; give at least 1")
+        raise InvalidRecord(f"{evaluations} evaluations given; give at least 1")
     problem = algorithm.problem
     ledger = Ledger(problem)
     lots: list[Answers] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 
@@ -19,6 +18,7 @@ from ecnas_core.figures.theme import config, format_percent, format_prefixed, fo
 from ecnas_core.measure import runs, store
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
+from ecnas_core.records import to_json
 from ecnas_core.runs import RunStore
 from pages.widgets import downloads, html, problem
 from pages.widgets.session import bench, dark
@@ -228,7 +228,7 @@ def files(name: str, found: Sequence[Measurement], what: str) -> None:
         return pd.DataFrame([asdict(each) for each in found])
 
     def document() -> str:
-        return json.dumps([each.to_document() for each in found], indent=1)
+        return to_json([each.to_document() for each in found], indent=1)
 
     forms: dict[str, tuple[str, str, Callable[[], bytes | str]]] = {
         "CSV": (".csv", "text/csv", lambda: frame().to_csv(index=False)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,6 +20,7 @@ from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.search_live import amount, duration, energy_kwh
 from ecnas_core.figures.theme import config, format_quantity
+from ecnas_core.records import to_json
 from ecnas_core.search import Setting, lab, runner
 from ecnas_core.search import results as results_
 from ecnas_core.search.results import NothingFound, Results, Truth
@@ -603,7 +603,7 @@ def take_along(study: Study) -> None:
                 "Summary, JSON",
                 ".json",
                 "application/json",
-                lambda: json.dumps(study_report.finite(lab.document(study)), indent=1).encode(),
+                lambda: to_json(lab.document(study), indent=1).encode(),
                 "Plan, fronts, extremes and knees of all trials, as the command line prints it",
             ),
             (

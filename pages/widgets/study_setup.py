@@ -19,8 +19,8 @@ from ecnas_core.cells import SPACES, Space
 from ecnas_core.errors import EcnasError
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.theme import format_percent, format_quantity
-from ecnas_core.records import OneOf, Param, Record, distinct
-from ecnas_core.search import ALGORITHMS, DEFAULT, InvalidSetting, Setting, reproduce, runner
+from ecnas_core.records import InvalidRecord, OneOf, Param, Record, distinct
+from ecnas_core.search import ALGORITHMS, DEFAULT, Setting, reproduce, runner
 from ecnas_core.search.problem import Accuracy, Charging, Sampling
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html, problem
@@ -86,10 +86,10 @@ class SetUp(Record, frozen=True):
         """What the study does, under a lens.
 
         Raises:
-            InvalidPlan, InvalidSetting: a choice is out of its range.
+            InvalidPlan, InvalidRecord: a choice is out of its range.
         """
         if len(self.objectives) < LEAST_OBJECTIVES:
-            raise InvalidSetting("a front needs two objectives; choose two or three")
+            raise InvalidRecord("a front needs two objectives; choose two or three")
         if "MS-EHVI" in self.algorithms and len(self.objectives) != LEAST_OBJECTIVES:
             raise InvalidPlan("MS-EHVI has two objectives; choose two, or leave it out")
         setting = Setting(

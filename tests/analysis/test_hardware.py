@@ -25,7 +25,7 @@ from ecnas_core.analysis.hardware import HardwareView, UnknownDevice
 from ecnas_core.benchmark.schema import MEASUREMENTS
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
-from ecnas_core.records import InvalidRecord
+from ecnas_core.records import InvalidRecord, to_json
 
 RESULTS = Path(__file__).resolve().parents[2] / "data" / "results"
 FILES = {
@@ -608,7 +608,7 @@ class TestView:
 
 class TestSummary:
     def test_is_json_with_the_known_figures(self, bench):
-        document = json.loads(json.dumps(hardware.summary(bench), allow_nan=False))
+        document = json.loads(to_json(hardware.summary(bench)))
         assert (document["space"], document["epochs"], document["unit"]) == ("4V", 4, "kWh")
         devices = {row["device"]: row for row in document["devices"]}
         assert {name: row["cells"] for name, row in devices.items()} == dict.fromkeys(FILES, 91) | {"RTX 3060": 88}
@@ -621,7 +621,7 @@ class TestSummary:
         assert [row["hash"] for row in document["outliers"][:2]] == [BURNT, HOT]
 
     def test_cells_have_their_energy_by_device(self, bench, energies):
-        document = hardware.summary(bench, HardwareView(sort="RTX 3090", lens=Lens(unit="Wh")))
+        document = json.loads(to_json(hardware.summary(bench, HardwareView(sort="RTX 3090", lens=Lens(unit="Wh")))))
         assert len(document["cells"]) == 91
         row = document["cells"][-1]
         assert row["hash"] == BURNT
@@ -633,7 +633,7 @@ class TestSummary:
 
     def test_outliers_left_out_are_null(self, bench):
         view = replace(HardwareView(), outliers=False)
-        document = hardware.summary(bench, view)
+        document = json.loads(to_json(hardware.summary(bench, view)))
         assert document["outliers_left_out"]
         burnt = next(row for row in document["cells"] if row["hash"] == BURNT)
         assert burnt["energy"]["RTX 3090"] is None

@@ -37,7 +37,6 @@ from ecnas_core.analysis.swaps_view import SwapsView
 from ecnas_core.analysis.view import View
 from ecnas_core.carbon import Lens, grid
 from ecnas_core.errors import EcnasError
-from ecnas_core.records import InvalidRecord
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 TRAININGS = f"'{DATA}/results/energy_4V9E_4epochs.parquet'"
@@ -495,7 +494,7 @@ class TestView:
 
     def test_settings_of_another_lesson_are_not_read(self):
         assert LearnView.from_params({"lesson": "2", "swap": "x"}) == LearnView(number=2)
-        with pytest.raises(InvalidRecord):
+        with pytest.raises(InvalidAnswer):
             LearnView(number=2, settings=(("space", "9V"),))
 
     def test_python_computes_the_same(self, small, prediction):

@@ -327,8 +327,8 @@ FAULTS: tuple[Fault, ...] = (
     Fault(
         "A link with a study alone opens the set-up",
         "pages/widgets/study_setup.py",
-        '{"section": "study"} if distinct',
-        "{} if distinct",
+        '{"section": "study"} if distinct(params.get("study", "")) else {}',
+        "{}",
         ("tests/pages/test_search_page.py",),
     ),
     Fault(

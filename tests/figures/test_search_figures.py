@@ -12,6 +12,7 @@ import moocore
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 from ecnas_core import Benchmark, cli
 from ecnas_core.analysis.compare import compare
@@ -22,8 +23,9 @@ from ecnas_core.benchmark.paper import printed
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import replay as replay_figures
 from ecnas_core.figures import search as figures
-from ecnas_core.figures.study_report import finite, report, table_1
+from ecnas_core.figures.study_report import report, table_1
 from ecnas_core.figures.theme import EXTREMES, KNEE, palette
+from ecnas_core.records import to_json
 from ecnas_core.search import Setting, lab, reproduce, runner
 from ecnas_core.search.results import (
     NothingFound,
@@ -210,7 +212,7 @@ class TestResults:
     def test_published_runs_are_held_to_the_bounds(self, study, bench, found, key):
         """Bounds of a metric that the published runs have a column of, and of one that they do not."""
         least, most = {"validation_accuracy": (0.9, 0.93), "training_time": (0.0, 1000.0)}[key]
-        bounded = dataclasses.replace(study.plan.setting, bounds=((key, least, most),))
+        bounded = structs.replace(study.plan.setting, bounds=((key, least, most),))
         held = dataclasses.replace(study, plan=dataclasses.replace(study.plan, setting=bounded))
         told = results(held, [], bench, true_front(bench, bounded)).frame
         rows = told[(told["study"] != study.id) & told["valid"]]
@@ -331,7 +333,7 @@ class TestPlane:
         np.testing.assert_allclose(whiskers.array, ends["validation_error_high"] - ends["validation_error"])
         np.testing.assert_allclose(whiskers.arrayminus, ends["validation_error"] - ends["validation_error_low"])
         assert "90 % interval" in figures.hover(marked[rests], found.metrics)[0]
-        published = dataclasses.replace(guessed.plan.setting, accuracy="published")
+        published = structs.replace(guessed.plan.setting, accuracy="published")
         told = details(marked, published, bench)
         assert told.loc[rests, ["validation_error", "validation_error_high"]].isna().all(axis=None)
 
@@ -686,7 +688,6 @@ class TestReport:
             assert figures.headline(each) in unescape(report(each, bench))
 
     def test_json_has_no_missing_numbers(self, three):
-        document = finite(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)})
-        told = json.loads(json.dumps(document, allow_nan=False))
+        told = json.loads(to_json(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)}, indent=1))
         assert (told["nothing"], told["count"]) == (None, 3)
         assert len(told["trials"]) == 2

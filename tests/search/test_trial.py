@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecnas_core import Benchmark
-from ecnas_core.search import ALGORITHMS, Ended, InvalidSetting, Outcome, Progress, UnknownAlgorithm, make, run_trial
+from ecnas_core.records import InvalidRecord
+from ecnas_core.search import ALGORITHMS, Ended, Outcome, Progress, UnknownAlgorithm, make, run_trial
 from ecnas_core.search.algorithm import Algorithm, Answers, Questions
 from ecnas_core.search.operators import sample_matrix
 from tests.search.conftest import problem_of
@@ -161,7 +162,7 @@ def test_questions_past_the_last_evaluation_are_not_answered():
 
 
 def test_misuse_is_a_named_error(five):
-    with pytest.raises(InvalidSetting):
+    with pytest.raises(InvalidRecord):
         run_trial(make("RS", five, 0), 0)
     with pytest.raises(UnknownAlgorithm, match="SEMOA"):
         make("simulated annealing", five, 0)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Literal, Self, get_args
+from typing import Annotated, Literal, get_args
 
 from msgspec import Meta
 from msgspec.structs import force_setattr
 
 from ecnas_core.analysis.lessons import LESSONS, Lesson
-from ecnas_core.analysis.lessons.lesson import InvalidAnswer
 from ecnas_core.carbon import Lens
 from ecnas_core.records import InvalidRecord, Param, Record, script
 
@@ -25,11 +23,12 @@ class LearnView(Record, frozen=True):
         section: the lessons, the glossary, or what helps a teacher.
         number: of the lesson, from 1.
         deal: number of its exercise, from 1.
-        settings: values of its picture's controls that are not their defaults.
+        settings: values of its picture's controls that are not their defaults; those of other lessons are dropped.
         lens: how energy is counted.
 
     Raises:
-        InvalidRecord: there is no such section, lesson, exercise or setting.
+        InvalidRecord: there is no such section, lesson or exercise.
+        InvalidAnswer: a setting is none of a control's options.
     """
 
     section: Section = "lessons"
@@ -42,10 +41,7 @@ class LearnView(Record, frozen=True):
         super().__post_init__()
         if self.deal > self.lesson.deals:
             raise InvalidRecord(f"lesson {self.number} has no exercise {self.deal}; take 1 to {self.lesson.deals}")
-        try:
-            chosen = self.lesson.settings(dict(self.settings))
-        except InvalidAnswer as error:
-            raise InvalidRecord(str(error)) from None
+        chosen = self.lesson.settings(dict(self.settings))
         told = [
             (control.key, chosen[control.key])
             for control in self.lesson.controls
@@ -62,17 +58,6 @@ class LearnView(Record, frozen=True):
     def chosen(self) -> dict[str, str]:
         """The value of every control of the lesson's picture."""
         return self.lesson.settings(dict(self.settings))
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Self:
-        """The view that ``to_params`` wrote; other parameters, and controls of other lessons, are ignored.
-
-        Raises:
-            EcnasError: a parameter does not have the form that ``to_params`` writes, or is out of range.
-        """
-        plain = super().from_params({name: text for name, text in params.items() if name not in CONTROLS})
-        own = {control.key for control in plain.lesson.controls}
-        return super().from_params({name: text for name, text in params.items() if name in own or name not in CONTROLS})
 
     def to_python(self) -> str:
         """The source that computes the lesson's picture, its answer and its exercise."""
