@@ -41,6 +41,24 @@ def test_a_process_of_its_own_prints_nothing_but_its_answer() -> None:
     assert len(json.loads(done.stdout)["candidates"]) == 1
 
 
+def test_sql_prints_whatever_can_be_asked_or_says_what_cannot_be_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    sql = (
+        "select equi_width_bins(0, 10, 5, true) as bins, 'nan'::double as n, 'inf'::double as i, [1.5, 'inf'::double] as list, "
+        "{'a': 'nan'::double} as struct, map {'k': 2} as map, date '2024-01-02' as day, interval 1 day as span, "
+        "time '10:00' as at, 'x'::blob as bytes, 2::hugeint as huge, 1.5::decimal(4, 1) as price, null as nothing"
+    )
+    assert main(["sql", "--json", sql]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    [row] = (dict(zip(answer["columns"], row, strict=True)) for row in answer["rows"])
+    assert row["bins"] == [2, 4, 6, 8, 10]
+    assert (row["n"], row["i"], row["nothing"], row["price"], row["huge"]) == (None, None, None, 1.5, 2.0)
+    assert row["struct"] == {"a": None}
+    assert row["day"].startswith("2024-01-02")
+    for kind in ("date", "timestamp", "timestamptz"):
+        assert main(["sql", "--json", f"select 'infinity'::{kind} as d"]) == 2
+        assert "the column d holds an infinite date" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("cell", [SMALLEST, '{"matrix": [[0, 1], [0, 0]], "ops": ["input", "output"]}'])
 def test_query_of_the_smallest_cell(cell: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["query", cell, "--epochs", "108", "--space", "4V", "--json"]) == 0

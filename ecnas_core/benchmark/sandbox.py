@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 VIEWS = ("benchmark", "cells", "evaluations", "measurements", "results", "runs")
 MAX_ROWS = 100_000
+_LAST_YEAR = 9999
 MAX_BYTES = 64 << 20
 THREADS = 2
 START_SECONDS = 20.0
@@ -178,9 +179,15 @@ def _frame(table: pa.Table) -> pd.DataFrame:
             table = table.set_column(position, field.name, table.column(position).cast(pa.float64()))
     table = table.rename_columns(names)
     try:
-        return table.to_pandas(date_as_object=False)
+        frame = table.to_pandas(date_as_object=False)
     except pa.ArrowException as error:
         raise QueryFailed(f"a column cannot be shown ({str(error).splitlines()[0]}); cast it to varchar") from error
+    for name in frame.select_dtypes(["datetime", "datetimetz"]):
+        if not frame[name].dt.year.dropna().between(1, _LAST_YEAR).all():
+            raise QueryFailed(
+                f"the column {name} holds an infinite date or one beyond the year 9999; cast it to varchar"
+            )
+    return frame
 
 
 # What a query may say.
