@@ -15,6 +15,7 @@ from ecnas_core import Benchmark
 from ecnas_core.benchmark import UnknownCell
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import EcnasError
+from ecnas_core.records import distinct
 from pages.widgets import html
 
 Shown = TypeVar("Shown")
@@ -58,8 +59,7 @@ def start() -> None:
         state.link = {}
         state.notices.append(_BROKEN.format(html.plain(str(error))))
     state.cell = _known(params.get("cell"))
-    listed = dict.fromkeys(params.get("tray", "").split("~"))
-    state.tray = [digest for digest in listed if _known(digest)][:PINNED_AT_MOST]
+    state.tray = [digest for digest in distinct(params.get("tray", "")) if _known(digest)][:PINNED_AT_MOST]
     state.box = _box(params.get("box"))
 
 
