@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run test test-browser check coverage faults bench lint clean
+.PHONY: help run test test-browser check coverage faults kills bench lint size clean
 
 PYTHON ?= python3
 PORT ?= 8501
@@ -56,6 +56,9 @@ coverage: $(DEVELOPMENT)  ## Line and branch coverage of the library and the pag
 faults: $(DEVELOPMENT)  ## Put seeded faults into copies of the project and see that the tests catch each
 	$(BIN)/python -m tests.faults
 
+kills: $(DEVELOPMENT)  ## Kill runs of every kind at random moments and see that they go on (half an hour)
+	$(TESTING) $(BIN)/python -m tests.kills
+
 bench: $(DEVELOPMENT)  ## Measure speed and memory against limits and peers
 	$(BIN)/python -m benchmarks
 
@@ -64,6 +67,10 @@ lint: $(DEVELOPMENT)  ## Style, types and dead code
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy
 	$(BIN)/python -m vulture
+
+size: $(BIN)/python  ## Count the statements outside tests and benchmarks
+	@$(BIN)/python -c 'import ast, pathlib; print(sum(isinstance(node, ast.stmt) for path in pathlib.Path().glob("**/*.py") \
+		if path.parts[0] in ("app.py", "pages", "ecnas_core") for node in ast.walk(ast.parse(path.read_text()))))'
 
 clean:  ## Remove the environment and every cache
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
