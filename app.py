@@ -31,6 +31,7 @@ page = st.navigation(
         st.Page("pages/activity.py", title="Activity", icon=":material/pending_actions:"),
     ],
     position="sidebar",
+    expanded=True,
 )
 with st.sidebar:
     lens.control()
