@@ -11,10 +11,10 @@ import time
 from pathlib import Path
 
 from ecnas_core import Cell
+from ecnas_core.measure.errors import Cancelled
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.runner import measure
 from ecnas_core.measure.runs import MEASUREMENT, MeasureRequest, status
-from ecnas_core.measure.states import Cancelled
 
 CELL = Cell.from_text("1=output(0)")
 ON_CPU = Settings(effort="thorough", device="cpu", batch_size=1)

@@ -22,10 +22,10 @@ from pages.widgets import (
     choose_costs,
     choose_export,
     choose_needs,
-    choose_rather,
     downloads,
     html,
     page,
+    pairwise_preferences,
     session,
 )
 
@@ -189,7 +189,7 @@ def main() -> None:
         explained()
         return
     with below:
-        choose_rather.show(choice)
+        pairwise_preferences.show(choice)
     with answer:
         if choice.conflict is None:
             picture(choice, front)

@@ -350,7 +350,7 @@ def table(shown: explore.Picture) -> None:
             theme=None,
             config=config("ec-nas-parallel"),
             key="parallel",
-            alt=figures.parallel_told(frame, view),
+            alt=figures.describe_parallel(frame, view),
         )
 
 

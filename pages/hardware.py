@@ -34,7 +34,7 @@ epochs, PUE 1.59, the mean of several, thorough ones before quick ones; another 
 size than 256 make a device of their own; evaluation and data loading are not in them. They are drawn half-tone:
 scaled.
 
-**Order by mean**: the mean logarithm over the devices, each device's level taken off, so that a missing device
+**TrialJob by mean**: the mean logarithm over the devices, each device's level taken off, so that a missing device
 moves no cell. **Times as much**: the median over the common cells.
 
 **Kendall's τ** (τ-b) is over the cells that both devices have: 1 is the same order, 0 none. The interval reaches
@@ -260,7 +260,7 @@ def ranking(shown: Comparison) -> None:
         )
     with right:
         drawn = figures.pair(shown, session.dark(), state.cell)
-        chart.cells("hardware_pair", drawn, figures.pair_told(shown), dragging=True)
+        chart.cells("hardware_pair", drawn, figures.describe_pair(shown), dragging=True)
         downloads.row(
             "ec-nas-hardware-pair",
             lambda: (table := hardware.records(shown))[table["device"].isin([view.a, view.b])],
@@ -300,7 +300,7 @@ def ranking(shown: Comparison) -> None:
         theme=None,
         config=config("ec-nas-hardware-leaders"),
         key="hardware_leaders",
-        alt=figures.leaders_told(shown, shares),
+        alt=figures.describe_leaders(shown, shares),
     )
     downloads.row(
         "ec-nas-hardware-leaders", lambda: shares, figure, view.to_python(), "One row a pair of devices and k"
@@ -333,7 +333,7 @@ def regret(shown: Comparison) -> None:
     both = hardware.fronts(shown)
     with right:
         drawn = figures.fronts(shown, both, session.dark(), state.cell)
-        chart.cells("hardware_fronts", drawn, figures.fronts_told(shown, both), dragging=True)
+        chart.cells("hardware_fronts", drawn, figures.describe_fronts(shown, both), dragging=True)
         downloads.row(
             "ec-nas-hardware-fronts",
             lambda: both,

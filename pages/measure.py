@@ -20,8 +20,8 @@ from ecnas_core.figures.theme import UNKNOWN
 from ecnas_core.measure import doctor, runs
 from ecnas_core.measure.counters import cpu_name
 from ecnas_core.measure.doctor import Device, Finding
+from ecnas_core.measure.errors import DeviceFailed, InvalidSettings
 from ecnas_core.measure.protocol import EFFORTS, MODES, PRECISIONS, Settings
-from ecnas_core.measure.states import DeviceFailed, InvalidSettings
 from ecnas_core.runs import Run
 from pages.widgets import calibration, html, measured, measuring, page, problem, session, tray
 from pages.widgets.cell_editor import cell_editor, drawn, read

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from ecnas_core.cells import SPACES
 from ecnas_core.errors import EcnasError
 from ecnas_core.runs import UnknownRun
-from ecnas_core.search import lab, runner
+from ecnas_core.search import runner, study_repository
 from ecnas_core.search.study import Study
 from pages.widgets import html, page, problem, session, study_list, study_live, study_results, study_setup
 from pages.widgets.study_setup import SearchView
@@ -120,7 +120,7 @@ def unknown(study_id: str) -> None:
     except UnknownRun as error:
         broken = {folder.name: reason for folder, reason in runner.problems(data).items()}
         st.error(html.sentence(broken.get(study_id, str(error))), icon=":material/error:")
-    if study_id in lab.removed(data):
+    if study_id in study_repository.removed(data):
         st.button(
             "It was deleted: bring it back",
             key="search_restore",

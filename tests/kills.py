@@ -26,7 +26,7 @@ from ecnas_core.benchmark import jobs
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.runs import MeasureRequest
 from ecnas_core.runs import Run, RunStore
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search.study import Plan
 from ecnas_core.surrogates import runs as trainings
 from ecnas_core.surrogates.experiment import Experiment
@@ -67,7 +67,7 @@ def rows(pattern: Path, columns: str = "*") -> list[tuple[Any, ...]] | None:
 def study_rows(data: Path) -> list[tuple[Any, ...]] | None:
     """The evaluations of the one study, but for its name."""
     (study,) = runner.studies(data)
-    found = lab.evaluations(study).drop(columns="study")
+    found = study_repository.evaluations(study).drop(columns="study")
     return None if found.empty else duckdb.sql("select * from found order by all").fetchall()
 
 

@@ -10,19 +10,19 @@ import pytest
 from ecnas_core.search import runner
 from ecnas_core.search.pool import Message
 from ecnas_core.search.study import Plan, Study
-from ecnas_core.search.task import Order, carry_out
+from ecnas_core.search.task import TrialJob, run_job
 
 
 class Here:
     """A pool that runs its trials in this process, one after the other."""
 
-    def __init__(self, orders: Sequence[Order], _: int) -> None:
+    def __init__(self, orders: Sequence[TrialJob], _: int) -> None:
         self._orders = orders
 
     def messages(self) -> Iterator[Message]:
         for order in self._orders:
             task, said = order.task, []
-            finished = carry_out(
+            finished = run_job(
                 order,
                 lambda figures, task=task, said=said: said.append(Message(task, "begun", figures)),
                 lambda beat, task=task, said=said: said.append(Message(task, "beat", beat)),

@@ -14,7 +14,7 @@ from ecnas_core.cli import main
 from ecnas_core.files import ROOT
 from ecnas_core.measure import batch, runner
 from ecnas_core.measure.counters import cpu_name
-from ecnas_core.measure.states import Cancelled
+from ecnas_core.measure.errors import Cancelled
 from tests.made_up import measured, on_cpu
 from tests.studies import Here
 

@@ -14,8 +14,8 @@ from ecnas_core.benchmark.jobs import Ingest, Ingested
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.runs import MEASUREMENT, status
 from ecnas_core.runs import RunStore
-from ecnas_core.search import lab, runner
-from ecnas_core.search.study import Task
+from ecnas_core.search import runner, study_repository
+from ecnas_core.search.study import TrialKey
 from ecnas_core.surrogates import energy, runs
 from ecnas_core.surrogates.experiment import Experiment
 from ecnas_core.surrogates.runs import TRAINING
@@ -71,30 +71,30 @@ class TestStudies:
         found = {study.name: study for study in runner.studies(data)}
         assert {name: (study.state, len(study.finished), study.missing) for name, study in found.items()} == {
             "Both of 4V": ("done", 4, ()),
-            "Cut short": ("died", 1, (Task("RS", 1),)),
-            "Stopped": ("cancelled", 0, (Task("RS", 0),)),
+            "Cut short": ("died", 1, (TrialKey("RS", 1),)),
+            "Stopped": ("cancelled", 0, (TrialKey("RS", 0),)),
         }
         assert "resume it" in found["Cut short"].error
         assert found["Cut short"].plan.setting.bounds == (("energy", 0.0, inf),)
         told = runner.progress(found["Both of 4V"])
         assert (told.evaluations, told.figures.front) == (80, 14)
-        assert len(lab.evaluations(found["Both of 4V"])) == 108
+        assert len(study_repository.evaluations(found["Both of 4V"])) == 108
         assert runner.problems(data) == {}
 
     def test_go_on_where_they_were(self, data):
         study = runner.find("Cut short", data)
-        before = lab.evaluations(study)
+        before = study_repository.evaluations(study)
         again = runner.run(study.plan, data, "Cut short", processes=1)
         assert (again.state, again.missing, again.created) == ("done", (), study.created)
-        after = lab.evaluations(again)
+        after = study_repository.evaluations(again)
         assert after[after["seed"] == 0].equals(before)
 
     def test_a_deleted_one_is_brought_back(self, data):
-        [(study_id, name)] = lab.removed(data).items()
+        [(study_id, name)] = study_repository.removed(data).items()
         assert (study_id, name) == ("taken-out-1ead3645", "Taken out")
-        study = lab.restore(study_id, data)
+        study = study_repository.restore(study_id, data)
         assert (study.state, study.missing) == ("done", ())
-        assert len(lab.evaluations(study)) == 10
+        assert len(study_repository.evaluations(study)) == 10
 
 
 class TestTrainings:

@@ -12,7 +12,7 @@ from scipy.stats import kendalltau
 
 from ecnas_core import Benchmark
 from ecnas_core.cli import main
-from ecnas_core.surrogates import accuracy, energy, evaluation, given, graph_network
+from ecnas_core.surrogates import accuracy, energy, evaluation, graph_network, user_cells
 from ecnas_core.surrogates.experiment import Experiment
 
 
@@ -126,8 +126,8 @@ class TestEvaluate:
             parquet(judged, tmp_path / "x.parquet"),
         )
         bench = Benchmark.open()
-        fitted = given.fit(bench, Experiment(), train)
-        predicted = given.predict(bench, fitted, judged[["hash"]])["energy_kwh"]
+        fitted = user_cells.fit(bench, Experiment(), train)
+        predicted = user_cells.predict(bench, fitted, judged[["hash"]])["energy_kwh"]
         assert (told["n"], told["unit"]) == (100, "kWh")
         assert told["kendall_tau"] == pytest.approx(kendalltau(judged["energy_kwh"], predicted).statistic)
         assert told["kendall_tau_squared"] == pytest.approx(told["kendall_tau"] ** 2)

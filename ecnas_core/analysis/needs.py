@@ -34,7 +34,7 @@ class Task(Record, frozen=True):
     Attributes:
         space: 4V, 5V or 7V, whose cells can be chosen and whose energy scale counts.
         epochs: the training budget, 4, 12, 36 or 108; None leaves it open, and a cell is chosen with its budget.
-        images: training images in an epoch, 1 to a milliard; energy and time are taken to be linear in them.
+        images: training images in an epoch, 1 to a billion; energy and time are taken to be linear in them.
         image_size: side of the images in pixels, 8 to 512 in steps of 4 (the network halves it twice); energy and time
             are taken to be linear in the multiply-adds, which it changes.
         classes: of images, 2 to 100,000.

@@ -14,7 +14,7 @@ from ecnas_core import files
 from ecnas_core.benchmark import layout
 from ecnas_core.benchmark.derive import PREDICTIONS
 from ecnas_core.benchmark.ingest import OutputError
-from ecnas_core.benchmark.intake import Cancel, changing, move, settle, staging
+from ecnas_core.benchmark.intake import Cancel, commit, exclusive_write, move, staging
 from ecnas_core.benchmark.official import OFFICIAL, OfficialFile
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.errors import EcnasError
@@ -224,7 +224,7 @@ def go_back_to_bundled(data: Path) -> SetAside:
     """
     if not list((data / "results").glob("*.parquet")):
         raise NotIngested(f"{data} holds nothing ingested; the figures are the bundled ones already")
-    with changing(data, wait=False):
+    with exclusive_write(data, wait=False):
         aside = _new_aside(data)
         # The derived files go first: without them the bundled ones count.
         paths = [path for kind in ("benchmark", "results") for path in (data / kind).glob("*.parquet")]
@@ -254,9 +254,9 @@ def remove(
     leaving = data / "results" / file
     if leaving not in (data / "results").glob("*.parquet"):
         raise NotIngested(f"no ingested source has the file {file!r}; see which there are in {data / 'results'}")
-    with staging(data, work) as stage, changing(data, cancel):
+    with staging(data, work) as stage, exclusive_write(data, cancel):
         aside = _new_aside(data)
-        settle(stage, data, [leaving], aside, cancel=cancel, bundled=bundled)
+        commit(stage, data, [leaving], aside, cancel=cancel, bundled=bundled)
     return next(each for each in set_aside(data) if each.name == aside.name)
 
 
@@ -286,14 +286,14 @@ def restore(
     if aside is None:
         raise NotIngested(f"nothing is set aside{f' as {name}' if name else ''} in {data / ASIDE}")
     folder = data / ASIDE / aside.name
-    with staging(data, work) as stage, changing(data, cancel):
+    with staging(data, work) as stage, exclusive_write(data, cancel):
         here = [file for file in aside.files if (data / "results" / file).exists()]
         if here:
             raise AlreadyHere(f"{', '.join(here)} has been ingested again since; remove that first")
         (stage / "results").mkdir()
         for file in aside.files:
             shutil.copy2(folder / "results" / file, stage / "results" / file)
-        settle(stage, data, cancel=cancel, bundled=bundled)
+        commit(stage, data, cancel=cancel, bundled=bundled)
         shutil.rmtree(folder)
 
 
@@ -303,8 +303,8 @@ def derive_anew(data: Path, *, cancel: Cancel = None, bundled: Path = layout.BUN
     Raises:
         Cancelled, DeriveFailed, OutputError: nothing has changed.
     """
-    with staging(data, work) as stage, changing(data, cancel):
-        settle(stage, data, aside=_new_aside(data), cancel=cancel, bundled=bundled, anew=True)
+    with staging(data, work) as stage, exclusive_write(data, cancel):
+        commit(stage, data, aside=_new_aside(data), cancel=cancel, bundled=bundled, anew=True)
 
 
 def keep_upload(name: str, content: BinaryIO, data: Path) -> Path:

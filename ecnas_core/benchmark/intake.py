@@ -68,8 +68,8 @@ def take_in(
     """
     with staging(data, work) as stage:
         report = ingest(path, stage, progress, cancel)
-        with changing(data, cancel):
-            settle(stage, data, cancel=cancel, bundled=bundled)
+        with exclusive_write(data, cancel):
+            commit(stage, data, cancel=cancel, bundled=bundled)
     return replace(report, output=data / "results" / report.output.name)
 
 
@@ -105,7 +105,7 @@ def _staged(place: Path, stack: contextlib.ExitStack) -> Path:
 
 
 @contextlib.contextmanager
-def changing(data: Path, cancel: Cancel = None, *, wait: bool = True) -> Iterator[None]:
+def exclusive_write(data: Path, cancel: Cancel = None, *, wait: bool = True) -> Iterator[None]:
     """Be the only one to change a user's folder; the system ends this with the process.
 
     Args:
@@ -125,7 +125,7 @@ def changing(data: Path, cancel: Cancel = None, *, wait: bool = True) -> Iterato
         yield
 
 
-def settle(
+def commit(
     stage: Path,
     data: Path,
     leaving: Sequence[Path] = (),
@@ -135,7 +135,7 @@ def settle(
     bundled: Path = layout.BUNDLED,
     anew: bool = False,
 ) -> None:
-    """Let results arrive in and leave the user's folder, and the derived files follow; call it within ``changing``.
+    """Let results arrive in and leave the user's folder, and the derived files follow, within ``exclusive_write``.
 
     Args:
         stage: folder of ``staging``, what arrives in its ``results``.

@@ -25,7 +25,7 @@ class Workload(Record, frozen=True):
 
     Attributes:
         trainings: how many times, 1 to a million.
-        images: training images in an epoch, 1 to a milliard; the benchmark's are the 40,000 of CIFAR-10 that
+        images: training images in an epoch, 1 to a billion; the benchmark's are the 40,000 of CIFAR-10 that
             NAS-Bench-101 trains on. Energy is taken to be linear in them, which for any other number is an
             extrapolation.
 

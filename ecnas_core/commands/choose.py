@@ -186,7 +186,7 @@ def _choose(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
         nearest = found.conflict.nearest
         document["conflict"] = {
             "binding": found.conflict.binding,
-            "told": words.conflict_told(found.conflict, view.needs),
+            "told": words.describe_conflict(found.conflict, view.needs),
             "nearest": None if nearest is None else {"limits": nearest.limits, "change": nearest.change},
             "alone": [{"limits": each.limits, "change": each.change} for each in found.conflict.alone],
         }

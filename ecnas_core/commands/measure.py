@@ -68,8 +68,8 @@ def register(command: Command) -> None:
 
 def _measure(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     from ecnas_core.measure.batch import measure_all, read_cells
+    from ecnas_core.measure.errors import by_name
     from ecnas_core.measure.protocol import Settings
-    from ecnas_core.measure.states import by_name
 
     if bool(options.cell) == bool(options.cells):
         raise BadCell("name one CELL to measure, or a file of them with --cells FILE")
@@ -181,7 +181,7 @@ def _trainings(measured: Any) -> dict[str, Any]:
 
 
 def _measured(bench: Benchmark, outcome: Outcome) -> tuple[dict[str, Any], str]:
-    from ecnas_core.analysis.beside import entries
+    from ecnas_core.analysis.benchmark_reference import entries
     from ecnas_core.carbon import Lens
     from ecnas_core.carbon.lens import STORED_PUE
     from ecnas_core.measure.record import FLAGS

@@ -53,7 +53,7 @@ def register(command: Command) -> None:
 
 
 def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.search import DEFAULT, Setting, lab, runner
+    from ecnas_core.search import DEFAULT, Setting, runner, study_repository
     from ecnas_core.search.study import Advance, Plan
 
     setting = Setting(
@@ -75,7 +75,7 @@ def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
             print(line, file=sys.stderr, flush=True)
 
     study = runner.run(plan, options.data, options.name, scheduler=options.scheduler, tell=tell)
-    document = lab.document(study)
+    document = study_repository.document(study)
     rows = [
         {name: row[name] for name in ("algorithm", "seed", "evaluations", "seconds", "hypervolume", "share")}
         | {"front": len(row["front"])}

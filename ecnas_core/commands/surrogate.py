@@ -88,9 +88,9 @@ def _surrogate(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
 
 
 def _fit(options: argparse.Namespace, wanted: Experiment, bench: Benchmark) -> tuple[dict[str, Any], str]:
-    from ecnas_core.surrogates import given
+    from ecnas_core.surrogates import user_cells
 
-    fitted = given.fit(bench, wanted, _train(options), progress=_tell)
+    fitted = user_cells.fit(bench, wanted, _train(options), progress=_tell)
     path = fitted.save(options.output or _stored(options))
     return {"output": str(path), "n": fitted.cells}, f"learned from {fitted.cells} cells, {path}"
 
@@ -99,15 +99,15 @@ def _predict(options: argparse.Namespace, wanted: Experiment, bench: Benchmark) 
     import pyarrow as pa
 
     from ecnas_core.benchmark.build import write_parquet
-    from ecnas_core.surrogates import given
+    from ecnas_core.surrogates import user_cells
 
     if options.input is None or options.output is None:
         raise BadArguments("predict needs --input X.parquet with the cells and --output Y.parquet for the predictions")
-    cells = given.read(options.input, "hash", *(("epochs",) if wanted.kind == "accuracy" else ()))
-    name = given.VALUES[wanted.kind]
+    cells = user_cells.read(options.input, "hash", *(("epochs",) if wanted.kind == "accuracy" else ()))
+    name = user_cells.VALUES[wanted.kind]
     replaced = [column for column in (name, "low", "high") if column in cells.columns]
     model, source = _model(options, wanted, bench)
-    predicted = given.predict(bench, model, cells)
+    predicted = user_cells.predict(bench, model, cells)
     try:
         path = write_parquet(pa.Table.from_pandas(predicted, preserve_index=False), options.output)
     except OSError as error:
@@ -119,19 +119,19 @@ def _predict(options: argparse.Namespace, wanted: Experiment, bench: Benchmark) 
 
 
 def _evaluate(options: argparse.Namespace, wanted: Experiment, bench: Benchmark) -> tuple[dict[str, Any], str]:
-    from ecnas_core.surrogates import evaluation, experiment, given
+    from ecnas_core.surrogates import evaluation, experiment, user_cells
 
-    name, train = given.VALUES[wanted.kind], _train(options)
+    name, train = user_cells.VALUES[wanted.kind], _train(options)
     if options.input is not None:
-        cells = given.read(options.input, "hash")
-        count, found = given.judge(bench, wanted, cells, train, _tell)
+        cells = user_cells.read(options.input, "hash")
+        count, found = user_cells.judge(bench, wanted, cells, train, _tell)
         judged, by = "the cells of the input", []
         if wanted.kind == "accuracy" and "epochs" not in cells.columns:
             judged += ", all budgets together as it has no column epochs"
     elif train is not None:
         raise BadArguments("evaluate with --train needs --input X.parquet with other cells to judge by")
     else:
-        outcome = experiment.carry_out(bench, wanted, _tell)
+        outcome = experiment.run_experiment(bench, wanted, _tell)
         rows = experiment.figures(outcome.held_out)
         main = rows[(rows["quantity"] == name) & (rows["cells"] == "all")].iloc[-1]
         scale = 1000 if wanted.kind == "energy" else 1
@@ -143,7 +143,7 @@ def _evaluate(options: argparse.Namespace, wanted: Experiment, bench: Benchmark)
         for row in by:
             row |= {"unit": {"energy_kwh": "Wh", "training_time_s": "s"}.get(row["quantity"], "")}
     figures = {f"kendall_{key}" if key.startswith("tau") else key: value for key, value in found.items()}
-    unit = given.UNITS[wanted.kind]
+    unit = user_cells.UNITS[wanted.kind]
     document = {"quantity": name, "unit": unit, "n": count, "judged": judged, **figures, "by": by}
     if wanted.kind == "energy":
         document["paper_kendall_tau_squared"] = evaluation.PRINTED_TAU_SQUARED
@@ -160,9 +160,9 @@ def _unit(figure: str, unit: str) -> str:
 
 
 def _train(options: argparse.Namespace) -> pd.DataFrame | None:
-    from ecnas_core.surrogates import given
+    from ecnas_core.surrogates import user_cells
 
-    return None if options.train is None else given.read(options.train, "hash")
+    return None if options.train is None else user_cells.read(options.train, "hash")
 
 
 def _stored(options: argparse.Namespace) -> Path:
@@ -175,18 +175,18 @@ def _model(
     options: argparse.Namespace, wanted: Experiment, bench: Benchmark
 ) -> tuple[EnergyModel | AccuracyModel, str]:
     """The model that predicts, and what it is."""
-    from ecnas_core.surrogates import accuracy, bundled, energy, evaluation, given
+    from ecnas_core.surrogates import accuracy, bundled, energy, evaluation, user_cells
 
     stored = options.weights or (_stored(options) if _stored(options).is_file() else None)
     if options.train is not None:
         if options.weights is not None:
             raise BadArguments("--train trains a model and --weights names one; give one of both")
-        return given.fit(bench, wanted, _train(options), progress=_tell), f"a model of {options.train}"
+        return user_cells.fit(bench, wanted, _train(options), progress=_tell), f"a model of {options.train}"
     if stored is not None:
         load = energy.load if wanted.kind == "energy" else accuracy.load
         return load(stored), str(stored)
     if wanted.model == "paper":
-        return given.fit(bench, wanted, progress=_tell), "the paper's network, trained now"
+        return user_cells.fit(bench, wanted, progress=_tell), "the paper's network, trained now"
     return (evaluation.energy_model() if wanted.kind == "energy" else bundled.load()), "the bundled model"
 
 

@@ -190,7 +190,7 @@ def how_sure(row: pd.Series, choice: Choice) -> str:
     return f"{accuracy}; {energy}.{told}"
 
 
-def conflict_told(conflict: Conflict, needs: Needs) -> list[str]:
+def describe_conflict(conflict: Conflict, needs: Needs) -> list[str]:
     """Which limits exclude each other, in sentences."""
     limits = needs.limits
     told = []

@@ -241,7 +241,7 @@ def plane(
     return Plane(go.Figure(traces, _layout(picture, dark, box, select_by_dragging)), hashes)
 
 
-def budgets_told(budgets: pd.DataFrame, view: View) -> str:
+def describe_budgets(budgets: pd.DataFrame, view: View) -> str:
     """What ``budget_curve`` shows, in one sentence.
 
     Args:
@@ -257,7 +257,7 @@ def budgets_told(budgets: pd.DataFrame, view: View) -> str:
     return f"Validation accuracy of this cell: {', '.join(told)}."
 
 
-def parallel_told(frame: pd.DataFrame, view: View) -> str:
+def describe_parallel(frame: pd.DataFrame, view: View) -> str:
     """What ``parallel`` shows, in one sentence.
 
     Args:

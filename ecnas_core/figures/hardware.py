@@ -258,7 +258,7 @@ def pair(compared: Comparison, dark: bool, selected: str | None = None) -> Plane
     )
 
 
-def pair_told(compared: Comparison) -> str:
+def describe_pair(compared: Comparison) -> str:
     """What ``pair`` shows, in one sentence.
 
     Args:
@@ -276,7 +276,7 @@ def pair_told(compared: Comparison) -> str:
     )
 
 
-def leaders_told(compared: Comparison, shares: pd.DataFrame) -> str:
+def describe_leaders(compared: Comparison, shares: pd.DataFrame) -> str:
     """What ``leaders`` shows of the chosen pair, in one sentence.
 
     Args:
@@ -294,7 +294,7 @@ def leaders_told(compared: Comparison, shares: pd.DataFrame) -> str:
     )
 
 
-def fronts_told(compared: Comparison, both: pd.DataFrame) -> str:
+def describe_fronts(compared: Comparison, both: pd.DataFrame) -> str:
     """What ``fronts`` shows, in one sentence.
 
     Args:

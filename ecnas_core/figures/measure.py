@@ -13,7 +13,7 @@ import plotly.graph_objects as go
 from msgspec import structs
 from plotly.subplots import make_subplots
 
-from ecnas_core.analysis import beside
+from ecnas_core.analysis import benchmark_reference
 from ecnas_core.analysis.hardware import IMAGES_PER_EPOCH, OFFICIAL_DEVICES
 from ecnas_core.analysis.rank import kendall_tau
 from ecnas_core.benchmark.official import EPOCHS
@@ -110,7 +110,7 @@ def wait(seconds: float) -> str:
     return format_quantity(seconds / length, unit, None if seconds / length >= 9.5 else 2)
 
 
-def live_told(status: Status) -> str:
+def describe_live(status: Status) -> str:
     """What ``live`` shows at last, in one sentence.
 
     Args:
@@ -250,10 +250,10 @@ def spread(rows: Sequence[Repeated]) -> str:
 
 def energy(measured: Measurement, lens: Lens, epochs: int) -> float | None:
     """The measured step's energy scaled up to a training, in the lens's unit; None where its scope is not known."""
-    return beside.value(measured, lens, epochs)
+    return benchmark_reference.value(measured, lens, epochs)
 
 
-def seen_through(lens: Lens, *measured: Measurement) -> Lens | None:
+def nearest_supported_lens(lens: Lens, *measured: Measurement) -> Lens | None:
     """The lens, or the one nearest to it whose scope every measurement knows; None where there is none.
 
     Args:
@@ -267,7 +267,7 @@ def seen_through(lens: Lens, *measured: Measurement) -> Lens | None:
 
 def unknown_scope(measured: Measurement, lens: Lens) -> str:
     """Why the lens's scope cannot be had, and what is shown instead; empty where it can."""
-    shown = seen_through(lens, measured)
+    shown = nearest_supported_lens(lens, measured)
     if shown is None:
         return "No counter told an energy here: the time alone is known."
     if shown.scope == lens.scope:
@@ -289,8 +289,8 @@ def headline(measured: Measurement, entries: pd.DataFrame, lens: Lens) -> str:
 
     Args:
         measured: the measurement.
-        entries: as ``analysis.beside.entries`` gives them under the same lens.
-        lens: as ``seen_through`` gives it, or any where no energy is known.
+        entries: as ``analysis.benchmark_reference.entries`` gives them under the same lens.
+        lens: as ``nearest_supported_lens`` gives it, or any where no energy is known.
     """
     device = f"Your {measured.device}"
     needed = energy(measured, lens, 1)
@@ -413,7 +413,7 @@ def trainings(measured: Measurement, lens: Lens | None) -> list[list[str]]:
 
     Args:
         measured: the measurement.
-        lens: as ``seen_through`` gives it; None where no energy is known, then time has the interval.
+        lens: as ``nearest_supported_lens`` gives it; None where no energy is known, then time has the interval.
     """
     if lens is None:
         each = measured.seconds_per_epoch / measured.seconds_per_step
@@ -479,7 +479,7 @@ def fine_print(measured: Measurement) -> list[list[str]]:
     return [[name, words] for name, words in told.items() if words]
 
 
-def held_against(measured: Measurement) -> list[tuple[str, str]]:
+def flag_messages(measured: Measurement) -> list[tuple[str, str]]:
     """The flags of a measurement with what each means."""
     return [(flag, FLAGS[flag]) for flag in measured.flags.split(",") if flag]
 
@@ -489,13 +489,13 @@ def beside_benchmark(measured: Measurement, entries: pd.DataFrame, lens: Lens, e
 
     Args:
         measured: the measurement.
-        entries: as ``analysis.beside.entries`` gives them under the same lens, at least one value known.
-        lens: as ``seen_through`` gives it.
+        entries: as ``analysis.benchmark_reference.entries`` gives them under the same lens, at least one value known.
+        lens: as ``nearest_supported_lens`` gives it.
         epochs: of the training.
         dark: whether the figure stands on the dark background.
     """
     colors = palette(dark)
-    own = beside.comparable(measured, lens, epochs)
+    own = benchmark_reference.comparable(measured, lens, epochs)
     name = "<b>yours</b>"
     row = {"name": name, "value": own, "provenance": "scaled", "ratio": np.nan}
     shown = pd.concat([entries.dropna(subset=["value"]), pd.DataFrame([row])]).sort_values("value", kind="stable")

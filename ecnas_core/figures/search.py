@@ -371,7 +371,7 @@ def reached(found: Results, volumes: Mapping[str, npt.NDArray[np.float64]], dark
     return figure
 
 
-def reached_told(volumes: Mapping[str, npt.NDArray[np.float64]], whole: float) -> str:
+def describe_reached(volumes: Mapping[str, npt.NDArray[np.float64]], whole: float) -> str:
     """The picture of ``reached`` in words.
 
     Args:

@@ -34,7 +34,7 @@ from ecnas_core.figures.theme import (
     marker,
     palette,
 )
-from ecnas_core.search import Setting, lab
+from ecnas_core.search import Setting, study_repository
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Plan
 
@@ -236,7 +236,7 @@ def published(bench: Benchmark, space: Space) -> tuple[pd.DataFrame, pd.DataFram
     Energies are as EC-NAS stores them, hypervolumes below 1 kWh and an error of 0.2. The hash of a cell that is not
     identified is missing.
     """
-    found = lab.published(bench, space)
+    found = study_repository.published(bench, space)
     split = trials(found)
     spread = convergence.bands(split, PUBLISHED_REFERENCE)
     fronts = [
@@ -354,7 +354,7 @@ def front(found: pd.DataFrame, metrics: Sequence[Metric], shape: Provenance, dar
     return figure
 
 
-def front_told(found: pd.DataFrame, metrics: Sequence[Metric]) -> str:
+def describe_front(found: pd.DataFrame, metrics: Sequence[Metric]) -> str:
     """The picture of ``front`` in words.
 
     Args:

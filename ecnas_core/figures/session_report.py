@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from ecnas_core.analysis import beside, candidates, choose, explore
+from ecnas_core.analysis import benchmark_reference, candidates, choose, explore
 from ecnas_core.analysis.metrics import METRICS, metric
 from ecnas_core.analysis.needs import ChooseView, assumptions
 from ecnas_core.analysis.view import View
@@ -143,7 +143,7 @@ def _choice(view: ChooseView, bench: Benchmark, plots: Plots) -> dict[str, Any]:
         return {"error": error}
     told = {"error": None, "headline": choices.headline(found)}
     if found.conflict is not None:
-        return told | {"conflict": choices.conflict_told(found.conflict, view.needs), "plane": None}
+        return told | {"conflict": choices.describe_conflict(found.conflict, view.needs), "plane": None}
     front = candidates.details(bench, found.candidates, found.front)
     return told | {
         "conflict": [],
@@ -184,13 +184,13 @@ def _study(study: Study, bench: Benchmark, plots: Plots) -> dict[str, Any]:
 
 
 def _measurement(measured: Measurement, session: Session, bench: Benchmark, plots: Plots) -> dict[str, Any]:
-    lens = measure.seen_through(session.view.lens, measured)
-    entries = beside.entries(bench, measured, lens or session.view.lens)
+    lens = measure.nearest_supported_lens(session.view.lens, measured)
+    entries = benchmark_reference.entries(bench, measured, lens or session.view.lens)
     told = measure.headline(measured, entries, lens or session.view.lens)
     return {
         "measured": measured,
         "headline": told,
-        "flags": measure.held_against(measured),
+        "flags": measure.flag_messages(measured),
         "drawing": cell_svg(bench.query(measured.hash, space="7V").cell, False, width=330, height=150),
         "numbers": measure.numbers(measured),
         "beside": plots.add(measure.beside_benchmark(measured, entries, lens, 4, False), told)

@@ -15,7 +15,7 @@ from ecnas_core.figures.document import LICENCES, Plot, Plots
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.search_live import amount, duration
 from ecnas_core.figures.theme import format_quantity
-from ecnas_core.search import lab, reproduce
+from ecnas_core.search import reproduce, study_repository
 from ecnas_core.search.results import Results, marked_front
 from ecnas_core.templating import render
 
@@ -54,7 +54,8 @@ def report(found: Results, bench: Benchmark) -> str:
         standing=figures.standing_rows(found),
         growth=plots.add(figures.growth(found, names, True, False), figures.growth_headline(found)),
         reached=plots.add(
-            figures.reached(found, found.volumes, False), figures.reached_told(found.volumes, found.truth.hypervolume)
+            figures.reached(found, found.volumes, False),
+            figures.describe_reached(found.volumes, found.truth.hypervolume),
         ),
         pairs=figures.pair_rows(found.pairs) if len(found.pairs) else None,
         ranked=ranked,
@@ -124,8 +125,8 @@ def _cell(row: pd.Series, found: Results) -> dict[str, Any]:
 def _energy(found: Results, bench: Benchmark) -> str:
     study, lens = found.study, found.setting.lens
     own = found.frame[(found.frame["study"] == study.id).to_numpy(bool)]
-    needed = lab.training(own, found.setting.space, lens, bench)
-    seconds = float(lab.trials(study)["seconds"].sum())
+    needed = study_repository.training(own, found.setting.space, lens, bench)
+    seconds = float(study_repository.trials(study)["seconds"].sum())
     return (
         f"Training for real the {format_quantity(needed.trainings, digits=None)} cells and budgets that the study "
         f"asked for would take {amount(needed.energy_kwh)} ({lens.describe()}) and "

@@ -242,7 +242,7 @@ def learning_curve(curve: pd.DataFrame, unit: str, dark: bool, things: str = "ce
     return figure
 
 
-def learning_curve_told(curve: pd.DataFrame, unit: str, things: str = "cells") -> str:
+def describe_learning_curve(curve: pd.DataFrame, unit: str, things: str = "cells") -> str:
     """The picture of ``learning_curve`` in words.
 
     Args:
@@ -327,7 +327,7 @@ def errors_by(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     return figure
 
 
-def errors_by_told(held_out: pd.DataFrame, shown: Shown) -> str:
+def describe_errors_by(held_out: pd.DataFrame, shown: Shown) -> str:
     """The picture of ``errors_by`` in words, by vertices."""
     away = np.abs(shown.values(held_out, "predicted") - shown.values(held_out, "value"))
     by = pd.Series(away).groupby(held_out["vertices"].to_numpy()).median()
@@ -377,7 +377,7 @@ def importances(found: pd.DataFrame, shown: Shown, dark: bool, words: Mapping[st
     return figure
 
 
-def importances_told(found: pd.DataFrame, shown: Shown, words: Mapping[str, str] = WORDS, most: int = 3) -> str:
+def describe_importances(found: pd.DataFrame, shown: Shown, words: Mapping[str, str] = WORDS, most: int = 3) -> str:
     """The picture of ``importances`` in words: the features that matter most.
 
     Args:
@@ -448,7 +448,7 @@ def residuals(held_out: pd.DataFrame, shown: Shown, dark: bool) -> go.Figure:
     return figure
 
 
-def residuals_told(held_out: pd.DataFrame, shown: Shown) -> str:
+def describe_residuals(held_out: pd.DataFrame, shown: Shown) -> str:
     """The picture of ``residuals`` in words."""
     away = shown.values(held_out, "predicted") - shown.values(held_out, "value")
     low, middle, high = np.quantile(away, [0.05, 0.5, 0.95])

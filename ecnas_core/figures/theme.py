@@ -239,7 +239,7 @@ def format_quantity(value: float | None, unit: str = "", digits: int | None = 3)
 
     Returns:
         The number with narrow no-break spaces for thousands and a true minus, as a power of ten below 0.0001 and from
-        a milliard on; "–" if it is unknown.
+        a billion on; "–" if it is unknown.
     """
     if value is None or pd.isna(value):
         return UNKNOWN

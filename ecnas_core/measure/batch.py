@@ -12,10 +12,10 @@ from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import doctor, nvml, runner, store
+from ecnas_core.measure.errors import InvalidSettings, MeasureError, NotStored, by_name
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.runs import CpuEstimate, MeasureEvent, MeasureRequest, Outcome, Result
-from ecnas_core.measure.states import InvalidSettings, MeasureError, NotStored, by_name
 from ecnas_core.runs import Context
 
 Emit = Callable[[MeasureEvent], object]

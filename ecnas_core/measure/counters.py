@@ -18,8 +18,8 @@ from typing import Literal, Protocol
 
 import numpy as np
 
+from ecnas_core.measure.errors import DeviceFailed, MeasureError, NoCounter, NotPermitted, StandsStill
 from ecnas_core.measure.nvml import Gpu
-from ecnas_core.measure.states import DeviceFailed, MeasureError, NoCounter, NotPermitted, StandsStill
 
 Component = Literal["gpu", "cpu", "dram"]
 Kind = Literal["counter", "integrated power"]

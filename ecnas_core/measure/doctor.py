@@ -12,8 +12,8 @@ from ecnas_core.carbon import grids
 from ecnas_core.carbon.intensity import MissingTable
 from ecnas_core.measure import nvml
 from ecnas_core.measure.counters import POWERCAP, Kind, cpu_counters, cpu_name, gpu_counter
+from ecnas_core.measure.errors import DeviceFailed, MigDevice, NoCounter, NoDriver
 from ecnas_core.measure.nvml import Gpu
-from ecnas_core.measure.states import DeviceFailed, MigDevice, NoCounter, NoDriver
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ecnas_core.measure.states import DeviceFailed, MigDevice, NoDevice, NoDriver
+from ecnas_core.measure.errors import DeviceFailed, MigDevice, NoDevice, NoDriver
 
 Answer = TypeVar("Answer")
 
@@ -75,14 +75,14 @@ class Gpu:
         self.uuid = _text(nvml.nvmlDeviceGetUUID(handle))
 
     @property
-    def is_cut(self) -> bool:
+    def mig_enabled(self) -> bool:
         """Whether MIG has cut it into instances."""
         answer = self.known(self.nvml.nvmlDeviceGetMigMode)
         return answer is not None and answer[0] == 1
 
     def check(self) -> None:
         """Raise MigDevice where it is cut into instances."""
-        if self.is_cut:
+        if self.mig_enabled:
             raise MigDevice(
                 f"{self.name} is cut into instances (MIG), whose energy no counter tells apart; ask its administrator "
                 "to switch MIG off (nvidia-smi -mig 0), or measure on another device"

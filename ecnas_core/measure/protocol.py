@@ -17,7 +17,7 @@ from msgspec import Meta
 from msgspec.structs import asdict
 
 from ecnas_core.measure.counters import Component, Kind
-from ecnas_core.measure.states import InvalidSettings, StandsStill
+from ecnas_core.measure.errors import InvalidSettings, StandsStill
 from ecnas_core.records import InvalidRecord, Param, Record
 
 Mode = Literal["train", "inference"]

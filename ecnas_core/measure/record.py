@@ -162,7 +162,7 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class MeasurementContext:
     """What a measurement took place in.
 
     Attributes:
@@ -196,7 +196,7 @@ def measurement(
     batch_size: int,
     readings: Readings,
     meters: Sequence[Meter],
-    around: Surroundings,
+    around: MeasurementContext,
 ) -> Measurement:
     """Put a measurement together.
 

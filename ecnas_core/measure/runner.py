@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import IO, Any
 
 from ecnas_core.cells import Cell
+from ecnas_core.measure.errors import Cancelled, TimeLimit, WorkerDied, by_name
 from ecnas_core.measure.protocol import Emit, Settings
 from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.states import Cancelled, TimeLimit, WorkerDied, by_name
 
 ROOT = Path(__file__).resolve().parents[2]
 _LISTEN_S = 0.1

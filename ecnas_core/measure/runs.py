@@ -16,9 +16,9 @@ import msgspec
 
 from ecnas_core.cells import Cell
 from ecnas_core.measure import store
+from ecnas_core.measure.errors import DeviceFailed, MeasureError, OutOfMemory, TimeLimit, WorkerDied
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.states import DeviceFailed, MeasureError, OutOfMemory, TimeLimit, WorkerDied
 from ecnas_core.runs import Ended, Event, Kind, Progress, Run
 
 START_S = 8.0

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ecnas_core.benchmark.store import Benchmark
+from ecnas_core.measure.errors import NotStored, UnknownMeasurement
 from ecnas_core.measure.protocol import EFFORTS, MODES, PRECISIONS
 from ecnas_core.measure.record import FLAGS, Measurement
-from ecnas_core.measure.states import NotStored, UnknownMeasurement
 
 FOLDER = "measurements"
 REMOVED = ".removed"

@@ -22,10 +22,10 @@ from ecnas_core.cells import Cell
 from ecnas_core.errors import EcnasError
 from ecnas_core.measure import nvml, protocol, record, tracker
 from ecnas_core.measure.counters import Counter, Meter, Unavailable, cpu_counters, cpu_name, gpu_counter
+from ecnas_core.measure.errors import DeviceBusy, DeviceLocked, InvalidSettings, MeasureError, NoDriver, StandsStill
 from ecnas_core.measure.nvml import Gpu, Sample
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.record import Surroundings
-from ecnas_core.measure.states import DeviceBusy, DeviceLocked, InvalidSettings, MeasureError, NoDriver, StandsStill
+from ecnas_core.measure.record import MeasurementContext
 
 BUSY = 0.1
 _SAMPLE_EVERY_S = 0.5
@@ -158,7 +158,7 @@ def _on_gpu(cell: Cell, settings: Settings, emit: Lines, device: Gpu) -> dict[st
         readings = protocol.run(workload, meters, settings, tracked.listening(emit))
     slowed_by = sorted({reason for sample in sampler.during_repeats for reason in sample.slowed_by})
     details = device.details()
-    around = Surroundings(
+    around = MeasurementContext(
         device=device.name,
         software=f"torch {torch.__version__}",
         device_uuid=device.uuid,
@@ -185,7 +185,7 @@ def _on_cpu(cell: Cell, settings: Settings, emit: Lines) -> dict[str, Any]:
     meters = _meters(_cpu_counters(emit))
     with _closing(meters):
         readings = protocol.run(workload, meters, settings, emit)
-    around = Surroundings(device=name, software=f"torch {torch.__version__}")
+    around = MeasurementContext(device=name, software=f"torch {torch.__version__}")
     measured = record.measurement(cell.hash, settings, workload.batch_size, readings, meters, around)
     return measured.to_document() | ({} if meters else {"estimate": _estimate(measured.seconds_per_step)})
 

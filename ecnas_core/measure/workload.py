@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from ecnas_core.cells import Cell
 from ecnas_core.cells.costs import CLASSES, IMAGE_CHANNELS, IMAGE_SIZE
+from ecnas_core.measure.errors import DeviceFailed, NoImages, OutOfMemory
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.states import DeviceFailed, NoImages, OutOfMemory
 
 SEED = 0
 CIFAR_MEAN = (0.4914, 0.4822, 0.4465)

@@ -1,6 +1,6 @@
 """Search for cells: the problem, the algorithms, and one trial of one of them."""
 
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, Unsupported
 from ecnas_core.search.catalogue import ALGORITHMS, DEFAULT, UnknownAlgorithm, make
 from ecnas_core.search.problem import NothingFeasible, Outcome, Problem, Setting
 from ecnas_core.search.trial import Ended, Progress, Trial, run_trial
@@ -9,13 +9,13 @@ __all__ = [
     "ALGORITHMS",
     "DEFAULT",
     "Algorithm",
-    "Answers",
     "Ended",
+    "Evaluations",
     "NothingFeasible",
     "Outcome",
     "Problem",
     "Progress",
-    "Questions",
+    "Proposals",
     "Setting",
     "Trial",
     "UnknownAlgorithm",

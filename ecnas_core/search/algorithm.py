@@ -23,7 +23,7 @@ class Unsupported(EcnasError):
 
 
 @dataclass(frozen=True, eq=False)
-class Questions:
+class Proposals:
     """What an algorithm asks at once: one generation.
 
     Attributes:
@@ -44,8 +44,8 @@ class Questions:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers(Questions):
-    """Questions with what came of them.
+class Evaluations(Proposals):
+    """Proposals with what came of them.
 
     Attributes:
         rows: (n,) the cells' rows in the problem's lookup, or ``NO_CELL``.
@@ -67,20 +67,20 @@ class Answers(Questions):
         return found
 
 
-def joined(*parts: Answers) -> Answers:
+def joined(*parts: Evaluations) -> Evaluations:
     """Several lots of answers one after another."""
     columns = {
         each.name: np.concatenate([getattr(part, each.name) for part in parts])
-        for each in fields(Answers)
+        for each in fields(Evaluations)
         if each.name != "genomes"
     }
-    return Answers(genomes=Genomes.joined(*(part.genomes for part in parts)), **columns)
+    return Evaluations(genomes=Genomes.joined(*(part.genomes for part in parts)), **columns)
 
 
-def answered(problem: Problem, questions: Questions) -> Answers:
-    """Questions with the problem's answers."""
+def answered(problem: Problem, questions: Proposals) -> Evaluations:
+    """Proposals with the problem's answers."""
     rows, values, outcomes = problem.evaluate(questions.genomes, questions.budgets)
-    return Answers(
+    return Evaluations(
         questions.genomes, questions.budgets, questions.individuals, questions.parents, rows, values, outcomes
     )
 
@@ -110,28 +110,28 @@ class Algorithm(ABC):
         self.problem = problem
         self.seed = seed
         self.rng = np.random.default_rng(seed)
-        self._front: Answers | None = None
+        self._front: Evaluations | None = None
         self._individuals = 0
         self._asked: NDArray[np.bool_] = np.zeros(problem.outcomes.shape, bool)
 
     @abstractmethod
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """The next generation of questions; none when the algorithm has nothing more to ask."""
 
-    def tell(self, answers: Answers) -> None:
+    def tell(self, answers: Evaluations) -> None:
         """Take the answers to what was asked last, all or, at the end of a trial, the first ones."""
         self._remember(answers)
         self._learn(answers)
 
-    def front(self) -> Answers | None:
+    def front(self) -> Evaluations | None:
         """The answers told so far that none dominates, ascending in the first objective; None before the first."""
         return self._front
 
     @abstractmethod
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         """Use the answers for the next generation."""
 
-    def _remember(self, answers: Answers) -> None:
+    def _remember(self, answers: Evaluations) -> None:
         valid = answers.rows != NO_CELL
         self._asked[answers.budgets[valid], answers.rows[valid]] = True
         feasible = answers[answers.feasible]
@@ -148,7 +148,7 @@ class Algorithm(ABC):
         _, first = np.unique(questions, return_index=True)
         return places[np.sort(first)]
 
-    def _unasked(self, count: int) -> Questions:
+    def _unasked(self, count: int) -> Proposals:
         """New individuals: up to so many of the cells and budgets that were not told yet, at random."""
         budgets, rows = np.nonzero(~self._asked)
         chosen = self.rng.choice(len(rows), min(count, len(rows)), replace=False)
@@ -156,18 +156,18 @@ class Algorithm(ABC):
 
     def _new(
         self, genomes: Genomes, budgets: NDArray[np.integer] | int, parents: Individuals | None = None
-    ) -> Questions:
-        """Questions about new individuals, which get the next numbers."""
+    ) -> Proposals:
+        """Proposals about new individuals, which get the next numbers."""
         count = len(genomes)
         numbers = np.arange(self._individuals, self._individuals + count, dtype=np.int32)
         self._individuals += count
         given = np.full((count, 2), NO_PARENT, np.int32)
         if parents is not None:
             given[:, : parents.shape[1]] = parents
-        return Questions(genomes, np.broadcast_to(np.asarray(budgets, np.int8), count), numbers, given)
+        return Proposals(genomes, np.broadcast_to(np.asarray(budgets, np.int8), count), numbers, given)
 
     @staticmethod
-    def _again(answers: Answers, budget: int) -> Questions:
-        """Questions about the same individuals at another budget."""
+    def _again(answers: Evaluations, budget: int) -> Proposals:
+        """Proposals about the same individuals at another budget."""
         budgets = np.full(len(answers), budget, np.int8)
-        return Questions(answers.genomes, budgets, answers.individuals, answers.parents)
+        return Proposals(answers.genomes, budgets, answers.individuals, answers.parents)

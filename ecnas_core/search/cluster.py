@@ -12,8 +12,8 @@ from typing import Any
 from ecnas_core.errors import EcnasError
 from ecnas_core.runs import RunError
 from ecnas_core.search.pool import IDLE_S, Message, TrialFailed
-from ecnas_core.search.study import FiguresChanged, Task
-from ecnas_core.search.task import Beat, Figures, Finished, Order, carry_out, figures_of
+from ecnas_core.search.study import FiguresChanged, TrialKey
+from ecnas_core.search.task import Figures, Finished, TrialJob, TrialStatus, figures_of, run_job
 
 _PATIENCE_S = 10
 _CLOSING_S = 1
@@ -38,7 +38,7 @@ class Cluster:
     back over the network.
     """
 
-    def __init__(self, orders: Sequence[Order], address: str) -> None:
+    def __init__(self, orders: Sequence[TrialJob], address: str) -> None:
         """Connect and hand the trials in.
 
         Args:
@@ -108,7 +108,7 @@ class Cluster:
         self._client.cancel(self._futures, force=True)
         self._client.close(timeout=_CLOSING_S)
 
-    def _taking(self, task: Task) -> Callable[[Any], None]:
+    def _taking(self, task: TrialKey) -> Callable[[Any], None]:
         def take(future: Any) -> None:
             if future.status == "finished":
                 self._said.put(Message(task, "finished", future.result()))
@@ -124,7 +124,7 @@ class Cluster:
         return take
 
 
-def _work(order: Order, topic: str) -> Finished | None:
+def _work(order: TrialJob, topic: str) -> Finished | None:
     """Run a trial on a worker of the cluster; it ends when nobody wants it any more."""
     from distributed import get_worker
 
@@ -134,11 +134,11 @@ def _work(order: Order, topic: str) -> Finished | None:
     def begun(figures: Figures) -> None:
         worker.log_event(topic, pickle.dumps(Message(order.task, "begun", figures)))
 
-    def tell(beat: Beat) -> None:
+    def tell(beat: TrialStatus) -> None:
         worker.log_event(topic, pickle.dumps(Message(order.task, "beat", beat)))
 
     def given_up() -> bool:
         task = worker.state.tasks.get(key)
         return task is None or task.state == "cancelled"
 
-    return carry_out(order, begun, tell, given_up)
+    return run_job(order, begun, tell, given_up)

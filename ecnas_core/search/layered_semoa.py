@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, joined
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.operators import mutate, sample
 from ecnas_core.search.problem import Budgets, Problem
@@ -34,10 +34,10 @@ class LayeredSemoa(Algorithm):
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
-        self._pool: Answers | None = None
+        self._pool: Evaluations | None = None
         self._chances: NDArray[np.float64] = np.empty(0)
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Ten random cells, or ten children."""
         for _ in range(_ROUNDS):
             genomes, budgets, parents = self._draw()
@@ -63,7 +63,7 @@ class LayeredSemoa(Algorithm):
         )
         return genomes, np.where(retrained, others, parents.budgets).astype(np.int8), parents.individuals[:, None]
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         feasible = answers[answers.feasible]
         if not len(feasible):
             return

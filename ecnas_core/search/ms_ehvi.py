@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecnas_core.analysis.gaussian import Floats
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, Unsupported, joined
 from ecnas_core.search.ehvi import expected_improvement
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.features import path_encoding
@@ -38,11 +38,11 @@ class MsEhvi(Algorithm):
         if len(objectives) != 2:
             raise Unsupported(f"{self.name} has two objectives; give two, or choose another algorithm")
         self._expensive = objectives.index(next(key for key in EXPENSIVE if key in objectives))
-        self._known: Answers | None = None
+        self._known: Evaluations | None = None
         self._reference = problem.reference()
         self._epochs = np.array(problem.setting.budgets, np.float64)
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Ten random individuals, or the most promising candidate."""
         budgets = len(self._epochs)
         if self._known is None or len(self._known) < 2:
@@ -77,7 +77,7 @@ class MsEhvi(Algorithm):
         found = expected_improvement(self._front.values, reference, means, deviations)
         return np.round(found / found.max(), _DIGITS) if found.max() > 0 else found
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         feasible = answers[answers.feasible]
         if len(feasible):
             self._known = feasible if self._known is None else joined(self._known, feasible)

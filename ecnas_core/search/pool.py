@@ -17,8 +17,8 @@ from typing import Literal
 
 from ecnas_core.errors import EcnasError
 from ecnas_core.runs import RunError
-from ecnas_core.search.study import Task
-from ecnas_core.search.task import Beat, Figures, Finished, Order, carry_out
+from ecnas_core.search.study import TrialKey
+from ecnas_core.search.task import Figures, Finished, TrialJob, TrialStatus, run_job
 
 IDLE_S = 0.05
 ATTEMPTS = 3
@@ -43,15 +43,15 @@ class Message:
         content: that.
     """
 
-    task: Task
+    task: TrialKey
     kind: Literal["begun", "beat", "finished"]
-    content: Figures | Beat | Finished
+    content: Figures | TrialStatus | Finished
 
 
 class Pool:
     """Processes that run trials, one each at a time; a trial whose process dies is run again by another one."""
 
-    def __init__(self, orders: Sequence[Order], processes: int) -> None:
+    def __init__(self, orders: Sequence[TrialJob], processes: int) -> None:
         """Start the processes.
 
         Args:
@@ -60,7 +60,7 @@ class Pool:
         """
         self._waiting = deque(orders)
         self._deaths = dict.fromkeys((order.task for order in orders), 0)
-        self._working: dict[Connection, tuple[BaseProcess, Order]] = {}
+        self._working: dict[Connection, tuple[BaseProcess, TrialJob]] = {}
         for _ in range(min(processes, len(orders))):
             self._start(self._waiting.popleft())
 
@@ -125,7 +125,7 @@ class Pool:
             )
         self._start(order)
 
-    def _start(self, order: Order) -> None:
+    def _start(self, order: TrialJob) -> None:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["ecnas_core.search.task"])
         ours, theirs = context.Pipe()
@@ -137,7 +137,7 @@ class Pool:
         self._hand(ours, order)
 
     @staticmethod
-    def _hand(connection: Connection, order: Order) -> None:
+    def _hand(connection: Connection, order: TrialJob) -> None:
         with contextlib.suppress(BrokenPipeError):  # its process has died; hearing from it tells
             connection.send(order)
 
@@ -150,14 +150,14 @@ def _work(connection: Connection) -> None:
             order = connection.recv()
             task = order.task
 
-            def begun(figures: Figures, task: Task = task) -> None:
+            def begun(figures: Figures, task: TrialKey = task) -> None:
                 connection.send(Message(task, "begun", figures))
 
-            def tell(beat: Beat, task: Task = task) -> None:
+            def tell(beat: TrialStatus, task: TrialKey = task) -> None:
                 connection.send(Message(task, "beat", beat))
 
             try:
-                finished = carry_out(order, begun, tell, lambda: False)
+                finished = run_job(order, begun, tell, lambda: False)
             except EcnasError as error:
                 connection.send(error)
                 return

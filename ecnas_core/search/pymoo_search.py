@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ecnas_core.search.algorithm import NO_PARENT, Algorithm, Answers, Individuals, Questions
+from ecnas_core.search.algorithm import NO_PARENT, Algorithm, Evaluations, Individuals, Proposals
 from ecnas_core.search.encoding import NO_CELL, Genomes
 from ecnas_core.search.operators import crossover, mutate, sample
 from ecnas_core.search.problem import Budgets, Problem
@@ -51,7 +51,7 @@ class PymooSearch(Algorithm):
     def _build(self) -> tuple[Any, Any]:
         """The algorithm of pymoo and its tournament."""
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Random individuals, then children of the population."""
         from pymoo.core.population import Population
 
@@ -67,7 +67,7 @@ class PymooSearch(Algorithm):
         self._lot.set("individual", questions.individuals)
         return questions
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         lot = self._lot[: len(answers)]
         feasible = answers.feasible[:, None]
         lot.set("F", np.where(feasible, answers.values, self._worst))
@@ -75,7 +75,7 @@ class PymooSearch(Algorithm):
         lot.set("question", self._numbered(answers.rows, answers.budgets))
         self._pymoo.tell(infills=lot)
 
-    def _children(self) -> Questions:
+    def _children(self) -> Proposals:
         known = set(self._pymoo.pop.get("question").tolist())
         lots: list[tuple[Genomes, Budgets, Individuals]] = []
         missing = self.children

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals
 from ecnas_core.search.operators import sample
 
 GENERATION = 10
@@ -13,10 +13,10 @@ class RandomSearch(Algorithm):
 
     name = "RS"
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Ten random individuals."""
         genomes = sample(self.problem, GENERATION, self.rng)
         return self._new(genomes, self.rng.integers(0, len(self.problem.setting.budgets), GENERATION))
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         """Nothing is learnt."""

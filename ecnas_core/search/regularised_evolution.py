@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions, Unsupported, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, Unsupported, joined
 from ecnas_core.search.operators import mutate, sample
 from ecnas_core.search.problem import Problem
 
@@ -30,9 +30,9 @@ class RegularisedEvolution(Algorithm):
         super().__init__(problem, seed)
         if len(problem.setting.objectives) != 1:
             raise Unsupported(f"{self.name} has one objective; give one, or choose another algorithm")
-        self._queue: Answers | None = None
+        self._queue: Evaluations | None = None
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Ten random individuals until 50 are feasible, then ten children."""
         drawn = self.rng.integers(0, len(self.problem.setting.budgets), CHILDREN, dtype=np.int8)
         if self._queue is None or len(self._queue) < POPULATION:
@@ -44,7 +44,7 @@ class RegularisedEvolution(Algorithm):
         genomes = mutate(parents.genomes, self.rng, EDGE_CHANGES, OPERATION_CHANGES)
         return self._new(genomes, np.where(renewed, drawn, parents.budgets), parents.individuals[:, None])
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         feasible = answers[answers.feasible]
         if len(feasible):
             self._queue = (feasible if self._queue is None else joined(self._queue, feasible))[-POPULATION:]

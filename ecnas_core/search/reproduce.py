@@ -49,8 +49,8 @@ def python(plan: Plan, name: str = "") -> str:
         f"plan = Plan(setting, {dict(plan.evaluations)!r}, seeds={_seeds(plan.seeds)})",
         'if __name__ == "__main__":  # its workers import this file',
         f"    study = runner.run(plan, Benchmark.open().data{f', {name!r}' if name else ''})",
-        "    print(lab.trials(study))",
-        uses=["ecnas_core.search:lab", "ecnas_core.search:runner", "ecnas_core.search.study:Plan"],
+        "    print(study_repository.trials(study))",
+        uses=["ecnas_core.search:study_repository", "ecnas_core.search:runner", "ecnas_core.search.study:Plan"],
         setting=plan.setting,
     )
 

@@ -20,7 +20,7 @@ from ecnas_core.analysis.table1 import PUBLISHED
 from ecnas_core.analysis.trials import Trial, by_algorithm, trials
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.runs import RunError
-from ecnas_core.search import lab
+from ecnas_core.search import study_repository
 from ecnas_core.search.problem import Problem, Setting, accepted_sql
 from ecnas_core.search.study import Study
 from ecnas_core.search.task import volume
@@ -353,7 +353,7 @@ def _standing(each: Series, volumes: NDArray[np.float64], found: Results) -> dic
 
 
 def _evaluations(study: Study, setting: Setting, bench: Benchmark) -> pd.DataFrame:
-    frame = lab.evaluations(study)
+    frame = study_repository.evaluations(study)
     frame["study"] = study.id
     missing = [key for key in setting.objectives if key not in frame.columns]
     if missing:
@@ -365,7 +365,7 @@ def _evaluations(study: Study, setting: Setting, bench: Benchmark) -> pd.DataFra
 
 def _published(setting: Setting, bench: Benchmark) -> tuple[pd.DataFrame, int]:
     """The published runs valued as the setting values cells, and how many evaluations are of no known cell."""
-    frame = lab.published(bench, setting.space)
+    frame = study_repository.published(bench, setting.space)
     frame["epochs"] = frame["epochs"].astype("float64")
     frame["valid"] &= frame["epochs"].isin(setting.budgets)
     unidentified = int((frame["valid"] & frame["hash"].isna()).sum())

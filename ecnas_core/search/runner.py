@@ -21,8 +21,8 @@ from ecnas_core.files import BUNDLED
 from ecnas_core.runs import Context, Event, Run, RunError, RunStore, UnknownRun
 from ecnas_core.search import study as studies_
 from ecnas_core.search.pool import Message, Pool
-from ecnas_core.search.study import STUDY, Advance, FiguresChanged, Plan, Study, StudyRequest, Task, study_of
-from ecnas_core.search.task import METADATA, Beat, Figures, Finished, Order, trial_schema
+from ecnas_core.search.study import STUDY, Advance, FiguresChanged, Plan, Study, StudyRequest, TrialKey, study_of
+from ecnas_core.search.task import METADATA, Figures, Finished, TrialJob, TrialStatus, trial_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 Document = TypeVar("Document")
 
 _TELL_EVERY_S = 0.2
-_SILENT = Beat(0, 0, 0, 0.0, (), (), (), (), 0.0)
+_SILENT = TrialStatus(0, 0, 0, 0.0, (), (), (), (), 0.0)
 
 
 class NameTaken(RunError):
@@ -40,7 +40,7 @@ class NameTaken(RunError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrialProgress(Beat):
+class TrialProgress(TrialStatus):
     """How far one trial of a study is: what it told last, and what it is.
 
     Attributes:
@@ -50,7 +50,7 @@ class TrialProgress(Beat):
         planned: evaluations that it is to make.
     """
 
-    task: Task
+    task: TrialKey
     trial: int
     state: Literal["waiting", "running", "finished"]
     planned: int
@@ -226,7 +226,7 @@ def find(name: str, data: Path) -> Study:
 
 def progress(study: Study) -> StudyProgress:
     """How far a study is, whether or not it still runs; quick, for pages that look again and again."""
-    told = {task: _document(_progress_path(study.folder, task), Beat) for task in study.plan.tasks}
+    told = {task: _document(_progress_path(study.folder, task), TrialStatus) for task in study.plan.tasks}
     figures = _document(study.folder / studies_.FIGURES, Figures)
     return StudyProgress(figures, tuple(_trial(study, task, told[task]) for task in study.plan.tasks))
 
@@ -257,7 +257,7 @@ def work(request: StudyRequest, context: Context) -> None:
     missing = [task for task in study.plan.tasks if not _is_finished(study, task)]
     evaluations = {each.task: each.evaluations for each in progress(study).trials if each.task not in missing}
     orders = [
-        Order(
+        TrialJob(
             study.id,
             task,
             study.plan.seeds.index(task.seed),
@@ -306,7 +306,7 @@ def work(request: StudyRequest, context: Context) -> None:
     tell()
 
 
-def finished_trial(path: Path, study: Study, task: Task) -> dict[str, Any]:
+def finished_trial(path: Path, study: Study, task: TrialKey) -> dict[str, Any]:
     """What the file of a trial tells about it.
 
     Args:
@@ -370,7 +370,7 @@ def _study(run: Run[StudyRequest]) -> Study:
     return study
 
 
-def _is_finished(study: Study, task: Task) -> bool:
+def _is_finished(study: Study, task: TrialKey) -> bool:
     path = study.files[task]
     if not path.is_file():
         return False
@@ -381,7 +381,7 @@ def _is_finished(study: Study, task: Task) -> bool:
     return True
 
 
-def _record(study: Study, message: Message) -> Beat | None:
+def _record(study: Study, message: Message) -> TrialStatus | None:
     """Write down what a worker says.
 
     Returns:
@@ -412,7 +412,7 @@ def _compare(study: Study, figures: Figures) -> None:
         )
 
 
-def _trial(study: Study, task: Task, told: Beat | None) -> TrialProgress:
+def _trial(study: Study, task: TrialKey, told: TrialStatus | None) -> TrialProgress:
     state: Literal["waiting", "running", "finished"] = "waiting"
     if study.files[task].is_file():
         state = "finished"
@@ -420,7 +420,7 @@ def _trial(study: Study, task: Task, told: Beat | None) -> TrialProgress:
         state = "running"
     beat = told if told is not None and state != "waiting" else _SILENT
     return TrialProgress(
-        **{each.name: getattr(beat, each.name) for each in fields(Beat)},
+        **{each.name: getattr(beat, each.name) for each in fields(TrialStatus)},
         task=task,
         trial=study.plan.seeds.index(task.seed),
         state=state,
@@ -428,7 +428,7 @@ def _trial(study: Study, task: Task, told: Beat | None) -> TrialProgress:
     )
 
 
-def _progress_path(folder: Path, task: Task) -> Path:
+def _progress_path(folder: Path, task: TrialKey) -> Path:
     return folder / studies_.PROGRESS / f"{task.algorithm}.{task.seed}.json"
 
 

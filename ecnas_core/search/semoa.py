@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals
 from ecnas_core.search.operators import mutate, sample
 from ecnas_core.search.problem import Problem
 from ecnas_core.search.selection import ranked_parents
@@ -31,7 +31,7 @@ class Semoa(Algorithm):
         self._budget = 0
         self._renewed = True
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """The archive at a new budget, or ten children."""
         if self._front is None:
             return self._new(sample(self.problem, POPULATION, self.rng), self._budget)
@@ -42,7 +42,7 @@ class Semoa(Algorithm):
         parents = self._front[places]
         return self._new(mutate(parents.genomes, self.rng), self._budget, parents.individuals[:, None])
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         if self._renewed and answers.parents.max() >= 0 and len(self.problem.setting.budgets) > 1:
             self._budget = (self._budget + 1) % len(self.problem.setting.budgets)
             self._renewed = False

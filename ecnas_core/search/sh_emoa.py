@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ecnas_core.search.algorithm import NO_PARENT, Algorithm, Answers, Questions, joined
+from ecnas_core.search.algorithm import NO_PARENT, Algorithm, Evaluations, Proposals, joined
 from ecnas_core.search.operators import crossover, mutate, sample
 from ecnas_core.search.problem import Problem
 from ecnas_core.search.selection import survivors
@@ -34,9 +34,9 @@ class ShEmoa(Algorithm):
         self._rung = 0
         self._left = CHILDREN
         self._promoted = False
-        self._population: Answers | None = None
+        self._population: Evaluations | None = None
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         """Ten random individuals, the population at the next budget, or up to ten children."""
         if self._population is None:
             return self._new(sample(self.problem, POPULATION, self.rng), self._rung)
@@ -56,7 +56,7 @@ class ShEmoa(Algorithm):
         winners: NDArray[np.int64] = self.rng.integers(0, len(self._population), (2, count)).min(axis=0)
         return winners
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         feasible = answers[answers.feasible]
         born = self._population is not None and not self._promoted
         if born and self._population is not None:

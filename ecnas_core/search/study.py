@@ -42,7 +42,7 @@ class FiguresChanged(RunError):
     """The benchmark is not what it was when the study began, or not the same on all machines."""
 
 
-class Task(NamedTuple):
+class TrialKey(NamedTuple):
     """One trial of a study.
 
     Attributes:
@@ -110,9 +110,9 @@ class Plan:
         return tuple(self.evaluations)
 
     @property
-    def tasks(self) -> tuple[Task, ...]:
+    def tasks(self) -> tuple[TrialKey, ...]:
         """Every trial, the first of each algorithm first."""
-        return tuple(Task(name, seed) for seed in self.seeds for name in self.evaluations)
+        return tuple(TrialKey(name, seed) for seed in self.seeds for name in self.evaluations)
 
     def to_document(self) -> dict[str, Any]:
         """The plan for JSON, which turns infinite bounds into null."""
@@ -227,7 +227,7 @@ class Study:
     created: float
     state: State
     error: str | None = None
-    finished: frozenset[Task] = field(default=frozenset(), repr=False)
+    finished: frozenset[TrialKey] = field(default=frozenset(), repr=False)
 
     @property
     def folder(self) -> Path:
@@ -245,12 +245,12 @@ class Study:
         return self.running and (self.folder / CANCEL).exists()
 
     @property
-    def missing(self) -> tuple[Task, ...]:
+    def missing(self) -> tuple[TrialKey, ...]:
         """The trials that have no file yet; ``runner.resume`` runs them."""
         return tuple(task for task in self.plan.tasks if task not in self.finished)
 
     @cached_property
-    def files(self) -> dict[Task, Path]:
+    def files(self) -> dict[TrialKey, Path]:
         """The file of every trial, whether or not it is there yet."""
         return {task: self.data / RUNS / f"{self.id}.{task.algorithm}.{task.seed}.parquet" for task in self.plan.tasks}
 

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from ecnas_core.analysis.pareto import hypervolume
 from ecnas_core.benchmark.schema import EVALUATIONS
 from ecnas_core.benchmark.store import Benchmark
-from ecnas_core.search.algorithm import Answers
+from ecnas_core.search.algorithm import Evaluations
 from ecnas_core.search.catalogue import make
 from ecnas_core.search.problem import Problem, Setting
-from ecnas_core.search.study import Task
+from ecnas_core.search.study import TrialKey
 from ecnas_core.search.trial import Ended, Progress, Trial, run_trial
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ _building = threading.Lock()
 
 
 @dataclass(frozen=True)
-class Order:
+class TrialJob:
     """A trial that a worker is to run.
 
     Attributes:
@@ -55,7 +55,7 @@ class Order:
     """
 
     study: str
-    task: Task
+    task: TrialKey
     trial: int
     evaluations: int
     setting: Setting
@@ -85,7 +85,7 @@ class Figures:
 
 
 @dataclass(frozen=True)
-class Beat:
+class TrialStatus:
     """How far a running trial is.
 
     Attributes:
@@ -121,11 +121,14 @@ class Finished:
     """
 
     table: pa.Table
-    last: Beat
+    last: TrialStatus
 
 
-def carry_out(
-    order: Order, begun: Callable[[Figures], object], tell: Callable[[Beat], object], cancelled: Callable[[], bool]
+def run_job(
+    order: TrialJob,
+    begun: Callable[[Figures], object],
+    tell: Callable[[TrialStatus], object],
+    cancelled: Callable[[], bool],
 ) -> Finished | None:
     """Run one trial.
 
@@ -239,7 +242,7 @@ def _figures_stamp(bench: Benchmark) -> object:
 class _Teller:
     """Gathers the generations of a trial into beats."""
 
-    def __init__(self, problem: Problem, reference: tuple[float, ...], tell: Callable[[Beat], object]) -> None:
+    def __init__(self, problem: Problem, reference: tuple[float, ...], tell: Callable[[TrialStatus], object]) -> None:
         self.began = time.perf_counter()
         self._problem = problem
         self._reference = reference
@@ -247,7 +250,7 @@ class _Teller:
         self._told_at = self.began
         self._hypervolume = 0.0
         self._rises: list[tuple[int, float]] = []
-        self._front: Answers | None = None
+        self._front: Evaluations | None = None
         self._latest: Progress | None = None
         self._hashes: dict[int, str] = {}
 
@@ -264,10 +267,10 @@ class _Teller:
             self._tell(self.beat())
             self._told_at = time.perf_counter()
 
-    def _knows(self, front: Answers) -> bool:
+    def _knows(self, front: Evaluations) -> bool:
         return self._front is not None and np.array_equal(front.values, self._front.values)
 
-    def beat(self) -> Beat:
+    def beat(self) -> TrialStatus:
         """How far the trial is."""
         assert self._latest is not None
         values: tuple[tuple[float, ...], ...] = ()
@@ -278,7 +281,7 @@ class _Teller:
         unknown = np.array([row for row in rows.tolist() if row not in self._hashes], np.int64)
         self._hashes.update(zip(unknown.tolist(), self._problem.lookup.hashes(unknown), strict=True))
         budget_epochs = self._problem.setting.budgets
-        return Beat(
+        return TrialStatus(
             self._latest.generation,
             self._latest.asked,
             self._latest.charged,
@@ -291,7 +294,7 @@ class _Teller:
         )
 
 
-def _table(order: Order, problem: Problem, trial: Trial, bench: Benchmark) -> pa.Table:
+def _table(order: TrialJob, problem: Problem, trial: Trial, bench: Benchmark) -> pa.Table:
     """The record of a trial in the columns of its file; what is infeasible has no values."""
     import pyarrow as pa
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecnas_core.benchmark.official import PROVENANCES
 from ecnas_core.records import InvalidRecord
-from ecnas_core.search.algorithm import Algorithm, Answers, answered, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, answered, joined
 from ecnas_core.search.archive import nondominated
 from ecnas_core.search.problem import Outcome, Problem
 
@@ -46,8 +46,8 @@ class Progress:
     generation: int
     asked: int
     charged: int
-    answers: Answers
-    front: Answers | None
+    answers: Evaluations
+    front: Evaluations | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +65,7 @@ class Trial:
 
     algorithm: str
     seed: int
-    answers: Answers
+    answers: Evaluations
     generations: NDArray[np.int32]
     charged: NDArray[np.bool_]
     ended: Ended
@@ -144,7 +144,7 @@ class Ledger:
         """Whether nothing is left that would count."""
         return not self._all and self.charged == self._asked.size
 
-    def charge(self, answers: Answers, most: int) -> tuple[NDArray[np.bool_], Answers]:
+    def charge(self, answers: Evaluations, most: int) -> tuple[NDArray[np.bool_], Evaluations]:
         """Enter answers until so many evaluations are made; returns those entered and which of them count."""
         if self._all:
             counts = np.ones(len(answers), bool)
@@ -185,7 +185,7 @@ def run_trial(
         raise InvalidRecord(f"{evaluations} evaluations given; give at least 1")
     problem = algorithm.problem
     ledger = Ledger(problem)
-    lots: list[Answers] = []
+    lots: list[Evaluations] = []
     counted: list[NDArray[np.bool_]] = []
     asked = 0
     ended = None

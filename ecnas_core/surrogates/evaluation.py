@@ -21,7 +21,7 @@ from ecnas_core.benchmark.layout import BUNDLED, MissingData
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.surrogates import accuracy, energy, evaluate
 from ecnas_core.surrogates.energy import EnergyModel
-from ecnas_core.surrogates.experiment import Experiment, carry_out, figures
+from ecnas_core.surrogates.experiment import Experiment, figures, run_experiment
 from ecnas_core.surrogates.training import Epoch
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def build(out: Path, progress: Callable[[str], None] = lambda _: None) -> list[P
         bench = Benchmark(Path(nothing), out)
         told: dict[str, list[pd.DataFrame]] = {name: [] for name in TABLES}
         for wanted in EXPERIMENTS:
-            outcome = carry_out(bench, wanted, _telling(progress, f"{wanted.kind}, {wanted.model}"))
+            outcome = run_experiment(bench, wanted, _telling(progress, f"{wanted.kind}, {wanted.model}"))
             about = {"kind": wanted.kind, "model": wanted.model}
             told[HELD_OUT].append(outcome.held_out.assign(model=wanted.model))
             told[IMPORTANCE].append(outcome.importance.assign(**about))

@@ -100,7 +100,7 @@ class Outcome:
     importance: pd.DataFrame
 
 
-def carry_out(bench: Benchmark, wanted: Experiment, progress: Progress = None, cancel: Cancel = None) -> Outcome:
+def run_experiment(bench: Benchmark, wanted: Experiment, progress: Progress = None, cancel: Cancel = None) -> Outcome:
     """Hold a random fifth of the known cells out, train on others, predict the fifth.
 
     Args:

@@ -41,7 +41,7 @@ def _of_the_benchmark(request: Experiment | Curve, context: Context) -> Made:
         found = evaluate.learning_curve(bench, request.model, progress=context.emit, cancel=context.cancelled)
         _write(context, runs.CURVE, found.assign(model=request.model))
         return Made(int(found["cells"].max()), ())
-    outcome = experiment.carry_out(bench, request, context.emit, context.cancelled)
+    outcome = experiment.run_experiment(bench, request, context.emit, context.cancelled)
     _write(context, runs.HELD_OUT, outcome.held_out.assign(model=request.model))
     _write(context, runs.IMPORTANCE, outcome.importance)
     outcome.model.save(context.folder / runs.MODEL)
@@ -50,7 +50,7 @@ def _of_the_benchmark(request: Experiment | Curve, context: Context) -> Made:
 
 def _own_training(request: OwnTraining, context: Context) -> Made:
     table = pq.read_table(context.folder / runs.TABLE)
-    outcome = own_space.carry_out(table, request.spec, request.model, request.seed, context.emit, context.cancelled)
+    outcome = own_space.train(table, request.spec, request.model, request.seed, context.emit, context.cancelled)
     _write(context, runs.HELD_OUT, outcome.held_out)
     _write(context, runs.IMPORTANCE, outcome.importance)
     _write(context, runs.CURVE, outcome.curve.assign(model=request.model))

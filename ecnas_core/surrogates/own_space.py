@@ -130,7 +130,7 @@ class OwnOutcome:
     curve: pd.DataFrame
 
 
-def carry_out(
+def train(
     table: pa.Table,
     spec: Spec,
     model: energy.Model = "best",

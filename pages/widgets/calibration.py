@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from msgspec.structs import replace
 
-from ecnas_core.analysis import beside, glossary, hardware
+from ecnas_core.analysis import benchmark_reference, glossary, hardware
 from ecnas_core.analysis.hardware import HardwareView
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import measure as figures
@@ -126,7 +126,7 @@ def _energies(found: list[Measurement]) -> tuple[list[Measurement], pd.DataFrame
     thorough = {each.hash for each in found if each.effort == "thorough"}
     counted = [each for each in found if each.effort == "thorough" or each.hash not in thorough]
     for lens in dict.fromkeys((state.lens, *(replace(state.lens, scope=scope) for scope in ("GPU", "IT")))):
-        energies = [beside.comparable(each, lens, EPOCHS) for each in counted]
+        energies = [benchmark_reference.comparable(each, lens, EPOCHS) for each in counted]
         used = [each for each, energy in zip(counted, energies, strict=True) if energy is not None]
         frame = pd.DataFrame({"hash": [each.hash for each in counted], "energy": energies}).dropna()
         if frame["hash"].nunique() >= FEWEST:
@@ -174,7 +174,7 @@ def _calibrated(chosen: Key, used: list[Measurement], energies: pd.DataFrame, le
         + [("A cell's own spread", format_percent(device.noise), "around what its costs tell")]
     )
     st.caption(" ".join(device.notes))
-    lens_device.offer(_called(chosen), beside.energies(used))
+    lens_device.offer(_called(chosen), benchmark_reference.energies(used))
     st.page_link("pages/hardware.py", label="See it on the page Hardware", icon=":material/memory:")
 
 
@@ -183,14 +183,15 @@ def _python(chosen: Key, lens: Lens) -> str:
     return (
         "import pandas as pd\n\n"
         "from ecnas_core import Benchmark\n"
-        "from ecnas_core.analysis import beside\n"
+        "from ecnas_core.analysis import benchmark_reference\n"
         "from ecnas_core.carbon import Lens\n"
         "from ecnas_core.measure import store\n"
         "from ecnas_core.surrogates import transfer\n\n"
         "bench = Benchmark.open()\n"
         f"lens = {lens!r}\n"
         "measured = pd.DataFrame(\n"
-        f"    [(each.hash, beside.comparable(each, lens, {EPOCHS})) for each in store.measurements(bench)\n"
+        f"    [(each.hash, benchmark_reference.comparable(each, lens, {EPOCHS}))\n"
+        "     for each in store.measurements(bench)\n"
         "     if (each.device, each.precision, each.batch_size, each.mode)\n"
         f'     == ({device!r}, {precision!r}, {batch}, "train")],\n'
         '    columns=["hash", "energy"],\n'

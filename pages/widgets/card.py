@@ -15,7 +15,7 @@ from ecnas_core.benchmark.store import Entry
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
 from ecnas_core.figures.cell import cell_svg, operations_legend
-from ecnas_core.figures.explore import budget_curve, budgets_told, value
+from ecnas_core.figures.explore import budget_curve, describe_budgets, value
 from ecnas_core.figures.theme import config, format_quantity
 from pages.widgets import html, tray
 from pages.widgets.session import bench, dark
@@ -120,7 +120,7 @@ def _budgets(view: View, digest: str) -> None:
         theme=None,
         config=config(f"budgets-{digest[:8]}"),
         key=f"budgets_{digest}",
-        alt=budgets_told(budgets, view),
+        alt=describe_budgets(budgets, view),
     )
 
 

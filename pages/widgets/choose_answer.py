@@ -32,7 +32,7 @@ def conflict(choice: Choice) -> None:
     """Which limits exclude each other, and buttons that relax them."""
     found = choice.conflict
     assert found is not None
-    for told in figures.conflict_told(found, choice.view.needs):
+    for told in figures.describe_conflict(found, choice.view.needs):
         st.warning(html.plain(told), icon=":material/block:")
     if found.nearest is None:
         st.info(

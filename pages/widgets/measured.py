@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pandas as pd
 import streamlit as st
 
-from ecnas_core.analysis import beside, glossary
+from ecnas_core.analysis import benchmark_reference, glossary
 from ecnas_core.benchmark import EPOCHS
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import Cell
@@ -47,16 +47,16 @@ def joules(measured: Measurement) -> float | None:
 
 def card(measured: Measurement) -> None:
     """Show one measurement: in words, in numbers, beside the benchmark, and what it rests on."""
-    lens = figures.seen_through(state.lens, measured)
+    lens = figures.nearest_supported_lens(state.lens, measured)
     through = lens or state.lens
-    entries = beside.entries(bench(), measured, through)
+    entries = benchmark_reference.entries(bench(), measured, through)
     st.markdown(f"**{html.plain(figures.headline(measured, entries, through))}**")
     _facts(measured, lens)
     note = figures.unknown_scope(measured, state.lens)
     if note:
         st.caption(f":material/info: {note}")
     _estimate(measured)
-    for flag, meaning in figures.held_against(measured):
+    for flag, meaning in figures.flag_messages(measured):
         st.caption(f":material/flag: **{flag.capitalize()}**: {meaning}.")
     left, right = st.columns([6, 5], gap="large")
     with left:
@@ -91,7 +91,7 @@ def _facts(measured: Measurement, lens: Lens | None) -> None:
 
     Args:
         measured: the measurement.
-        lens: as ``seen_through`` gives it.
+        lens: as ``nearest_supported_lens`` gives it.
     """
     component = "gpu" if measured.on_gpu else "cpu"
     device, images = component.upper(), format_quantity(measured.images_per_epoch, digits=None)
@@ -150,7 +150,7 @@ def _beside(measured: Measurement, lens: Lens) -> None:
         help=glossary.help("training budget"),
     )
     epochs = state.measure_beside
-    entries = beside.entries(bench(), measured, lens, epochs)
+    entries = benchmark_reference.entries(bench(), measured, lens, epochs)
     figure = figures.beside_benchmark(measured, entries, lens, epochs, dark())
     told = f"The measured energy of {epochs} epochs among {len(entries)} entries of the benchmark"
     st.plotly_chart(figure, theme=None, config=config("ec-nas-measured"), key="measure_beside_picture", alt=told)
@@ -171,14 +171,14 @@ def _beside(measured: Measurement, lens: Lens) -> None:
 def _beside_python(measured: Measurement, lens: Lens, epochs: int) -> str:
     return (
         "from ecnas_core import Benchmark\n"
-        "from ecnas_core.analysis import beside\n"
+        "from ecnas_core.analysis import benchmark_reference\n"
         "from ecnas_core.carbon import Lens\n"
         "from ecnas_core.measure import store\n\n"
         "bench = Benchmark.open()\n"
         f'measured = next(each for each in store.measurements(bench) if each.measurement == "{measured.measurement}")\n'
         f"lens = {lens!r}\n"
-        f"print(beside.comparable(measured, lens, {epochs}))\n"
-        f"print(beside.entries(bench, measured, lens, {epochs}))\n"
+        f"print(benchmark_reference.comparable(measured, lens, {epochs}))\n"
+        f"print(benchmark_reference.entries(bench, measured, lens, {epochs}))\n"
     )
 
 
@@ -406,7 +406,7 @@ def compare(shown: Sequence[Measurement]) -> None:
         with column:
             st.markdown(f"`{each.hash[:8]}`")
             html.drawing(cell_svg(bench().query(each.hash, EPOCHS[0], "7V").cell, dark(), width=260))
-    lens = figures.seen_through(state.lens, *shown)
+    lens = figures.nearest_supported_lens(state.lens, *shown)
     quantity = (lens or state.lens).quantity
     alike = {
         "mode": len({each.mode for each in shown}) == 1,
@@ -414,7 +414,7 @@ def compare(shown: Sequence[Measurement]) -> None:
         "images in an epoch": len({each.images_per_epoch for each in shown}) == 1,
     }
     apart = [name for name, same in alike.items() if not same]
-    through = [lens or figures.seen_through(state.lens, each) for each in shown]
+    through = [lens or figures.nearest_supported_lens(state.lens, each) for each in shown]
     energies = [each and figures.energy(one, each, 1) for one, each in zip(shown, through, strict=True)]
     epochs = [format_quantity(each.images_per_epoch, digits=None) for each in shown]
     epoch = "an epoch" if alike["images in an epoch"] else "an epoch of its own"

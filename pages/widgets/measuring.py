@@ -100,7 +100,7 @@ def _live(run: Run[MeasureRequest], status: Status) -> None:
                 theme=None,
                 config=config("ec-nas-measuring"),
                 key="measuring_power",
-                alt=figures.live_told(status),
+                alt=figures.describe_live(status),
             )
     else:
         right = st.container()

@@ -9,9 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from ecnas_core.analysis.metrics import metric
-from ecnas_core.search import lab, runner
-from ecnas_core.search.lab import Summary
+from ecnas_core.search import runner, study_repository
 from ecnas_core.search.study import Study
+from ecnas_core.search.study_repository import Summary
 from pages.widgets import html, problem, study_results, study_setup
 from pages.widgets.session import bench
 
@@ -25,7 +25,7 @@ state = st.session_state
 
 def show() -> None:
     """Show all studies; chosen ones are opened, compared, taken along or deleted."""
-    found = lab.listing(bench())
+    found = study_repository.listing(bench())
     own = [each for each in found if not each.published]
     by_id = {each.id: each for each in found}
     chosen = [by_id[each] for each in state.search_shown if each in by_id]
@@ -44,7 +44,7 @@ def show() -> None:
 
 def _follow(known: list[tuple[str, int, str]]) -> None:
     """Run the page again as soon as the list is another."""
-    if [(each.id, each.finished, each.state) for each in lab.listing(bench())] != known:
+    if [(each.id, each.finished, each.state) for each in study_repository.listing(bench())] != known:
         st.rerun()
 
 
@@ -102,14 +102,14 @@ def turn_to(ids: list[str]) -> None:
 
 def _delete(ids: list[str]) -> None:
     for study_id in ids:
-        lab.delete(runner.find(study_id, bench().data))
+        study_repository.delete(runner.find(study_id, bench().data))
         state.search_removed = [*state.get("search_removed", []), study_id]
     state.search_shown = []
 
 
 def undo() -> None:
     """The button that brings back what was deleted last."""
-    removed = [each for each in state.get("search_removed", []) if each in lab.removed(bench().data)]
+    removed = [each for each in state.get("search_removed", []) if each in study_repository.removed(bench().data)]
     if removed:
         count = f"{len(removed)} studies" if len(removed) > 1 else "1 study"
         st.button(
@@ -125,7 +125,7 @@ def undo() -> None:
 def restore(ids: Sequence[str]) -> None:
     """Bring studies back."""
     for study_id in ids:
-        lab.restore(study_id, bench().data)
+        study_repository.restore(study_id, bench().data)
     state.search_removed = []
     state.search_shown = list(ids)
 
@@ -204,4 +204,4 @@ def _forget(study: Study) -> None:
 
 
 def _rename(study: Study, key: str) -> None:
-    lab.rename(study, state[key])
+    study_repository.rename(study, state[key])

@@ -14,7 +14,7 @@ from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.search import table_note, table_rows
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.runs import UnknownRun
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Study
 from ecnas_core.templating import render
@@ -114,7 +114,7 @@ def pictures(study: Study, progress: StudyProgress) -> None:
             theme=None,
             config=config("ec-nas-search-front"),
             key="search_front",
-            alt=figures.front_told(found, setting.metrics),
+            alt=figures.describe_front(found, setting.metrics),
         )
     with right:
         st.plotly_chart(
@@ -143,7 +143,7 @@ def trials(progress: StudyProgress) -> None:
 
 def ended(study: Study) -> None:
     """Say why a study ended before its end or what is wrong with its files, and offer to run what is missing."""
-    broken = lab.file_problems(study)
+    broken = study_repository.file_problems(study)
     number = len(study.missing) + len(broken)
     if not number and study.state == "done":
         return
@@ -203,14 +203,14 @@ def published(space: Space) -> None:
             theme=None,
             config=config("ec-nas-published-front"),
             key="search_front",
-            alt=figures.front_told(found, setting.metrics),
+            alt=figures.describe_front(found, setting.metrics),
         )
         downloads.row(
             f"ec-nas-published-{space}",
-            lambda: lab.published(bench(), space),
+            lambda: study_repository.published(bench(), space),
             front,
-            f"from ecnas_core import Benchmark\nfrom ecnas_core.search import lab\n\n"
-            f'print(lab.published(Benchmark.open(), "{space}"))',
+            f"from ecnas_core import Benchmark\nfrom ecnas_core.search import study_repository\n\n"
+            f'print(study_repository.published(Benchmark.open(), "{space}"))',
             "Every evaluation",
         )
     with right:

@@ -21,7 +21,7 @@ from ecnas_core.figures.explore import value
 from ecnas_core.figures.search_live import amount, duration, energy_kwh
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.records import to_json
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search import results as results_
 from ecnas_core.search.results import NothingFound, Results, Truth
 from ecnas_core.search.study import Study, slug
@@ -304,7 +304,7 @@ def hypervolume(found: Results) -> None:
             theme=None,
             config=config("ec-nas-search-reached"),
             key="search_reached",
-            alt=figures.reached_told(shown, found.truth.hypervolume),
+            alt=figures.describe_reached(shown, found.truth.hypervolume),
         )
         downloads.row(
             name_of(found, "reached"),
@@ -534,8 +534,9 @@ def energy_section(found: Results) -> None:
         figure,
         python(
             found,
-            "needed = lab.training(lab.evaluations(study), found.setting.space, found.setting.lens, bench)",
-            lab=True,
+            "evaluations = study_repository.evaluations(study)\n"
+            "needed = study_repository.training(evaluations, found.setting.space, found.setting.lens, bench)",
+            repository=True,
         ),
         "One row: what training would take",
     )
@@ -547,11 +548,11 @@ def energy_section(found: Results) -> None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Adding the trainings up")
-def _needed(_found: Results, stamp: tuple[object, ...]) -> tuple[lab.Training, float]:
+def _needed(_found: Results, stamp: tuple[object, ...]) -> tuple[study_repository.Training, float]:
     """What training for real would take, and how long the trials took, in s."""
     own = _found.frame[(_found.frame["study"] == _found.study.id).to_numpy(bool)]
-    needed = lab.training(own, _found.setting.space, _found.setting.lens, session.bench())
-    return needed, float(lab.trials(_found.study)["seconds"].sum())
+    needed = study_repository.training(own, _found.setting.space, _found.setting.lens, session.bench())
+    return needed, float(study_repository.trials(_found.study)["seconds"].sum())
 
 
 def notes(found: Results, section: str) -> None:
@@ -566,7 +567,7 @@ def notes(found: Results, section: str) -> None:
         st.caption(
             f":material/info: The study minimised {alone} alone; {beside} stands beside it to look at its cells."
         )
-    broken = lab.file_problems(found.study)
+    broken = study_repository.file_problems(found.study)
     for path, reason in broken.items():
         st.warning(f"The file {html.code(path.name)} is left out: {html.plain(reason)}.", icon=":material/warning:")
     missing = len(found.study.missing)
@@ -589,21 +590,21 @@ def take_along(study: Study) -> None:
                 "Evaluations, CSV",
                 ".csv",
                 "text/csv",
-                lambda: lab.evaluations(study).to_csv(index=False).encode(),
+                lambda: study_repository.evaluations(study).to_csv(index=False).encode(),
                 "One row a question of every finished trial",
             ),
             (
                 "Evaluations, Parquet",
                 ".parquet",
                 "application/vnd.apache.parquet",
-                lambda: lab.to_parquet(study),
+                lambda: study_repository.to_parquet(study),
                 "One row a question of every finished trial",
             ),
             (
                 "Summary, JSON",
                 ".json",
                 "application/json",
-                lambda: to_json(lab.document(study), indent=1).encode(),
+                lambda: to_json(study_repository.document(study), indent=1).encode(),
                 "Plan, fronts, extremes and knees of all trials, as the command line prints it",
             ),
             (
@@ -622,13 +623,13 @@ def name_of(found: Results, what: str) -> str:
     return f"ec-nas-{slug(found.study.name)}-{what}"
 
 
-def python(found: Results, line: str, name: str = "", analysis: str = "", lab: bool = False) -> str:
+def python(found: Results, line: str, name: str = "", analysis: str = "", repository: bool = False) -> str:
     """Source that computes the same as a section."""
     names = ", ".join(sorted(filter(None, ("plane_setting", "results", "true_front", name))))
     return (
         (f"from ecnas_core.analysis import {analysis}\n" if analysis else "")
         + "from ecnas_core import Benchmark\n"
-        + f"from ecnas_core.search import {'lab, ' if lab else ''}runner\n"
+        + f"from ecnas_core.search import {'runner, study_repository' if repository else 'runner'}\n"
         + f"from ecnas_core.search.results import {names}\n\n"
         + "bench = Benchmark.open()\n"
         + f'study = runner.find("{found.study.id}", bench.data)\n'

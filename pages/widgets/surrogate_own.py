@@ -214,7 +214,7 @@ def _result(run: Run, at_work: Run | None) -> None:
             figures.learning_curve(curve, spec.unit, dark(), "rows"),
             "curve",
             "Error by the number of rows learned from",
-            figures.learning_curve_told(curve, spec.unit, "rows"),
+            figures.describe_learning_curve(curve, spec.unit, "rows"),
             curve,
             request,
         )
@@ -233,7 +233,7 @@ def _result(run: Run, at_work: Run | None) -> None:
             figures.residuals(held_out, shown, dark()),
             "residuals",
             "Residuals",
-            figures.residuals_told(held_out, shown),
+            figures.describe_residuals(held_out, shown),
             held_out,
             request,
         )
@@ -242,7 +242,7 @@ def _result(run: Run, at_work: Run | None) -> None:
             figures.importances(matters, shown, dark(), {}),
             "importance",
             "What the predictions hang on",
-            figures.importances_told(matters, shown, {}),
+            figures.describe_importances(matters, shown, {}),
             matters,
             request,
         )
@@ -261,7 +261,7 @@ def _python(request: OwnTraining) -> str:
         "from ecnas_core.surrogates import own_space\n"
         "from ecnas_core.surrogates.own_table import Spec\n\n"
         'table = pq.read_table("table.parquet")  # yours\n'
-        f"outcome = own_space.carry_out(table, {request.spec!r}, {request.model!r}, {request.seed})\n"
+        f"outcome = own_space.train(table, {request.spec!r}, {request.model!r}, {request.seed})\n"
         "print(own_space.figures(outcome.held_out))\n"
         'outcome.model.save(Path("model.safetensors"))\n'
     ).replace("import pyarrow", "from pathlib import Path\n\nimport pyarrow", 1)

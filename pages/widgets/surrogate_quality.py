@@ -208,8 +208,8 @@ def _scatter(judged: Judged, fair: pd.DataFrame, drawn: Shown, headline: str) ->
 def _python(wanted: Experiment) -> str:
     return (
         "from ecnas_core import Benchmark\n"
-        "from ecnas_core.surrogates.experiment import Experiment, carry_out, figures\n\n"
-        f"outcome = carry_out(Benchmark.open(), {wanted!r})\n"
+        "from ecnas_core.surrogates.experiment import Experiment, run_experiment, figures\n\n"
+        f"outcome = run_experiment(Benchmark.open(), {wanted!r})\n"
         "print(figures(outcome.held_out))\n"
     )
 
@@ -227,7 +227,7 @@ def _curve() -> None:
         theme=None,
         config=config("ec-nas-learning-curve"),
         key="surrogate_curve_figure",
-        alt=figures.learning_curve_told(frame, "Wh"),
+        alt=figures.describe_learning_curve(frame, "Wh"),
     )
     st.caption("Ten initialisations with other cells each; line the mean, band their range.")
     downloads.row(
@@ -306,7 +306,7 @@ def _by_cell(judged: Judged, fair: pd.DataFrame, drawn: Shown, quantity: Quantit
         theme=None,
         config=config("ec-nas-error-by-cell"),
         key="surrogate_by_cell",
-        alt=figures.errors_by_told(frame, drawn),
+        alt=figures.describe_errors_by(frame, drawn),
     )
     downloads.row(
         "ec-nas-error-by-cell",
@@ -338,7 +338,7 @@ def _importance(judged: Judged, drawn: Shown) -> None:
         theme=None,
         config=config("ec-nas-importance"),
         key="surrogate_importance",
-        alt=figures.importances_told(frame, drawn),
+        alt=figures.describe_importances(frame, drawn),
     )
     st.caption(
         "Permutation importance: by how much the mean error grows when this is taken from another cell at "

@@ -169,7 +169,7 @@ def curve(run_id: str) -> None:
         theme=None,
         config=config("ec-nas-own-curve"),
         key="surrogate_own_curve",
-        alt=figures.learning_curve_told(frame, "Wh"),
+        alt=figures.describe_learning_curve(frame, "Wh"),
     )
     downloads.row(
         "ec-nas-own-curve",

@@ -159,7 +159,7 @@ class TestGoingBack:
     def test_not_while_a_job_changes_the_data(self, data, bundled, tmp_path):
         own(data, bundled, tmp_path)
         held = visible(data)
-        with intake.changing(data), pytest.raises(DataBusy, match="try again when it has ended"):
+        with intake.exclusive_write(data), pytest.raises(DataBusy, match="try again when it has ended"):
             catalogue.go_back_to_bundled(data)
         assert visible(data) == held
 

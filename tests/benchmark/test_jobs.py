@@ -218,7 +218,7 @@ def test_two_official_files_at_once_both_count(data: Path, bundled: Path, releas
 
 def test_cancel_while_deriving_changes_nothing(data: Path, bundled: Path, released: StandIn) -> None:
     data.mkdir()
-    with intake.changing(data):  # the job comes as far as this and waits
+    with intake.exclusive_write(data):  # the job comes as far as this and waits
         job = ingest(released.path, data, bundled)
         until(lambda: advance(now(job)).phase == "derive")
         jobs.store(data).cancel(job)

@@ -192,7 +192,7 @@ class TestWords:
     def test_conflicts_and_relaxations(self, small):
         needs = Needs(max_energy_kwh=0.2, min_accuracy=0.93)
         lost = choose.choose(small, ChooseView(Task("4V"), needs))
-        (told,) = figures.conflict_told(lost.conflict, needs)
+        (told,) = figures.describe_conflict(lost.conflict, needs)
         assert plain(told) == (
             "No cell keeps all of these, but some each: energy of a training at most 0.200 kWh and accuracy at least "
             "0.9300."

@@ -331,7 +331,7 @@ class TestBudgetCurve:
 
     def test_in_words(self, bench, view, truth):
         digest = truth.front(truth.cells("4V"))["hash"].iloc[4]
-        told = figures.budgets_told(explore.budgets(bench, view, digest), view).replace("\u00a0", " ")
+        told = figures.describe_budgets(explore.budgets(bench, view, digest), view).replace("\u00a0", " ")
         for epochs in (4, 12, 36, 108):
             cell = truth.cell(digest, "4V", epochs)
             energy = value(metric("energy", view.lens), cell["energy"] / 1.59 * 1000).replace("\u00a0", " ")

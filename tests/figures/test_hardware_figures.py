@@ -223,13 +223,13 @@ class TestRanking:
         compared = compare(b="Titan Xp", k=12, lens=Lens(unit="Wh"))
         rows, columns = compared.common("Quadro RTX 6000", "Titan Xp")
         x, y = compared.values[np.ix_(rows, columns)].T
-        told = figures.pair_told(compared).replace("\u00a0", " ")
+        told = figures.describe_pair(compared).replace("\u00a0", " ")
         assert told.startswith(
             f"Energy of {len(x)} cells on the Quadro RTX 6000, {x.min():.3g} Wh to {x.max():.3g} Wh,"
         )
         assert told.endswith(f" takes {np.median(y / x):.2f} times the first, the median.")
         shared = len(set(np.argsort(x)[:12]) & set(np.argsort(y)[:12]))
-        told = figures.leaders_told(compared, hardware.overlap(compared))
+        told = figures.describe_leaders(compared, hardware.overlap(compared))
         assert told.startswith(
             f"{shared} of the 12 leanest cells are the same on the Quadro RTX 6000 and on the Titan Xp"
         )
@@ -276,7 +276,7 @@ class TestRegret:
 
     def test_fronts_in_words(self, compare):
         compared = compare(section="regret")
-        assert figures.fronts_told(compared, hardware.fronts(compared)) == (
+        assert figures.describe_fronts(compared, hardware.fronts(compared)) == (
             "The front found on the Quadro RTX 6000, 17 cells, and that of the RTX 3090, 15 cells, both paid on the RTX "
             "3090: the first takes 14\u00a0% more than need be on average, at most 96\u00a0%."
         )

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau
 
 from ecnas_core import Benchmark
-from ecnas_core.analysis import beside, hardware
+from ecnas_core.analysis import benchmark_reference, hardware
 from ecnas_core.analysis.hardware import OFFICIAL_DEVICES, HardwareView
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import measure as figures
@@ -69,7 +69,7 @@ class TestTimeline:
         assert list(temperature.y) == [30, 31, 52]
         assert {(shape.x0, shape.x1) for shape in figure.layout.shapes} == {(20, 30)}
         assert figure.layout.yaxis.title.text == "Power (W)"
-        assert plain(figures.live_told(run.status(30))) == "The GPU after 25 s: power 400 W, temperature 52 °C."
+        assert plain(figures.describe_live(run.status(30))) == "The GPU after 25 s: power 400 W, temperature 52 °C."
 
 
 class TestRepeats:
@@ -114,13 +114,13 @@ class TestScope:
         ],
     )
     def test_the_nearest_scope_that_is_known(self, found, scope, seen):
-        lens = figures.seen_through(Lens(scope=scope), found)
+        lens = figures.nearest_supported_lens(Lens(scope=scope), found)
         assert (lens and lens.scope) == seen
         assert (figures.unknown_scope(found, Lens(scope=scope)) == "") == (seen == scope)
 
     def test_of_several_the_one_known_of_all(self):
-        assert figures.seen_through(Lens(), measured(), with_cpu()).scope == "GPU"
-        assert figures.seen_through(Lens(), with_cpu(), on_cpu()) is None
+        assert figures.nearest_supported_lens(Lens(), measured(), with_cpu()).scope == "GPU"
+        assert figures.nearest_supported_lens(Lens(), with_cpu(), on_cpu()) is None
 
     def test_what_is_missing_is_named(self):
         assert figures.unknown_scope(measured(), Lens()) == (
@@ -134,7 +134,7 @@ class TestScope:
 
 class TestHeadline:
     def said(self, small, found, lens) -> str:
-        return plain(figures.headline(found, beside.entries(small, found, lens), lens))
+        return plain(figures.headline(found, benchmark_reference.entries(small, found, lens), lens))
 
     def test_between_two_devices(self, small):
         """Placed by the GPU joules of the released files: 6,325 RTX 3060, 9,449 Quadro, 12,885 Titan Xp, 18,033 RTX 3090."""
@@ -175,7 +175,7 @@ class TestHeadline:
 
     def test_beyond_4v_the_space_is_what_it_stands_beside(self):
         bench, found = Benchmark.open(), with_cpu(hash=SURROGATE_CELL)
-        ratio = beside.entries(bench, found, Lens())["ratio"].iloc[0]
+        ratio = benchmark_reference.entries(bench, found, Lens())["ratio"].iloc[0]
         assert self.said(bench, found, Lens()).endswith(f", {ratio:.3g} times what the benchmark has (7V, surrogate).")
 
     def test_time_alone(self, small):
@@ -263,10 +263,10 @@ class TestNumbers:
         assert {"Driver", "Clock", "GPU counter", "carbontracker"}.isdisjoint(dict(figures.fine_print(on_cpu())))
 
     def test_flags_with_their_meaning(self):
-        told = figures.held_against(measured(flags="quick,unstable"))
+        told = figures.flag_messages(measured(flags="quick,unstable"))
         assert [flag for flag, _ in told] == ["quick", "unstable"]
         assert "repeat it thoroughly" in told[0][1]
-        assert figures.held_against(measured()) == []
+        assert figures.flag_messages(measured()) == []
 
     @pytest.mark.parametrize(
         ("seconds", "told"),
@@ -287,7 +287,7 @@ class TestNumbers:
 class TestBesideTheBenchmark:
     def test_own_among_the_entries_by_rising_energy_with_the_ratios(self, small):
         found = measured()
-        entries = beside.entries(small, found, GPU_LENS, 12)
+        entries = benchmark_reference.entries(small, found, GPU_LENS, 12)
         figure = figures.beside_benchmark(found, entries, GPU_LENS, 12, dark=False)
         values = {trace.y[0]: trace.x[0] for trace in figure.data}
         assert values["<b>yours</b>"] == pytest.approx(12 * EPOCH_GPU_WH)
@@ -306,27 +306,29 @@ class TestBesideTheBenchmark:
     def test_own_is_that_of_the_benchmarks_epochs(self, small):
         for images in (10_000, 40_000, 50_000):
             found = measured(images_per_epoch=images)
-            figure = figures.beside_benchmark(found, beside.entries(small, found, GPU_LENS), GPU_LENS, 4, dark=False)
+            figure = figures.beside_benchmark(
+                found, benchmark_reference.entries(small, found, GPU_LENS), GPU_LENS, 4, dark=False
+            )
             values = {trace.y[0]: trace.x[0] for trace in figure.data}
             assert values["<b>yours</b>"] == pytest.approx(4 * EPOCH_GPU_WH), images
 
     def test_released_devices_keep_their_colours(self, small):
         figure = figures.beside_benchmark(
-            measured(), beside.entries(small, measured(), GPU_LENS), GPU_LENS, 4, dark=True
+            measured(), benchmark_reference.entries(small, measured(), GPU_LENS), GPU_LENS, 4, dark=True
         )
         colors = {trace.y[0]: trace.marker.color for trace in figure.data}
         assert {name: colors[name] for name in OFFICIAL_DEVICES if name in colors}.items() <= DEVICES.items()
 
     def test_the_surrogate_is_a_diamond(self):
         found = with_cpu(hash=SURROGATE_CELL)
-        entries = beside.entries(Benchmark.open(), found, Lens())
+        entries = benchmark_reference.entries(Benchmark.open(), found, Lens())
         figure = figures.beside_benchmark(found, entries, Lens(), 4, dark=False)
         assert [trace.marker.symbol for trace in figure.data if trace.y[0].startswith("7V")] == ["diamond"]
 
     def test_no_emission_is_drawn_on_a_linear_axis(self, small):
         lens = Lens(country=None, g_per_kwh=0, unit="kgCO2eq")
         found = with_cpu()
-        figure = figures.beside_benchmark(found, beside.entries(small, found, lens), lens, 4, dark=False)
+        figure = figures.beside_benchmark(found, benchmark_reference.entries(small, found, lens), lens, 4, dark=False)
         assert figure.layout.xaxis.type == "linear"
 
 

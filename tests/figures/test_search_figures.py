@@ -26,7 +26,7 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures.study_report import report, table_1
 from ecnas_core.figures.theme import EXTREMES, KNEE, palette
 from ecnas_core.records import to_json
-from ecnas_core.search import Setting, lab, reproduce, runner
+from ecnas_core.search import Setting, reproduce, runner, study_repository
 from ecnas_core.search.results import (
     NothingFound,
     details,
@@ -111,7 +111,7 @@ def front(found, bench):
 @pytest.fixture(scope="module")
 def fronts(study):
     """What each trial found, from the stored evaluations: algorithm to a list of arrays."""
-    frame = lab.evaluations(study)
+    frame = study_repository.evaluations(study)
     frame = frame[frame["valid"]]
     return {
         name: [rows[OBJECTIVES].to_numpy() for _, rows in of.groupby("trial")]
@@ -174,7 +174,7 @@ class TestResults:
         assert len(valid) > 100
         assert set(valid["epochs"]) == {108}
         np.testing.assert_allclose(valid["energy"], energies[valid["hash"]])
-        everything = lab.published(Benchmark.open(), "4V")
+        everything = study_repository.published(Benchmark.open(), "4V")
         assert len(told) == len(everything)
         assert len(valid) == ((everything["epochs"] == 108) & everything["valid"]).sum()
 
@@ -206,7 +206,7 @@ class TestResults:
             with pytest.raises(NothingFound, match="more evaluations, wider bounds"):
                 results(study, [], bench, true_front(bench, setting))
         finally:
-            lab.delete(study)
+            study_repository.delete(study)
 
     @pytest.mark.parametrize("key", ["validation_accuracy", "training_time"])
     def test_published_runs_are_held_to_the_bounds(self, study, bench, found, key):
@@ -244,7 +244,7 @@ class TestResults:
 
     def test_front_of_two_of_three(self, three, of_three):
         pair = pooled_front(of_three, ["SEMOA-L"], OBJECTIVES)
-        frame = lab.evaluations(three)
+        frame = study_repository.evaluations(three)
         points = frame.loc[frame["valid"], OBJECTIVES].to_numpy()
         expected = moocore.filter_dominated(points, keep_weakly=False)
         np.testing.assert_array_equal(pair[OBJECTIVES].to_numpy(), expected[expected[:, 0].argsort()])
@@ -375,11 +375,11 @@ class TestHypervolume:
         figure = figures.reached(found, found.volumes, True)
         np.testing.assert_allclose(trace(figure, "RS").x, found.volumes["RS"] / found.truth.hypervolume)
         assert list(trace(figure, "RS").customdata) == [1, 2, 3, 4, 5]
-        told = figures.reached_told({"RS": np.array([0.1, 0.2, 0.15])}, 0.2)
+        told = figures.describe_reached({"RS": np.array([0.1, 0.2, 0.15])}, 0.2)
         assert told.replace("\u202f", "").endswith("as median: RS 75.00% (from 50.00% to 100.00%)")
 
     def test_headline_counts_evaluations(self, found, fronts, study):
-        frame = lab.evaluations(study)
+        frame = study_repository.evaluations(study)
         headline = figures.growth_headline(found)
         share = int(re.search(r"has (\d+)", headline)[1]) / 100
         for name in fronts:
@@ -477,7 +477,7 @@ class TestTable1:
             both = results(study, [], bench, true_front(small, plan.setting))
             table = table_1(both, bench)
         finally:
-            lab.delete(study)
+            study_repository.delete(study)
         row = table[(table["name"] == "RS published") & (table["point"] == "rk") & (table["metric"] == "energy_kwh")]
         assert row["printed_mean"].item() == printed("table_1")["RS rk"]["energy_kwh"]
         assert row["verdict"].item() == "agrees"
@@ -555,7 +555,7 @@ class TestKneeGame:
 @pytest.fixture(scope="module")
 def rows(study):
     """A trial of SEMOA."""
-    frame = lab.evaluations(study)
+    frame = study_repository.evaluations(study)
     return frame[(frame["algorithm"] == "SEMOA") & (frame["trial"] == 1)].reset_index(drop=True)
 
 
@@ -688,6 +688,8 @@ class TestReport:
             assert figures.headline(each) in unescape(report(each, bench))
 
     def test_json_has_no_missing_numbers(self, three):
-        told = json.loads(to_json(lab.document(three) | {"nothing": float("nan"), "count": np.int64(3)}, indent=1))
+        told = json.loads(
+            to_json(study_repository.document(three) | {"nothing": float("nan"), "count": np.int64(3)}, indent=1)
+        )
         assert (told["nothing"], told["count"]) == (None, 3)
         assert len(told["trials"]) == 2

@@ -16,9 +16,9 @@ from ecnas_core.carbon import Lens
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.search_live import Means
 from ecnas_core.figures.theme import contrast_ratio, palette
-from ecnas_core.search import ALGORITHMS, Setting, lab
+from ecnas_core.search import ALGORITHMS, Setting, study_repository
 from ecnas_core.search.runner import StudyProgress, TrialProgress
-from ecnas_core.search.study import Plan, Task
+from ecnas_core.search.study import Plan, TrialKey
 
 SETTING = Setting(space="4V")
 LEVELS = {"worst": 0.0, "first_quartile": 0.25, "median": 0.5, "third_quartile": 0.75, "best": 1.0}
@@ -38,7 +38,7 @@ def trial(
     height = rises[-1][1] if rises else 0.0
     hashes = tuple(f"{number}{place:031x}" for place in range(len(values)))
     return TrialProgress(
-        task=Task(algorithm, number),
+        task=TrialKey(algorithm, number),
         trial=number,
         state=state,
         planned=planned,
@@ -281,7 +281,7 @@ def test_points_have_the_shape_of_the_energies(space, epochs, shape):
 def test_published_searches_against_moocore():
     bench = Benchmark.open()
     found, spread, volumes = figures.published(bench, "4V")
-    rows = lab.published(bench, "4V")
+    rows = study_repository.published(bench, "4V")
     rows = rows[rows["valid"]].assign(validation_error=1 - rows["validation_accuracy"])
     assert set(volumes) == {"SEMOA", "SH-EMOA", "MS-EHVI", "RS"}
     for name, heights in volumes.items():
@@ -297,9 +297,9 @@ def test_published_searches_against_moocore():
 
 def test_fronts_in_words():
     found = figures.points(progress(trial(values=((0.1, 0.2), (0.3, 0.05)))), SETTING)
-    told = figures.front_told(found, SETTING.metrics)
+    told = figures.describe_front(found, SETTING.metrics)
     assert told == (
         "The fronts of the trials, 2 points: energy from 0.100\u00a0kWh to 0.300\u00a0kWh, validation error from 0.0500 to "
         "0.2000"
     )
-    assert figures.front_told(found[:0], SETTING.metrics) == "The fronts of the trials: no point yet"
+    assert figures.describe_front(found[:0], SETTING.metrics) == "The fronts of the trials: no point yet"

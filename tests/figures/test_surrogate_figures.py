@@ -98,7 +98,7 @@ def test_the_curve_is_mean_and_range_over_draws():
     band = figure.data[0]
     assert list(band.y) == [3.0, 1.0, 1.0, 1.0]
     assert list(figure.layout.xaxis.tickvals) == [100, 200]
-    assert figures.learning_curve_told(curve, "Wh") == (
+    assert figures.describe_learning_curve(curve, "Wh") == (
         "Mean absolute error by the number of cells learned from. the paper's network: 2.00\u00a0Wh from 100 cells, "
         "1.00\u00a0Wh from 200"
     )
@@ -111,11 +111,11 @@ def test_errors_by_vertices_and_operations(held_out):
     assert [text.split(":")[0] for text in vertices.text] == ["6 vertices", "7 vertices"]
     np.testing.assert_allclose(named(figure, "1×1").y, [1.0, 10.0])
     assert list(figure.layout.xaxis.ticktext) == ["6", "7", "0", "1", "1", "2", "0", "1"]
-    assert "by vertices: 1.00\u00a0Wh at 6, 5.50\u00a0Wh at 7;" in figures.errors_by_told(held_out, ENERGY)
+    assert "by vertices: 1.00\u00a0Wh at 6, 5.50\u00a0Wh at 7;" in figures.describe_errors_by(held_out, ENERGY)
 
 
 def test_residuals_in_words(held_out):
-    assert figures.residuals_told(held_out, ENERGY) == (
+    assert figures.describe_residuals(held_out, ENERGY) == (
         "Predicted less found: median 1.00\u00a0Wh, nine of ten from \u22120.800\u00a0Wh to 9.10\u00a0Wh"
     )
 
@@ -127,7 +127,7 @@ def test_importances_rise_and_are_in_the_unit():
     figure = figures.importances(found, ENERGY, dark=False)
     assert figure.layout.yaxis.ticktext == ("vertices that fork", "3×3 convolutions")
     np.testing.assert_allclose(figure.data[0].x, [1, 5])
-    assert figures.importances_told(found, ENERGY, most=1).endswith("the largest: 3×3 convolutions 5.00\u00a0Wh")
+    assert figures.describe_importances(found, ENERGY, most=1).endswith("the largest: 3×3 convolutions 5.00\u00a0Wh")
 
 
 def test_each_feature_has_a_bar_whatever_it_is_called():

@@ -12,9 +12,7 @@ from ecnas_core import Benchmark, Cell
 from ecnas_core.benchmark import UnknownCell, catalogue
 from ecnas_core.measure import batch, store
 from ecnas_core.measure.batch import device_name, measure_all, read_cells
-from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.runs import CpuEstimate, Outcome, PhaseBegan
-from ecnas_core.measure.states import (
+from ecnas_core.measure.errors import (
     Cancelled,
     DeviceBusy,
     DeviceFailed,
@@ -27,6 +25,8 @@ from ecnas_core.measure.states import (
     TimeLimit,
     WorkerDied,
 )
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.runs import CpuEstimate, Outcome, PhaseBegan
 from tests.made_up import CPU, measured
 from tests.measure.fakes import Board, FakeNvml
 

@@ -24,8 +24,8 @@ from ecnas_core.measure.counters import (
     cpu_counters,
     gpu_counter,
 )
+from ecnas_core.measure.errors import DeviceFailed, NoCounter, NotPermitted, StandsStill
 from ecnas_core.measure.nvml import Gpu
-from ecnas_core.measure.states import DeviceFailed, NoCounter, NotPermitted, StandsStill
 from tests.measure.fakes import (
     FUNCTION_NOT_FOUND,
     NO_PERMISSION,

@@ -9,8 +9,8 @@ import pynvml
 import pytest
 
 from ecnas_core.measure import nvml
+from ecnas_core.measure.errors import DeviceFailed, MigDevice, NoDevice, NoDriver
 from ecnas_core.measure.nvml import Process, Sample
-from ecnas_core.measure.states import DeviceFailed, MigDevice, NoDevice, NoDriver
 from tests.measure.fakes import (
     FUNCTION_NOT_FOUND,
     LOST,
@@ -145,15 +145,15 @@ def test_driver_that_cannot_count_its_gpus_is_a_failed_device(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("mig", "is_cut"),
+    ("mig", "mig_enabled"),
     [(0, False), (1, True), (NOT_SUPPORTED, False), (NO_PERMISSION, False), (FUNCTION_NOT_FOUND, False)],
 )
-def test_mig(mig, is_cut):
+def test_mig(mig, mig_enabled):
     fake = FakeNvml(Board("NVIDIA A100", mig=mig))
     with nvml.driver(fake) as driver:
         [gpu] = nvml.gpus(driver)
-        assert gpu.is_cut is is_cut
-        if is_cut:
+        assert gpu.mig_enabled is mig_enabled
+        if mig_enabled:
             with pytest.raises(MigDevice, match=r"NVIDIA A100 is cut into instances \(MIG\).*nvidia-smi -mig 0"):
                 nvml.gpu(driver, 0)
         else:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecnas_core.measure import protocol
+from ecnas_core.measure.errors import DeviceFailed, InvalidSettings, MeasureError, OutOfMemory, StandsStill
 from ecnas_core.measure.protocol import (
     DURATIONS,
     EFFORTS,
@@ -26,7 +27,6 @@ from ecnas_core.measure.protocol import (
     is_stable,
     seconds_per_step,
 )
-from ecnas_core.measure.states import DeviceFailed, InvalidSettings, MeasureError, OutOfMemory, StandsStill
 from tests.measure.fakes import Clock, FakeMeter, FakeWorkload
 
 QUICK = Settings(effort="quick", repeats=5)
@@ -425,11 +425,11 @@ class TestSettings:
 
 
 def test_every_state_has_a_name_of_its_own():
-    from ecnas_core.measure import states
+    from ecnas_core.measure import errors
 
-    errors = MeasureError.__subclasses__()
-    assert len({each.state for each in errors}) == len(errors)
-    assert MeasureError.state not in {each.state for each in errors}
-    for each in errors:
-        assert states.by_name(each.state) is each
-    assert states.by_name("failed") is states.by_name("no such state") is MeasureError
+    kinds = MeasureError.__subclasses__()
+    assert len({each.state for each in kinds}) == len(kinds)
+    assert MeasureError.state not in {each.state for each in kinds}
+    for each in kinds:
+        assert errors.by_name(each.state) is each
+    assert errors.by_name("failed") is errors.by_name("no such state") is MeasureError

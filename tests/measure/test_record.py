@@ -13,14 +13,14 @@ import pytest
 from msgspec import structs
 
 from ecnas_core.measure.protocol import Readings, Settings, Window
-from ecnas_core.measure.record import FLAGS, Measurement, Surroundings, measurement
+from ecnas_core.measure.record import FLAGS, Measurement, MeasurementContext, measurement
 from tests.measure.fakes import TINY, FakeMeter
 
 THOROUGH = Settings(repeats=5)
 GPU = FakeMeter(name="nvml:0", tick_s=0.1)
 PACKAGES = [FakeMeter(name=f"rapl:package-{number}", component="cpu", tick_s=0.001) for number in (0, 1)]
 DRAM = FakeMeter(name="rapl:package-0:dram", component="dram", tick_s=0.001)
-ON_GPU = Surroundings(
+ON_GPU = MeasurementContext(
     device="NVIDIA T4",
     software="torch 2.13.0",
     device_uuid="GPU-aaaa",
@@ -30,7 +30,7 @@ ON_GPU = Surroundings(
     sm_clocks_mhz=(1500, 1600),
     tracker_power_w=50,
 )
-ON_CPU = Surroundings(device="A CPU", software="torch 2.13.0")
+ON_CPU = MeasurementContext(device="A CPU", software="torch 2.13.0")
 T_4 = 2.776445
 
 
@@ -44,7 +44,7 @@ def readings(
     return Readings(idle_w, {meter.name: meter.tick_s for meter in meters}, windows)
 
 
-def on_gpu(settings: Settings = THOROUGH, around: Surroundings = ON_GPU, **changed: Any) -> Measurement:
+def on_gpu(settings: Settings = THOROUGH, around: MeasurementContext = ON_GPU, **changed: Any) -> Measurement:
     """500 J a repeat on the GPU, 100 and 60 J in the two packages, 20 J in their memory."""
     meters = [changed.get("gpu", GPU), *PACKAGES, DRAM]
     joules = {

@@ -17,9 +17,7 @@ import pytest
 
 from ecnas_core.cells import Cell
 from ecnas_core.measure import runner
-from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.states import (
+from ecnas_core.measure.errors import (
     Cancelled,
     DeviceLocked,
     MeasureError,
@@ -28,6 +26,8 @@ from ecnas_core.measure.states import (
     TimeLimit,
     WorkerDied,
 )
+from ecnas_core.measure.protocol import Settings
+from ecnas_core.measure.record import Measurement
 from ecnas_core.measure.worker import locked
 from tests.measure.fakes import TINY, without_driver
 from tests.measure.test_record import on_cpu
@@ -345,14 +345,14 @@ class TestRealWorkersWords:
     @pytest.mark.parametrize(
         ("raised", "state"),
         [
-            ("ecnas_core.measure.states.DeviceLocked", "device_locked"),
-            ("ecnas_core.measure.states.MeasureError", "failed"),
+            ("ecnas_core.measure.errors.DeviceLocked", "device_locked"),
+            ("ecnas_core.measure.errors.MeasureError", "failed"),
             ("ecnas_core.measure.tracker.TrackerFailed", "failed"),
         ],
     )
     def test_error_is_told_by_its_state(self, raised, state):
         code = f"""
-        import ecnas_core.measure.states, ecnas_core.measure.tracker
+        import ecnas_core.measure.errors, ecnas_core.measure.tracker
         def fail(*_):
             raise {raised}("the reason")
         worker.measure = fail

@@ -11,7 +11,7 @@ import pytest
 from ecnas_core import Benchmark
 from ecnas_core.benchmark import catalogue
 from ecnas_core.measure import store
-from ecnas_core.measure.states import UnknownMeasurement
+from ecnas_core.measure.errors import UnknownMeasurement
 from tests.made_up import measured
 
 ONE, TWO = "a" * 12, "b" * 12

@@ -16,10 +16,7 @@ import pynvml
 import pytest
 
 from ecnas_core.measure import counters, nvml, protocol, tracker, worker
-from ecnas_core.measure.protocol import Durations, Settings
-from ecnas_core.measure.record import Measurement
-from ecnas_core.measure.runs import MeasureEvent
-from ecnas_core.measure.states import (
+from ecnas_core.measure.errors import (
     DeviceBusy,
     DeviceFailed,
     DeviceLocked,
@@ -31,6 +28,9 @@ from ecnas_core.measure.states import (
     OutOfMemory,
     StandsStill,
 )
+from ecnas_core.measure.protocol import Durations, Settings
+from ecnas_core.measure.record import Measurement
+from ecnas_core.measure.runs import MeasureEvent
 from ecnas_core.measure.tracker import Reading, TrackerFailed
 from ecnas_core.measure.worker import Lines, Sampler, locked, refuse_busy
 from tests.measure.fakes import NO_PERMISSION, NOT_SUPPORTED, TINY, Board, FakeNvml

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from ecnas_core.cells import Cell
+from ecnas_core.measure.errors import DeviceFailed, NoImages, OutOfMemory
 from ecnas_core.measure.protocol import Settings
-from ecnas_core.measure.states import DeviceFailed, NoImages, OutOfMemory
 from ecnas_core.measure.workload import Step, cifar_10
 from tests.measure.fakes import TINY
 

@@ -18,9 +18,9 @@ from ecnas_core.benchmark import layout
 from ecnas_core.cells import Cell
 from ecnas_core.measure import doctor, store
 from ecnas_core.measure.doctor import Device, Finding
+from ecnas_core.measure.errors import DeviceFailed, MeasureError
 from ecnas_core.measure.protocol import Settings
 from ecnas_core.measure.runs import MEASUREMENT, START_S
-from ecnas_core.measure.states import DeviceFailed, MeasureError
 from ecnas_core.runs import RunRunning, RunStore
 from ecnas_core.surrogates import transfer
 from tests.bundle import few_cells
@@ -605,7 +605,7 @@ class TestResults:
         source = next(code for code in codes if "import measure\n" in code)
         compile(source, "copied", "exec")
         assert "Settings(effort='quick', batch_size=256)" in source
-        exec(next(code for code in codes if "beside.entries" in code), {})
+        exec(next(code for code in codes if "benchmark_reference.entries" in code), {})
         assert "Quadro RTX 6000" in capsys.readouterr().out
 
     def test_the_lens_applies(self, open_page):

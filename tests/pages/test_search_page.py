@@ -22,10 +22,10 @@ from ecnas_core.cli import main
 from ecnas_core.runs import Ended
 from ecnas_core.runs.run import CANCEL
 from ecnas_core.runs.store import LOCK
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search import study as studies_
 from ecnas_core.search.study import Plan, Study, StudyRequest
-from ecnas_core.search.task import Beat, Figures
+from ecnas_core.search.task import Figures, TrialStatus
 from pages.widgets import html
 from tests import studies
 from tests.waiting import until
@@ -88,7 +88,7 @@ def running(data: Path) -> Iterator[Study]:
     study = by_hand(data)
     files.write_json(study.folder / studies_.FIGURES, asdict(Figures("f", (1.0, 0.2), 0.12, 14, 91, 91)))
     for task, height in zip(PLAN.tasks[:2], (0.06, 0.09), strict=True):
-        beat = Beat(
+        beat = TrialStatus(
             1,
             10,
             10,
@@ -385,7 +385,7 @@ class TestLive:
             page.press("search_cancel").works()
             assert (study.folder / CANCEL).exists()
             (study.folder / CANCEL).unlink()
-            beat = Beat(0, 10, 10, 0.06, ((4, 0.06),), ((0.2, 0.1),), ("a" * 32,), (108,), 0.1)
+            beat = TrialStatus(0, 10, 10, 0.06, ((4, 0.06),), ((0.2, 0.1),), ("a" * 32,), (108,), 0.1)
             files.write_json(study.folder / studies_.PROGRESS / "RS.0.json", asdict(beat))
             page.app.run()
             assert page.works().facts["Evaluations"] == ("10", "of 80")
@@ -527,7 +527,7 @@ class TestStudies:
         assert page.params == {"section": "studies"}
         page.press("search_restore").works()
         assert runner.find(study.id, data) == study
-        lab.delete(study)
+        study_repository.delete(study)
         page = open_page("search", study=study.id).press("search_restore").works()
         assert page.control("search_first").value == study.id
 
@@ -569,7 +569,7 @@ class TestPublished:
 
     def test_front_hypervolume_and_table_1(self, open_page, data):
         page = open_page("search", study="published-7V").works()
-        rows = lab.published(Benchmark.open(), "7V")
+        rows = study_repository.published(Benchmark.open(), "7V")
         semoa = rows[(rows["algorithm"] == "RS") & rows["valid"]].assign(error=1 - rows["validation_accuracy"])
         volumes = sorted(
             moocore.hypervolume(each[["energy_kwh", "error"]].to_numpy(float), ref=[1.0, 0.2])

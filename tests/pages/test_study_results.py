@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from ecnas_core.analysis.pareto import knee
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search.study import Plan
 from pages.widgets.study_results import SECTIONS
 from tests.pages.conftest import Page
@@ -52,7 +52,7 @@ def data(tmp_path_factory):
 @pytest.fixture(scope="module")
 def front(data):
     """The front that all trials of the study Small found, by energy."""
-    frame = lab.evaluations(runner.find("Small", data))
+    frame = study_repository.evaluations(runner.find("Small", data))
     frame = frame[frame["valid"]].drop_duplicates(OBJECTIVES)
     energy, error = (frame[name].to_numpy() for name in OBJECTIVES)
     beaten = ((energy[:, None] >= energy) & (error[:, None] >= error)).sum(axis=1) > 1
@@ -114,7 +114,7 @@ class TestSections:
     def test_of_one_study(self, show, data, front, as_number):
         page = show()
         assert page.told == {}
-        frame = lab.evaluations(runner.find("Small", data))
+        frame = study_repository.evaluations(runner.find("Small", data))
         for name in through(page):
             if name == "front":
                 assert marks(page)["x"][1] == pytest.approx(front.iloc[knee(front[OBJECTIVES].to_numpy())]["energy"])

@@ -82,7 +82,7 @@ def own_trained(data: Path, name: str = "2-own") -> Path:
         {"event": "made", "learned": 73, "notes": ["Two rows are left out."]},
         {"event": "ended", "state": "done"},
     )
-    outcome = own_space.carry_out(own_table.example(Benchmark.open()), SPEC)
+    outcome = own_space.train(own_table.example(Benchmark.open()), SPEC)
     outcome.held_out.to_parquet(folder / "held_out.parquet")
     outcome.importance.to_parquet(folder / "importance.parquet")
     outcome.curve.assign(model="best").to_parquet(folder / "learning_curve.parquet")

@@ -14,7 +14,7 @@ import pytest
 from distributed import Client, LocalCluster, Worker
 
 from ecnas_core.errors import Cancelled
-from ecnas_core.search import Setting, lab, runner
+from ecnas_core.search import Setting, runner, study_repository
 from ecnas_core.search.cluster import ClusterMissing, InvalidAddress
 from ecnas_core.search.study import Advance, FiguresChanged, Plan
 from ecnas_core.search.task import Figures
@@ -58,7 +58,9 @@ def test_a_worker_is_killed_and_the_result_is_the_local_one(cluster: LocalCluste
     told = runner.progress(study)
     assert [each.evaluations for each in told.trials] == [100, 60]
     local = carried_out(PLAN, tmp_path / "local", "mine")
-    pd.testing.assert_frame_equal(lab.evaluations(study), lab.evaluations(local), check_exact=True)
+    pd.testing.assert_frame_equal(
+        study_repository.evaluations(study), study_repository.evaluations(local), check_exact=True
+    )
     assert runner.progress(local).figures == told.figures
 
 

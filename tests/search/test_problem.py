@@ -10,7 +10,7 @@ from ecnas_core.benchmark.layout import BUNDLED
 from ecnas_core.carbon import Lens
 from ecnas_core.cells import InvalidCell
 from ecnas_core.records import InvalidRecord
-from ecnas_core.search import NothingFeasible, Outcome, Problem, Setting, lab
+from ecnas_core.search import NothingFeasible, Outcome, Problem, Setting, study_repository
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.operators import sample_matrix, sample_uniform
 from ecnas_core.search.study import Plan
@@ -216,7 +216,9 @@ def test_a_calibrated_device_has_energies_of_its_own(tmp_path, monkeypatch):
     measured = measured_on(bench, "RTX 3060").assign(energy_kwh=np.nan).dropna(subset="gpu_energy_j")
     devices.save(bench, "Mine", measured)
     lens = Lens(scope="GPU", unit="Wh", device="Mine")
-    found = lab.evaluations(carried_out(Plan.of(Setting(space="4V", lens=lens), ("RS",), 91, 1), tmp_path, "Mine"))
+    found = study_repository.evaluations(
+        carried_out(Plan.of(Setting(space="4V", lens=lens), ("RS",), 91, 1), tmp_path, "Mine")
+    )
     assert found["hash"].nunique() == 91
     assert found["valid"].all()
     sql = "select hash, gpu_energy_j, energy_kwh from {} where space = '4V' and epochs = 108"

@@ -28,11 +28,11 @@ from ecnas_core.benchmark.layout import BUNDLED, ROOT
 from ecnas_core.carbon import Lens
 from ecnas_core.errors import Cancelled
 from ecnas_core.runs import RunError, RunRunning, UnknownRun
-from ecnas_core.search import ALGORITHMS, Setting, UnknownAlgorithm, lab, make, run_trial, runner
+from ecnas_core.search import ALGORITHMS, Setting, UnknownAlgorithm, make, run_trial, runner, study_repository
 from ecnas_core.search.pool import ATTEMPTS, Pool, WorkerDied
 from ecnas_core.search.runner import NameTaken
-from ecnas_core.search.study import Advance, FiguresChanged, InvalidPlan, Plan, Study, Task
-from ecnas_core.search.task import Order
+from ecnas_core.search.study import Advance, FiguresChanged, InvalidPlan, Plan, Study, TrialKey
+from ecnas_core.search.task import TrialJob
 from tests.search.conftest import problem_of
 from tests.studies import Here, carried_out
 from tests.waiting import BOUND_S, until
@@ -72,12 +72,12 @@ def workers_of(process: psutil.Process) -> list[psutil.Process]:
     return [worker for server in servers for worker in server.children()]
 
 
-def stamps(study: Study) -> dict[Task, int]:
+def stamps(study: Study) -> dict[TrialKey, int]:
     return {task: path.stat().st_mtime_ns for task, path in study.files.items() if path.is_file()}
 
 
 def rows(study: Study) -> pd.DataFrame:
-    return lab.evaluations(study).drop(columns="study")
+    return study_repository.evaluations(study).drop(columns="study")
 
 
 def assert_as_alone(study: Study) -> None:
@@ -94,12 +94,12 @@ def assert_as_alone(study: Study) -> None:
             pd.testing.assert_series_equal(stored[column], expected[column], check_dtype=False, check_exact=True)
 
 
-def told_at(study: Study, task: Task) -> int:
+def told_at(study: Study, task: TrialKey) -> int:
     """When a trial last told how far it is."""
     return (study.folder / "progress" / f"{task.algorithm}.{task.seed}.json").stat().st_mtime_ns
 
 
-def under_way(study: Study, task: Task) -> bool:
+def under_way(study: Study, task: TrialKey) -> bool:
     """Whether a trial is at work and has found something."""
     [told] = (each for each in runner.progress(now(study)).trials if each.task == task)
     return told.state == "running" and told.evaluations > 0
@@ -183,7 +183,7 @@ class TestResults:
         best = rows(study)["validation_accuracy"].max()
         (trial,) = runner.progress(study).trials
         assert trial.hypervolume == pytest.approx(0.2 - (1 - best))
-        assert lab.document(study)["trials"][0]["r0"]["validation_accuracy"] == best
+        assert study_repository.document(study)["trials"][0]["r0"]["validation_accuracy"] == best
 
 
 class TestProgress:
@@ -228,7 +228,7 @@ class TestBackground:
         assert (first.state, second.state) == ("running", "running")
         assert second.name == "SEMOA-L in 4V"
         with pytest.raises(RunRunning):
-            lab.delete(first)
+            study_repository.delete(first)
         with pytest.raises(RunRunning):
             runner.resume(first)
         with pytest.raises(RunRunning):
@@ -297,7 +297,7 @@ class TestBackground:
 
 
 def test_a_trial_that_takes_every_process_down_is_given_up() -> None:
-    order = Order("s", Task("MS-EHVI", 0), 0, 900, Setting(space="5V"), Path("/nowhere"), BUNDLED)
+    order = TrialJob("s", TrialKey("MS-EHVI", 0), 0, 900, Setting(space="5V"), Path("/nowhere"), BUNDLED)
     pool = Pool([order], 1)
     deaths = 0
     try:
@@ -334,19 +334,19 @@ class TestForeground:
         pq.write_table(pa.table({"hash": ["x"]}), paths[3])
         foreign = tmp_path / "runs" / "foreign.parquet"
         foreign.write_bytes(next(iter(quick.files.values())).read_bytes())
-        found = lab.file_problems(study)
+        found = study_repository.file_problems(study)
         assert [found[path].split(" ", 1)[1][:12] for path in (paths[0], paths[1], paths[3])] == [
             "is not a rea",
             "is not of th",
             "is not of th",
         ]
         assert paths[2] not in found
-        assert set(lab.evaluations(study)["seed"]) == {2}
+        assert set(study_repository.evaluations(study)["seed"]) == {2}
         assert {path.name for path in Benchmark.open(tmp_path).layout.problems} == {paths[0].name, paths[3].name}
         stamp = paths[2].stat().st_mtime_ns
         again = runner.run(plan, tmp_path, "mine", processes=1)
         assert paths[2].stat().st_mtime_ns == stamp
-        assert not lab.file_problems(again)
+        assert not study_repository.file_problems(again)
         pd.testing.assert_frame_equal(rows(again), wanted, check_exact=True)
         assert foreign.is_file()
 
@@ -430,7 +430,7 @@ def test_damaged_notes_of_a_study_hide_nothing_that_is_stored(quick: Study, name
         told = runner.progress(study)
         assert told.finished == 4
         assert (told.figures is None) == (name == "figures.json")
-        assert len(lab.document(study)["trials"]) == 4
+        assert len(study_repository.document(study)["trials"]) == 4
     finally:
         path.write_text(before)
 
@@ -496,9 +496,9 @@ class TestDamage:
         path = copy.files[task]
         content = path.read_bytes()
         path.write_bytes(content[:200] + bytes(400) + content[600:])
-        assert list(lab.file_problems(copy)) == [path]
-        assert len(lab.trials(copy)) == 3
-        assert len(lab.evaluations(copy).groupby(["algorithm", "seed"])) == 3
+        assert list(study_repository.file_problems(copy)) == [path]
+        assert len(study_repository.trials(copy)) == 3
+        assert len(study_repository.evaluations(copy).groupby(["algorithm", "seed"])) == 3
         again = runner.run(QUICK, copy.data, "quick", processes=1)
-        assert lab.file_problems(again) == {}
+        assert study_repository.file_problems(again) == {}
         pd.testing.assert_frame_equal(rows(again), rows(quick), check_exact=True)

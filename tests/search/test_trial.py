@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ecnas_core import Benchmark
 from ecnas_core.records import InvalidRecord
 from ecnas_core.search import ALGORITHMS, Ended, Outcome, Progress, UnknownAlgorithm, make, run_trial
-from ecnas_core.search.algorithm import Algorithm, Answers, Questions
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals
 from ecnas_core.search.operators import sample_matrix
 from tests.search.conftest import problem_of
 
@@ -23,12 +23,12 @@ class Scripted(Algorithm):
         self.size = size
         self.told: list[int] = []
 
-    def ask(self) -> Questions:
+    def ask(self) -> Proposals:
         genomes = sample_matrix(self.problem.lookup, self.size, self.rng)
         twice = self.rng.integers(0, self.size, self.size)
         return self._new(genomes[twice], self.rng.integers(0, len(self.problem.setting.budgets), self.size)[twice])
 
-    def _learn(self, answers: Answers) -> None:
+    def _learn(self, answers: Evaluations) -> None:
         self.told.append(len(answers))
 
 
@@ -80,7 +80,7 @@ def test_a_space_can_be_exhausted(name):
 
 def test_a_search_that_only_repeats_itself_ends():
     class Same(Scripted):
-        def ask(self) -> Questions:
+        def ask(self) -> Proposals:
             return self._new(self.problem.lookup.genomes(np.zeros(5, np.int32)), 0)
 
     trial = run_trial(Same(problem_of(space="4V"), 0), 10)
@@ -90,7 +90,7 @@ def test_a_search_that_only_repeats_itself_ends():
 
 def test_a_search_without_questions_ends():
     class Silent(Scripted):
-        def ask(self) -> Questions:
+        def ask(self) -> Proposals:
             return self._new(self.problem.lookup.genomes(np.empty(0, np.int32)), 0)
 
     trial = run_trial(Silent(problem_of(space="4V"), 0), 10)

@@ -10,7 +10,7 @@ from scipy.stats import kendalltau
 from ecnas_core.errors import Cancelled
 from ecnas_core.surrogates import accuracy, energy, experiment, importance
 from ecnas_core.surrogates.energy import UnknownModel
-from ecnas_core.surrogates.experiment import Experiment, InvalidExperiment, carry_out, figures
+from ecnas_core.surrogates.experiment import Experiment, InvalidExperiment, figures, run_experiment
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def outcome(bench, learned, few_permutations):
     fit = energy.fit
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(energy, "fit", lambda *given: learned.append(set(given[3])) or fit(*given))
-        return carry_out(bench, Experiment(cells=300, seed=3))
+        return run_experiment(bench, Experiment(cells=300, seed=3))
 
 
 class TestEnergy:
@@ -61,13 +61,13 @@ class TestEnergy:
         assert by["input", "branches"] > by["input", "forks"]
 
     def test_the_same_seed_gives_the_same(self, bench, outcome, few_permutations):
-        again = carry_out(bench, Experiment(cells=300, seed=3))
+        again = run_experiment(bench, Experiment(cells=300, seed=3))
         pd.testing.assert_frame_equal(outcome.held_out, again.held_out)
         pd.testing.assert_frame_equal(outcome.importance, again.importance)
 
     def test_it_can_be_stopped(self, bench):
         with pytest.raises(Cancelled):
-            carry_out(bench, Experiment(cells=100), cancel=lambda: True)
+            run_experiment(bench, Experiment(cells=100), cancel=lambda: True)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def quick(bench, published, small_networks):
         patch.setattr(accuracy, "fit_to", once)
         patch.setattr(accuracy, "published", lambda *_: published)
         patch.setattr(experiment, "_CELLS_ASKED", 50)
-        return carry_out(bench, Experiment("accuracy", cells=8000, members=1))
+        return run_experiment(bench, Experiment("accuracy", cells=8000, members=1))
 
 
 class TestAccuracy:
@@ -155,5 +155,5 @@ def test_more_cells_than_there_are_are_refused(bench):
     most = experiment.to_learn_from(bench, "energy")
     assert most == len(energy.measured(bench)) - int(len(energy.measured(bench)) * 0.2)
     with pytest.raises(InvalidExperiment, match=f"{most}"):
-        carry_out(bench, Experiment(cells=most + 1))
+        run_experiment(bench, Experiment(cells=most + 1))
     assert np.isfinite(most)

@@ -48,7 +48,7 @@ def outcomes(space):
         patch.setattr(own_space, "DRAWS", 1)
         patch.setattr(own_space, "CURVE", (0.125, 0.25, 1.0))
         patch.setattr(own_space.multilayer_perceptron, "EPOCHS", 100)  # half of the paper's
-        return {model: own_space.carry_out(space, SPEC, model) for model in ("best", "paper")}
+        return {model: own_space.train(space, SPEC, model) for model in ("best", "paper")}
 
 
 @pytest.fixture(autouse=True)
@@ -253,14 +253,14 @@ class TestEdges:
     def test_a_target_that_can_be_negative_is_learned_as_it_is(self, space):
         shifted = np.array(space["energy"].to_pylist()) - 100
         table = space.set_column(4, "energy", pa.array(shifted))
-        outcome = own_space.carry_out(table, SPEC)
+        outcome = own_space.train(table, SPEC)
         assert not outcome.model.logarithm
         assert "median_relative_error" not in own_space.figures(outcome.held_out)
         assert own_space.figures(outcome.held_out)["tau"] > 0.9
 
     def test_a_large_table_is_drawn_from_and_that_is_told(self, space, monkeypatch):
         monkeypatch.setitem(own_space.MOST_ROWS, "best", 100)
-        outcome = own_space.carry_out(space, SPEC)
+        outcome = own_space.train(space, SPEC)
         assert outcome.model.rows == 100
         assert outcome.notes == ("Of 160 rows 100 are learned from, drawn at random.",)
 
@@ -284,11 +284,11 @@ class TestEdges:
             monkeypatch.setattr(own_space, "_unseen_errors", lambda *_: np.ones(ROWS))
         asked = iter([False] * own_space.matern_process.STEPS)
         with pytest.raises(Cancelled):
-            own_space.carry_out(space, SPEC, cancel=lambda: next(asked, True))
+            own_space.train(space, SPEC, cancel=lambda: next(asked, True))
 
     def test_it_can_be_stopped(self, space):
         with pytest.raises(Cancelled):
-            own_space.carry_out(space, SPEC, cancel=lambda: True)
+            own_space.train(space, SPEC, cancel=lambda: True)
 
     def test_another_file_is_no_model(self, tmp_path):
         path = tmp_path / "x.safetensors"
@@ -310,5 +310,5 @@ class TestExample:
     def test_one_gpu_tells_another(self, bench):
         table = own_table.example(bench)
         spec = Spec("energy_wh_titan_xp", ("energy_wh_quadro_rtx_6000", "multiply_adds", "n_conv3x3"), "Wh")
-        told = own_space.figures(own_space.carry_out(table, spec).held_out)
+        told = own_space.figures(own_space.train(table, spec).held_out)
         assert told["tau"] > 0.85

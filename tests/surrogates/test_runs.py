@@ -13,7 +13,7 @@ import pytest
 from ecnas_core.errors import Cancelled, EcnasError
 from ecnas_core.runs import Progress, Run, RunStore, UnknownRun
 from ecnas_core.surrogates import energy, experiment, own_space, own_table, runs
-from ecnas_core.surrogates.experiment import Experiment, carry_out
+from ecnas_core.surrogates.experiment import Experiment, run_experiment
 from ecnas_core.surrogates.own_table import Spec
 from ecnas_core.surrogates.runs import TRAINING, Curve, OwnPrediction, OwnTraining, Request
 from ecnas_core.surrogates.training import Epoch
@@ -122,10 +122,10 @@ class TestCarriedOut:
         made = []
 
         def recorded(bench, wanted, *more):
-            made.append((wanted, carry_out(bench, wanted, *more)))
+            made.append((wanted, run_experiment(bench, wanted, *more)))
             return made[-1][1]
 
-        monkeypatch.setattr(experiment, "carry_out", recorded)
+        monkeypatch.setattr(experiment, "run_experiment", recorded)
         run = done_here(store, Experiment(cells=120, seed=2))
         assert (run.state, run.error, runs.made(run).learned) == ("done", None, 120)
         assert [each.number for each in runs.epochs(run)] == list(range(1, 41))
@@ -175,5 +175,5 @@ def test_a_process_of_its_own_trains_as_here_and_when_cancelled_leaves_nothing_b
     assert not list(run.folder.glob("*.parquet"))
     here: list[Epoch] = []
     with pytest.raises(Cancelled):
-        carry_out(bench, wanted, here.append, lambda: True)
+        run_experiment(bench, wanted, here.append, lambda: True)
     assert runs.epochs(run)[0].loss == pytest.approx(here[0].loss, rel=1e-4)

@@ -1,4 +1,4 @@
-"""The lab: stored studies and the published runs, to look at, rename, delete, bring back, sum up and take along."""
+"""Stored studies and the published runs, to look at, rename, delete, bring back, sum up and take along."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from ecnas_core.search import study as studies_
 from ecnas_core.search.archive import nondominated
 from ecnas_core.search.problem import Setting
 from ecnas_core.search.runner import NameTaken, finished_trial, free_name, progress, studies
-from ecnas_core.search.study import Study, Task
+from ecnas_core.search.study import Study, TrialKey
 from ecnas_core.search.task import trial_schema
 
 if TYPE_CHECKING:
@@ -319,7 +319,7 @@ def training(evaluations: pd.DataFrame, space: Space, lens: Lens, bench: Benchma
     )
 
 
-def _told(study: Study, task: Task) -> dict[str, Any] | None:
+def _told(study: Study, task: TrialKey) -> dict[str, Any] | None:
     try:
         return finished_trial(study.files[task], study, task) if study.files[task].is_file() else None
     except RunError:

@@ -9,7 +9,7 @@ import duckdb
 import pytest
 
 from ecnas_core import Benchmark
-from ecnas_core.analysis import beside
+from ecnas_core.analysis import benchmark_reference
 from ecnas_core.benchmark import UnknownEpochs
 from ecnas_core.carbon import Lens
 
@@ -52,13 +52,13 @@ class Step:
     ],
 )
 def test_a_step_under_the_lens(step, lens, expected):
-    found = beside.value(step, lens, 4)
+    found = benchmark_reference.value(step, lens, 4)
     assert found is None if expected is None else found == pytest.approx(expected)
 
 
 def test_a_4v_cell_stands_beside_the_four_gpus_and_three_spaces(small):
     step = Step(cpu_energy_j_per_step=10.0)
-    found = beside.entries(small, step, Lens()).set_index("name")
+    found = benchmark_reference.entries(small, step, Lens()).set_index("name")
     assert list(found.index) == [*DEVICES, "4V, measured", "5V, measured", "7V, surrogate"]
     stored = duckdb.sql(
         f"select device, energy_kwh from '{RESULTS}' where hash = '{OF_4V}' and epochs = 4 "
@@ -74,7 +74,9 @@ def test_a_4v_cell_stands_beside_the_four_gpus_and_three_spaces(small):
 
 
 def test_at_108_epochs_the_gpus_are_27_times_the_4_epoch_ones(small):
-    short, long = (beside.entries(small, Step(), Lens(scope="GPU"), epochs).set_index("name") for epochs in (4, 108))
+    short, long = (
+        benchmark_reference.entries(small, Step(), Lens(scope="GPU"), epochs).set_index("name") for epochs in (4, 108)
+    )
     assert list(long.loc[DEVICES, "value"]) == pytest.approx(list(27 * short.loc[DEVICES, "value"]))
     assert set(long.loc[DEVICES, "provenance"]) == {"scaled"}
     assert list(long.loc[DEVICES, "ratio"]) == pytest.approx(list(short.loc[DEVICES, "ratio"]))
@@ -83,33 +85,36 @@ def test_at_108_epochs_the_gpus_are_27_times_the_4_epoch_ones(small):
 
 def test_a_large_cell_has_the_surrogate_alone_and_no_gpu_share():
     bench = Benchmark.open()
-    found = beside.entries(bench, Step(hash=OF_7V, cpu_energy_j_per_step=10.0), Lens())
+    found = benchmark_reference.entries(bench, Step(hash=OF_7V, cpu_energy_j_per_step=10.0), Lens())
     assert list(found["name"]) == ["7V, surrogate"]
     assert found["value"].iloc[0] == pytest.approx(bench.query(OF_7V, 4).energy_kwh)
-    gpu = beside.entries(bench, Step(hash=OF_7V), Lens(scope="GPU"))
+    gpu = benchmark_reference.entries(bench, Step(hash=OF_7V), Lens(scope="GPU"))
     assert gpu["value"].isna().all()
     assert gpu["ratio"].isna().all()
 
 
 def test_epochs_of_another_size_are_brought_to_the_benchmarks(small):
     large = Step(images_per_epoch=50_000, cpu_energy_j_per_step=10.0)
-    assert beside.value(large, Lens(), 4) == pytest.approx(50 * 50_000 / 256 * 4 / 3.6e6 * 1.59)
-    assert beside.comparable(large, Lens(), 4) == pytest.approx(50 * 156.25 * 4 / 3.6e6 * 1.59)
-    assert beside.comparable(Step(), Lens(), 4) is None
-    ratios = [list(beside.entries(small, step, Lens())["ratio"]) for step in (large, Step(cpu_energy_j_per_step=10.0))]
+    assert benchmark_reference.value(large, Lens(), 4) == pytest.approx(50 * 50_000 / 256 * 4 / 3.6e6 * 1.59)
+    assert benchmark_reference.comparable(large, Lens(), 4) == pytest.approx(50 * 156.25 * 4 / 3.6e6 * 1.59)
+    assert benchmark_reference.comparable(Step(), Lens(), 4) is None
+    ratios = [
+        list(benchmark_reference.entries(small, step, Lens())["ratio"])
+        for step in (large, Step(cpu_energy_j_per_step=10.0))
+    ]
     assert ratios[0] == pytest.approx(ratios[1])
 
 
 def test_an_unknown_scope_gives_entries_without_ratio(small):
-    found = beside.entries(small, Step(), Lens())
+    found = benchmark_reference.entries(small, Step(), Lens())
     assert found["value"].notna().all()
     assert found["ratio"].isna().all()
 
 
 def test_inference_has_nothing_to_stand_beside(small):
-    assert beside.entries(small, Step(mode="inference"), Lens()).empty
+    assert benchmark_reference.entries(small, Step(mode="inference"), Lens()).empty
 
 
 def test_an_unknown_budget_is_refused(small):
     with pytest.raises(UnknownEpochs):
-        beside.entries(small, Step(), Lens(), 5)
+        benchmark_reference.entries(small, Step(), Lens(), 5)
