@@ -18,7 +18,7 @@ from ecnas_core.cells import SPACES, Cell
 from ecnas_core.figures import explore as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, downloads, html, page, session, tray
+from pages.widgets import card, chart, downloads, html, page, session, tray
 
 ROWS_AT_MOST = 200
 PARALLEL_AT_MOST = 2_000
@@ -262,12 +262,8 @@ def select() -> None:
     if selection["box"]:
         x, y = selection["box"][0]["x"], selection["box"][0]["y"]
         state.box = (min(x), max(x), min(y), max(y))
-    else:
-        for point in selection["points"]:
-            hashes = state.explore_hashes.get(point["curve_number"])
-            if hashes:
-                state.cell = hashes[point["point_index"]]
-                return
+    elif digest := chart.clicked("picture", state.explore_hashes):
+        state.cell = digest
 
 
 def clear_box() -> None:

@@ -20,7 +20,7 @@ from ecnas_core.figures import swaps as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, downloads, html, page, session, tray
+from pages.widgets import card, chart, downloads, html, page, session, tray
 
 SECTION_LABELS = {
     "all": "All of a kind",
@@ -257,9 +257,8 @@ def walking(view: SwapsView) -> SwapsView:
         key = f"swaps_steps_{len(start)}_{here['hash'][:8]}"
 
         def go() -> None:
-            chosen = state[key]["selection"]["points"]
-            if chosen:
-                state.swaps_view = replace(view, walk=(*start, options["hash"].iloc[chosen[0]["point_index"]]))
+            if digest := chart.clicked(key, dict.fromkeys((0, 1), options["hash"].tolist())):
+                state.swaps_view = replace(view, walk=(*start, digest))
 
         if len(options):
             drawn = figures.step_bars(options, session.dark())
