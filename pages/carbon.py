@@ -408,17 +408,7 @@ def main() -> None:
     view = session.from_link("carbon_view", CarbonView.from_params)
     view = take_open_cell(view)
     seed(view)
-    page.header(
-        "Carbon",
-        "What a training emits, and how much the place decides.",
-        (
-            "What does training this cell emit in my country?",
-            "How much does the grid matter, and how much the cell?",
-            "What if I train it a thousand times, or on more images?",
-            "What is that like in everyday terms?",
-            "What did EC-NAS spare by not training everything, and do the paper's numbers hold?",
-        ),
-    )
+    page.header("Carbon")
     view = state.carbon_view = controls(view)
     if view.section == "footprint":
         training(view)

@@ -443,17 +443,7 @@ def main() -> None:
     if state.view.lens != state.lens:
         keep_ranges(state.view.lens, state.lens)
         state.view = replace(state.view, lens=state.lens)
-    page.header(
-        "Explore",
-        "What each neural architecture costs in energy, and what it gives in accuracy.",
-        (
-            "Which cell reaches an accuracy for the least energy?",
-            "Where does more energy stop buying accuracy: where is the knee?",
-            "What would I gain by leaving a given cell, and for which one?",
-            "How do depth, width and operations show in cost and accuracy?",
-            "Where does each number come from, and how sure is it?",
-        ),
-    )
+    page.header("Explore")
     controls()
     if state.explore_filters:
         aside, main_column = st.columns([1, 3], gap="medium")

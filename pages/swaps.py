@@ -418,17 +418,7 @@ def main() -> None:
     session.from_link("swaps_view", SwapsView.from_params)
     if "swaps_section" not in state:
         seed(state.swaps_view)
-    page.header(
-        "Swaps",
-        "What one operation in the place of another saves in energy, and what it costs in accuracy.",
-        (
-            "Which operation costs the most energy, and which accuracy does it buy?",
-            "Do our figures agree with the paper's Figure 2?",
-            "Does it matter where in the cell the operation stands, and what is around it?",
-            "Which swap gives the most energy back for an accuracy point lost?",
-            "How can I make a given cell leaner, step by step?",
-        ),
-    )
+    page.header("Swaps")
     view = state.swaps_view = controls()
     if view.section == "all":
         all_of_a_kind(view)
