@@ -117,15 +117,7 @@ def log(each: Activity) -> None:
 def main() -> None:
     """The page."""
     session.through_app()
-    page.header(
-        "Activity",
-        "Everything that takes time, whoever started it: this tab, another one, or the command line.",
-        (
-            "What runs on this machine now, and how far is it?",
-            "How do I stop it?",
-            "How did the last ones end, and where are their results?",
-        ),
-    )
+    page.header("Activity")
     problem.show()
     over = [each for each in activity.activities(session.bench().data) if not each.run.running]
     st.fragment(running, run_every=POLL_S if state.get("activity_running") else IDLE_POLL_S)()

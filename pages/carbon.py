@@ -20,7 +20,7 @@ from ecnas_core.figures import carbon as figures
 from ecnas_core.figures import theme
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.theme import UNKNOWN, format_fixed, format_quantity
-from pages.widgets import downloads, html, page, session, tray
+from pages.widgets import chart, downloads, html, page, session, tray
 
 SECTION_LABELS = {"footprint": "Footprint", "table": "Table 3"}
 ROLE_LABELS = {"r0": "r0, least energy", "rk": "rk, the knee", "r1": "r1, best accuracy"}
@@ -176,12 +176,9 @@ def in_gap(lens: Lens) -> bool:
 
 def choose_grid() -> None:
     """Make the clicked country the lens's."""
-    for point in state.carbon_atlas["selection"]["points"]:
-        codes = state.carbon_codes.get(point["curve_number"])
-        if codes:
-            state.lens_grid = codes[point["point_index"]]
-            state.lens = replace(state.lens, country=state.lens_grid, g_per_kwh=None)
-            return
+    if code := chart.clicked("carbon_atlas", state.carbon_codes):
+        state.lens_grid = code
+        state.lens = replace(state.lens, country=code, g_per_kwh=None)
 
 
 def atlas(view: CarbonView, by_grid: pd.DataFrame, headline: str) -> None:
@@ -411,17 +408,7 @@ def main() -> None:
     view = session.from_link("carbon_view", CarbonView.from_params)
     view = take_open_cell(view)
     seed(view)
-    page.header(
-        "Carbon",
-        "What a training emits, and how much the place decides.",
-        (
-            "What does training this cell emit in my country?",
-            "How much does the grid matter, and how much the cell?",
-            "What if I train it a thousand times, or on more images?",
-            "What is that like in everyday terms?",
-            "What did EC-NAS spare by not training everything, and do the paper's numbers hold?",
-        ),
-    )
+    page.header("Carbon")
     view = state.carbon_view = controls(view)
     if view.section == "footprint":
         training(view)

@@ -164,17 +164,7 @@ def main() -> None:
     session.through_app()
     view = session.from_link("choose_view", ChooseView.from_params)
     choose_needs.seed(view)
-    page.header(
-        "Choose",
-        "Say what you have, need and care for; leave with a network and its paper trail.",
-        (
-            "Which network fits my limits for the least energy?",
-            "What does it give up against the most accurate one, and what does it save?",
-            "How sure is that, and what would change the choice?",
-            "My limits exclude each other: which one, and what is the nearest that can be had?",
-            "How do I take it along?",
-        ),
-    )
+    page.header("Choose")
     choose_needs.presets()
     controls, answer = st.columns([3, 8], gap="medium")
     with controls:

@@ -311,16 +311,7 @@ def main() -> None:
     """The page."""
     session.through_app()
     view = session.from_link("data_view", DataView.from_params)
-    page.header(
-        "Data",
-        "Where every figure comes from, how to get more of them, and how to ask your own questions.",
-        (
-            "Which sources is the benchmark made of, under which licences?",
-            "Which official files are missing, what would they bring, and how do I get them?",
-            "How do I take in a file of my own, and how do I get rid of it again?",
-            "What do the tables and columns mean, and how do I query them in SQL?",
-        ),
-    )
+    page.header("Data")
     state.setdefault("data_section", view.section)
     section = st.segmented_control(
         "Section", SECTIONS, format_func=SECTIONS.get, key="data_section", required=True, label_visibility="collapsed"

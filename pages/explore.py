@@ -19,7 +19,7 @@ from ecnas_core.figures import explore as figures
 from ecnas_core.figures.cell import cell_svg, cell_thumbnail
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.records import InvalidRecord
-from pages.widgets import card, downloads, html, page, session, tray
+from pages.widgets import card, chart, downloads, html, page, session, tray
 
 ROWS_AT_MOST = 200
 PARALLEL_AT_MOST = 2_000
@@ -263,12 +263,8 @@ def select() -> None:
     if selection["box"]:
         x, y = selection["box"][0]["x"], selection["box"][0]["y"]
         state.box = (min(x), max(x), min(y), max(y))
-    else:
-        for point in selection["points"]:
-            hashes = state.explore_hashes.get(point["curve_number"])
-            if hashes:
-                state.cell = hashes[point["point_index"]]
-                return
+    elif digest := chart.clicked("picture", state.explore_hashes):
+        state.cell = digest
 
 
 def clear_box() -> None:
@@ -448,17 +444,7 @@ def main() -> None:
     if state.view.lens != state.lens:
         keep_ranges(state.view.lens, state.lens)
         state.view = replace(state.view, lens=state.lens)
-    page.header(
-        "Explore",
-        "What each neural architecture costs in energy, and what it gives in accuracy.",
-        (
-            "Which cell reaches an accuracy for the least energy?",
-            "Where does more energy stop buying accuracy: where is the knee?",
-            "What would I gain by leaving a given cell, and for which one?",
-            "How do depth, width and operations show in cost and accuracy?",
-            "Where does each number come from, and how sure is it?",
-        ),
-    )
+    page.header("Explore")
     controls()
     if state.explore_filters:
         aside, main_column = st.columns([1, 3], gap="medium")

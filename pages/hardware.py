@@ -378,17 +378,7 @@ def explained() -> None:
 def main() -> None:
     """The page."""
     session.through_app()
-    page.header(
-        "Hardware",
-        "The same 91 cells on different devices: what each costs, and whether the ranking carries over.",
-        (
-            "What does a cell cost on another GPU?",
-            "If a cell is leaner on one device, is it leaner on another?",
-            "How much energy do I waste by choosing on one device and training on another?",
-            "Which published records cannot be trusted?",
-            "Where do my own measurements stand?",
-        ),
-    )
+    page.header("Hardware")
     shown = known_view(chosen_view(session.from_link("hardware", HardwareView.from_params)))
     state.hardware = view = shown.view
     controls(shown)

@@ -10,7 +10,7 @@ from ecnas_core.benchmark import EPOCHS
 from ecnas_core.benchmark.layout import Stamp
 from ecnas_core.figures import home as figures
 from ecnas_core.figures.theme import config
-from pages.widgets import html, report, session
+from pages.widgets import chart, html, report, session
 
 EXPLORE = "pages/explore.py"
 WAYS = (
@@ -52,12 +52,8 @@ def ways() -> None:
 
 def opened() -> None:
     """Look at the clicked cell in Explore."""
-    for point in state.home_picture["selection"]["points"]:
-        hashes = state.home_hashes.get(point["curve_number"])
-        if hashes:
-            state.cell = hashes[point["point_index"]]
-            state.home_opened = True
-            return
+    if digest := chart.clicked("home_picture", state.home_hashes):
+        state.cell, state.home_opened = digest, True
 
 
 def live() -> None:

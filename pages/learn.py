@@ -88,15 +88,7 @@ def main() -> None:
     session.through_app()
     lesson_tasks.start()
     view = session.from_link("learn_view", LearnView.from_params)
-    page.header(
-        "Learn",
-        "Six lessons of ten minutes, every number from the data.",
-        (
-            "What does the energy of a training count, and what does it not?",
-            "Where does accuracy flatten, and what do its last points cost?",
-            "How do I teach this, and what does a word mean?",
-        ),
-    )
+    page.header("Learn")
     view = controls(view)
     if view.section == "glossary":
         glossary.show()

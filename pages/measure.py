@@ -326,17 +326,7 @@ def main() -> None:
     if EDITOR not in state and view.draft is not None:
         state[EDITOR] = History(view.draft)
     take_open_cell()
-    page.header(
-        "Measure",
-        "What a cell of your own takes on this machine.",
-        (
-            "What does this cell cost on my GPU, and how sure is that?",
-            "Where does my device stand beside the benchmark's?",
-            "What would a whole training of it take, in energy and in time?",
-            "Which few cells tell most about my device, and what do they tell of the others?",
-            "What can this machine measure, and what keeps it from more?",
-        ),
-    )
+    page.header("Measure")
     devices, findings = machine()
     section = st.segmented_control(
         "Section",

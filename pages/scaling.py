@@ -157,16 +157,7 @@ def main() -> None:
     """The page."""
     session.through_app()
     session.from_link("scaling_view", ScalingView.from_params)
-    page.header(
-        "Scaling",
-        "How far a short training, scaled up, is from the long one.",
-        (
-            "Is 4 epochs times 27 the energy of 108 epochs?",
-            "Does it depend on the cell, or is it noise?",
-            "Which correction is worth it, and how sure is a corrected figure?",
-            "How does the energy divide between GPU and CPU?",
-        ),
-    )
+    page.header("Scaling")
     if "scaling_quantity" not in state:
         state.scaling_quantity = state.scaling_view.quantity
     st.segmented_control(

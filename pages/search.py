@@ -164,17 +164,7 @@ def main() -> None:
     session.through_app()
     view: SearchView = session.from_link("search", SearchView.from_params)
     state.setdefault("search_shown", list(view.studies))
-    page.header(
-        "Search",
-        "Let algorithms search for cells that give much for little energy, and watch them.",
-        (
-            "How close does a search come to the true front, and how soon?",
-            "Which algorithm is better, and is that more than chance?",
-            "What would these trainings take for real, and what does the search itself?",
-            "Which cells are the ends and the knee of what was found?",
-            "How do the authors' published searches compare?",
-        ),
-    )
+    page.header("Search")
     state.setdefault("search_section", view.section)
     section = st.segmented_control(
         "Section", SECTIONS, format_func=SECTIONS.get, key="search_section", required=True, label_visibility="collapsed"

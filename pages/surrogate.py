@@ -93,17 +93,7 @@ def main() -> None:
     view = session.from_link("surrogate_view", SurrogateView.from_params)
     seed(view)
     take_open_cell()
-    page.header(
-        "Surrogate",
-        "Energy and accuracy of cells that nobody has trained, and how far to trust that.",
-        (
-            "How good are the predictions, and are their intervals honest?",
-            "Does the paper's surrogate do what the paper says, and can it be beaten?",
-            "What would this cell of mine take and give?",
-            "How many measured cells are needed?",
-            "Can the same models learn my own search space?",
-        ),
-    )
+    page.header("Surrogate")
     section = st.segmented_control(
         "Section",
         SECTIONS,

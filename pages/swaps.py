@@ -19,7 +19,7 @@ from ecnas_core.figures import swaps as figures
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import config, format_quantity
-from pages.widgets import card, downloads, html, page, session, tray
+from pages.widgets import card, chart, downloads, html, page, session, tray
 
 SECTION_LABELS = {
     "all": "All of a kind",
@@ -256,9 +256,8 @@ def walking(view: SwapsView) -> SwapsView:
         key = f"swaps_steps_{len(start)}_{here['hash'][:8]}"
 
         def go() -> None:
-            chosen = state[key]["selection"]["points"]
-            if chosen:
-                state.swaps_view = replace(view, walk=(*start, options["hash"].iloc[chosen[0]["point_index"]]))
+            if digest := chart.clicked(key, dict.fromkeys((0, 1), options["hash"].tolist())):
+                state.swaps_view = replace(view, walk=(*start, digest))
 
         if len(options):
             drawn = figures.step_bars(options, session.dark())
@@ -418,17 +417,7 @@ def main() -> None:
     session.from_link("swaps_view", SwapsView.from_params)
     if "swaps_section" not in state:
         seed(state.swaps_view)
-    page.header(
-        "Swaps",
-        "What one operation in the place of another saves in energy, and what it costs in accuracy.",
-        (
-            "Which operation costs the most energy, and which accuracy does it buy?",
-            "Do our figures agree with the paper's Figure 2?",
-            "Does it matter where in the cell the operation stands, and what is around it?",
-            "Which swap gives the most energy back for an accuracy point lost?",
-            "How can I make a given cell leaner, step by step?",
-        ),
-    )
+    page.header("Swaps")
     view = state.swaps_view = controls()
     if view.section == "all":
         all_of_a_kind(view)

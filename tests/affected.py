@@ -28,8 +28,6 @@ def uses(path: Path) -> frozenset[Path]:
             found |= set(named(node.value, path))
         elif isinstance(node, ast.Call) and path.is_relative_to(ROOT / "tests"):
             found |= set(opened(node))
-    if path == APP:
-        found = {each for each in found if each.parent != PAGES}  # a test names the pages that it opens
     if path.is_relative_to(ROOT / "tests"):
         found |= {folder / "conftest.py" for folder in path.parents if (folder / "conftest.py").is_file()}
     return frozenset(found - {path})

@@ -9,6 +9,7 @@ from typing import Any
 from ecnas_core.benchmark.official import EPOCHS
 from ecnas_core.cells import SPACES
 from ecnas_core.commands.base import Command, table, with_data
+from ecnas_core.search.catalogue import ALGORITHMS, DEFAULT
 
 
 def register(command: Command) -> None:
@@ -29,7 +30,7 @@ def register(command: Command) -> None:
         "--algorithm",
         action="append",
         metavar="A",
-        help="SEMOA-L (default), SEMOA, SH-EMOA, MS-EHVI, RS, NSGA-II, SMS-EMOA; again for several",
+        help=f"{', '.join(ALGORITHMS)} (default: {DEFAULT}); again for several",
     )
     search.add_argument("--space", choices=list(SPACES), default="7V", help="default: 7V")
     search.add_argument("--evaluations", type=int, default=1000, metavar="N", help="of each trial (default: 1000)")
@@ -53,7 +54,7 @@ def register(command: Command) -> None:
 
 
 def _search(options: argparse.Namespace) -> tuple[dict[str, Any], str]:
-    from ecnas_core.search import DEFAULT, Setting, runner, study_repository
+    from ecnas_core.search import Setting, runner, study_repository
     from ecnas_core.search.study import Advance, Plan
 
     setting = Setting(

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from msgspec.structs import replace
 
-from ecnas_core.figures.theme import ALGORITHMS, SYMBOLS, colorscale, format_quantity, layout, marker, palette
+from ecnas_core.figures.theme import ALGORITHMS, HUES, SYMBOLS, colorscale, format_quantity, layout, marker, palette
 from ecnas_core.records import Param, Record
 
 Kind = Literal["scatter", "bar", "line"]
@@ -263,7 +263,7 @@ def _groups(shown: pd.DataFrame, chart: Chart) -> list[tuple[str, pd.DataFrame]]
 
 def _trace(all_rows: pd.DataFrame, rows: pd.DataFrame, chart: Chart, name: str, position: int, dark: bool) -> Any:
     colors = palette(dark)
-    hue = ALGORITHMS.get(name) or list(ALGORITHMS.values())[(position + 2) % len(ALGORITHMS)]
+    hue = ALGORITHMS.get(name) or HUES[(position + 2) % len(HUES)]
     if not name or name == _UNKNOWN:
         hue = colors.muted if chart.color else colors.accent
     hover = f"{chart.x} %{{x}}<br>{chart.y} %{{y}}" + (f"<br>{chart.color} {name}" if name else "")

@@ -17,6 +17,7 @@ from ecnas_core.figures.explore import Plane, value
 from ecnas_core.figures.explore import cells as counted
 from ecnas_core.figures.theme import (
     FRONT,
+    HUES,
     SELECTION,
     UNKNOWN,
     axis,
@@ -28,7 +29,7 @@ from ecnas_core.figures.theme import (
     readable_on,
 )
 
-DEVICES: Final = dict(zip(OFFICIAL_DEVICES, ("#7B5CC4", "#3B7A78", "#648FFF", "#A0522D"), strict=True))
+DEVICES: Final = dict(zip(OFFICIAL_DEVICES, ("#7B5CC4", "#3B7A78", "#648FFF", "#A0522D", *HUES[1:]), strict=False))
 OWN_DEVICES: Final = ("#8A8D00", "#7F7F7F", "#44AA99", "#B2912F")
 NAMED_OUTLIERS: Final = 2
 _NOUNS: Final = {"energy": "energy", "energy_per_image": "energy", "time": "time", "power": "power"}

@@ -10,6 +10,8 @@ from typing import Any, Final, Literal
 import pandas as pd
 import plotly.graph_objects as go
 
+from ecnas_core.search import catalogue
+
 FONT: Final = '"Source Sans", "Source Sans 3", system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-serif'
 
 FRONT: Final = "#D55E00"
@@ -19,15 +21,8 @@ SELECTION: Final = "#CC79A7"
 
 OPERATIONS: Final = {"conv3x3-bn-relu": "#0072B2", "conv1x1-bn-relu": "#56B4E9", "maxpool3x3": "#E69F00"}
 
-ALGORITHMS: Final = {
-    "SEMOA": "#D55E00",
-    "SH-EMOA": "#E69F00",
-    "MS-EHVI": "#0072B2",
-    "RS": "#009E73",
-    "NSGA-II": "#CC79A7",
-    "SMS-EMOA": "#56B4E9",
-    "SEMOA-L": "#8A3FFC",
-}
+HUES: Final = ("#D55E00", "#E69F00", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#8A3FFC")
+ALGORITHMS: Final = {name: each.colour for name, each in catalogue.ALGORITHMS.items() if each.colour}
 
 Provenance = Literal["measured", "scaled", "surrogate", "published", "predicted"]
 
@@ -172,7 +167,7 @@ def template(dark: bool) -> go.layout.Template:
         layout={
             "annotationdefaults": {"font": {"size": 12}, "arrowcolor": colors.muted, "arrowwidth": 1},
             "colorscale": {"sequential": colorscale(dark)},
-            "colorway": list(ALGORITHMS.values()),
+            "colorway": list(HUES),
             "font": {"color": colors.text, "family": FONT, "size": 13},
             "hoverlabel": {
                 "align": "left",

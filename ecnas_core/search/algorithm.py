@@ -90,12 +90,20 @@ class Algorithm(ABC):
 
     Attributes:
         name: what it is called in records and on pages.
+        summary: what it does, as a clause after its name.
+        colour: of its marks and lines; None takes the text's.
+        objectives: how many it can have.
+        evaluation_s: seconds of an evaluation on one core of the machine this was made on.
         problem: what is searched.
         seed: of all chance.
         rng: where all chance comes from.
     """
 
     name: ClassVar[str]
+    summary: ClassVar[str]
+    colour: ClassVar[str | None]
+    objectives: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    evaluation_s: ClassVar[float]
 
     def __init__(self, problem: Problem, seed: int) -> None:
         """Start a search.
@@ -107,12 +115,29 @@ class Algorithm(ABC):
         Raises:
             Unsupported: the algorithm is not for such a problem.
         """
+        if len(problem.setting.objectives) not in self.objectives:
+            raise Unsupported(f"{self.supported('give')}, or choose another algorithm")
         self.problem = problem
         self.seed = seed
         self.rng = np.random.default_rng(seed)
         self._front: Evaluations | None = None
         self._individuals = 0
         self._asked: NDArray[np.bool_] = np.zeros(problem.outcomes.shape, bool)
+
+    @classmethod
+    def supported(cls, verb: str) -> str:
+        """How many objectives it has, and what to do about it.
+
+        Args:
+            verb: what is done to have as many, such as give.
+        """
+        counts = " or ".join(("one", "two", "three")[count - 1] for count in cls.objectives)
+        return f"{cls.name} has {counts} objective{'s' * (cls.objectives[-1] > 1)}; {verb} {counts}"
+
+    @classmethod
+    def seconds(cls, evaluations: int) -> float:
+        """How long one trial takes on one core of the machine this was made on."""
+        return cls.evaluation_s * evaluations
 
     @abstractmethod
     def ask(self) -> Proposals:

@@ -31,6 +31,9 @@ class LayeredSemoa(Algorithm):
     """
 
     name = "SEMOA-L"
+    summary = "children of good cells, each one new and valid; this project's default."
+    colour = "#8A3FFC"
+    evaluation_s = 5e-4
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ecnas_core.analysis.gaussian import Floats
-from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, Unsupported, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, joined
 from ecnas_core.search.ehvi import expected_improvement
 from ecnas_core.search.encoding import Genomes
 from ecnas_core.search.features import path_encoding
@@ -31,16 +31,23 @@ class MsEhvi(Algorithm):
     """
 
     name = "MS-EHVI"
+    summary = "models the expensive objective and asks where the front should gain most; slow, for few evaluations."
+    colour = "#0072B2"
+    objectives = (2,)
+    evaluation_s = 6e-5
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
         objectives = problem.setting.objectives
-        if len(objectives) != 2:
-            raise Unsupported(f"{self.name} has two objectives; give two, or choose another algorithm")
         self._expensive = objectives.index(next(key for key in EXPENSIVE if key in objectives))
         self._known: Evaluations | None = None
         self._reference = problem.reference()
         self._epochs = np.array(problem.setting.budgets, np.float64)
+
+    @classmethod
+    def seconds(cls, evaluations: int) -> float:
+        """The model grows with every evaluation, so it is the square of their number that counts."""
+        return cls.evaluation_s * evaluations**2
 
     def ask(self) -> Proposals:
         """Ten random individuals, or the most promising candidate."""

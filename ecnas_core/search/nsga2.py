@@ -11,6 +11,9 @@ class Nsga2(PymooSearch):
     """Non-dominated sorting and crowding distance decide who has children and who survives."""
 
     name = "NSGA-II"
+    summary = "the classic: ranks by domination and keeps the cells apart from each other."
+    colour = "#CC79A7"
+    evaluation_s = 6e-4
     population = 50
     children = 25
 

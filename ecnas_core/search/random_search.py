@@ -12,6 +12,9 @@ class RandomSearch(Algorithm):
     """Random cells at random budgets, for any number of objectives."""
 
     name = "RS"
+    summary = "takes cells at random: what every other has to beat."
+    colour = "#009E73"
+    evaluation_s = 4e-4
 
     def ask(self) -> Proposals:
         """Ten random individuals."""

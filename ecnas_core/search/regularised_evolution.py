@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, Unsupported, joined
+from ecnas_core.search.algorithm import Algorithm, Evaluations, Proposals, joined
 from ecnas_core.search.operators import mutate, sample
 from ecnas_core.search.problem import Problem
 
@@ -25,11 +25,13 @@ class RegularisedEvolution(Algorithm):
     """
 
     name = "RE"
+    summary = "lets the oldest die, not the worst."
+    colour = None
+    objectives = (1,)
+    evaluation_s = 1e-3
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)
-        if len(problem.setting.objectives) != 1:
-            raise Unsupported(f"{self.name} has one objective; give one, or choose another algorithm")
         self._queue: Evaluations | None = None
 
     def ask(self) -> Proposals:

@@ -25,6 +25,9 @@ class Semoa(Algorithm):
     """
 
     name = "SEMOA"
+    summary = "mutates the cells that add most to the front and forgets no good one; the paper's own."
+    colour = "#D55E00"
+    evaluation_s = 1e-3
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)

@@ -28,6 +28,9 @@ class ShEmoa(Algorithm):
     """
 
     name = "SH-EMOA"
+    summary = "tries many cells with short trainings and gives only the better half longer ones."
+    colour = "#E69F00"
+    evaluation_s = 1e-3
 
     def __init__(self, problem: Problem, seed: int) -> None:
         super().__init__(problem, seed)

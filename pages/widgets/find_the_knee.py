@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,7 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures.explore import value
 from ecnas_core.figures.theme import config, format_fixed
 from ecnas_core.search.results import distance
-from pages.widgets import html
+from pages.widgets import chart, html
 from pages.widgets.session import dark
 
 LEAST = 3
@@ -58,7 +59,7 @@ def show(of: str, front: pd.DataFrame, metrics: Sequence[Metric]) -> None:
         theme=None,
         config=config("ec-nas-find-the-knee"),
         key="guess_front",
-        on_select=_clicked if guessed is None else "ignore",
+        on_select=partial(_clicked, len(front)) if guessed is None else "ignore",
         selection_mode="points",
         alt=headline,
     )
@@ -96,11 +97,10 @@ def _table(guessed: int, answers: dict[str, int | None], points: np.ndarray, met
     html.quantities(["Knee", x.label, y.label, "Distance", ""], rows, notes=True)
 
 
-def _clicked() -> None:
-    for point in state.guess_front["selection"]["points"]:
-        if point["curve_number"] == 0:
-            state.guess = point["point_index"]
-            return
+def _clicked(points: int) -> None:
+    place = chart.clicked("guess_front", {0: range(points)})
+    if place is not None:
+        state.guess = place
 
 
 def _chosen() -> None:

@@ -14,7 +14,7 @@ from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.search import table_note, table_rows
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.runs import UnknownRun
-from ecnas_core.search import Setting, runner, study_repository
+from ecnas_core.search import Setting, outlook, runner, study_repository
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Study
 from ecnas_core.templating import render
@@ -82,8 +82,8 @@ def _live(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None
 
 def _facts(study: Study, progress: StudyProgress, mean_kwh: float | None) -> None:
     lens, count = study.plan.setting.lens, format_quantity(progress.evaluations, digits=None)
-    a_second = figures.rate(progress)
-    left = figures.seconds_left(progress, study_setup.speed(study.data))
+    a_second = outlook.rate(progress)
+    left = outlook.seconds_left(progress, study_setup.speed(study.data))
     training = None if mean_kwh is None else mean_kwh * progress.evaluations
     busy = sum(trial.seconds for trial in progress.trials)
     html.facts(
@@ -94,7 +94,7 @@ def _facts(study: Study, progress: StudyProgress, mean_kwh: float | None) -> Non
             ("Time left", "cancelling" if study.cancelling else figures.duration(max(left, 1.0)), "about"),
             (
                 "The search so far",
-                figures.energy(figures.energy_kwh(busy, study_setup.watts()), lens),
+                figures.energy(outlook.energy_kwh(busy, study_setup.watts()), lens),
                 f"assuming {study_setup.watts():g} W a core",
             ),
             ("Training them for real", figures.energy(training, lens), "evaluations × mean cell"),

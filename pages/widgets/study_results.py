@@ -18,10 +18,10 @@ from ecnas_core.figures import search as figures
 from ecnas_core.figures import study_report
 from ecnas_core.figures.cell import cell_svg, operations_legend
 from ecnas_core.figures.explore import value
-from ecnas_core.figures.search_live import amount, duration, energy_kwh
+from ecnas_core.figures.search_live import amount, duration
 from ecnas_core.figures.theme import config, format_quantity
 from ecnas_core.records import to_json
-from ecnas_core.search import Setting, runner, study_repository
+from ecnas_core.search import Setting, outlook, runner, study_repository
 from ecnas_core.search import results as results_
 from ecnas_core.search.results import NothingFound, Results, Truth
 from ecnas_core.search.study import Study, slug
@@ -494,7 +494,7 @@ def energy_section(found: Results) -> None:
         )
         return
     watts = study_setup.watts()
-    taken = energy_kwh(seconds, watts)
+    taken = outlook.energy_kwh(seconds, watts)
     headline = figures.energy_headline(taken, needed.energy_kwh)
     st.markdown(f"**{html.plain(headline)}**")
     figure = figures.energy_bars(taken, needed.energy_kwh, session.dark())

@@ -20,7 +20,7 @@ from ecnas_core.errors import EcnasError
 from ecnas_core.figures import search_live as figures
 from ecnas_core.figures.theme import format_percent, format_quantity
 from ecnas_core.records import InvalidRecord, OneOf, Param, Record, distinct
-from ecnas_core.search import ALGORITHMS, DEFAULT, Setting, reproduce, runner
+from ecnas_core.search import ALGORITHMS, DEFAULT, Setting, outlook, reproduce, runner
 from ecnas_core.search.problem import Accuracy, Charging, Sampling
 from ecnas_core.search.study import InvalidPlan, Plan
 from pages.widgets import html, problem
@@ -32,16 +32,7 @@ MOST_TRIALS, MOST_EVALUATIONS = 100, 100_000
 LARGEST_SEED = 2**31 - 1 - MOST_TRIALS
 WATTS = 15.0
 STUDIES_TIMED = 6
-SENTENCES = {
-    "SEMOA-L": "children of good cells, each one new and valid; this project's default.",
-    "SEMOA": "mutates the cells that add most to the front and forgets no good one; the paper's own.",
-    "SH-EMOA": "tries many cells with short trainings and gives only the better half longer ones.",
-    "MS-EHVI": "models the expensive objective and asks where the front should gain most; slow, for few evaluations.",
-    "RS": "takes cells at random: what every other has to beat.",
-    "NSGA-II": "the classic: ranks by domination and keeps the cells apart from each other.",
-    "SMS-EMOA": "keeps the cells that cover the most hypervolume.",
-}
-OFFERED = tuple(name for name in ALGORITHMS if name in SENTENCES)
+OFFERED = tuple(name for name, each in ALGORITHMS.items() if max(each.objectives) >= LEAST_OBJECTIVES)
 Offered = Annotated[str, OneOf(OFFERED)]
 Evaluations = Annotated[int, Meta(ge=1, le=MOST_EVALUATIONS)]
 OBJECTIVES = tuple(key for key in METRICS if not key.endswith("accuracy"))
@@ -90,8 +81,9 @@ class SetUp(Record, frozen=True):
         """
         if len(self.objectives) < LEAST_OBJECTIVES:
             raise InvalidRecord("a front needs two objectives; choose two or three")
-        if "MS-EHVI" in self.algorithms and len(self.objectives) != LEAST_OBJECTIVES:
-            raise InvalidPlan("MS-EHVI has two objectives; choose two, or leave it out")
+        for name in self.algorithms:
+            if len(self.objectives) not in ALGORITHMS[name].objectives:
+                raise InvalidPlan(f"{ALGORITHMS[name].supported('choose')}, or leave it out")
         setting = Setting(
             space=self.space,
             objectives=self.objectives,
@@ -297,11 +289,11 @@ def _head(chosen: Chosen, initial: SetUp) -> None:
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
-def _means(stamp: object, setting: Setting) -> figures.Means:  # stamp changes with the data
-    return figures.means(bench(), setting)
+def _means(stamp: object, setting: Setting) -> outlook.Means:  # stamp changes with the data
+    return outlook.means(bench(), setting)
 
 
-def averages(setting: Setting) -> figures.Means:
+def averages(setting: Setting) -> outlook.Means:
     """What the average training of a space takes."""
     return _means(bench().stamp, setting)
 
@@ -309,7 +301,7 @@ def averages(setting: Setting) -> figures.Means:
 @st.cache_data(ttl=10, show_spinner=False)
 def speed(data: Path) -> float:
     """How much longer than expected the latest studies took on this machine."""
-    return figures.pace([runner.progress(study) for study in runner.studies(data)[-STUDIES_TIMED:]])
+    return outlook.pace([runner.progress(study) for study in runner.studies(data)[-STUDIES_TIMED:]])
 
 
 def watts() -> float:
@@ -329,7 +321,7 @@ def _hindrance(chosen: Chosen) -> str:
 def _expected(plan: Plan) -> None:
     """What the study will take, against the trainings it stands for."""
     average, lens = averages(plan.setting), plan.setting.lens
-    told = figures.outlook(plan, average, speed(bench().data), state.search_watts)
+    told = outlook.outlook(plan, average, speed(bench().data), state.search_watts)
     count = len(plan.algorithms)
     less = f"{figures.times(told.times_less)} as much" if told.times_less else "unknown in this scope"
     html.facts(
@@ -369,7 +361,7 @@ def _choices(setup: SetUp) -> None:
         help="One or several; each makes the same number of trials. Regularised evolution, for one objective, is "
         "to be had in Python.",
     )
-    st.caption("  \n".join(f"**{name}**: {SENTENCES[name]}" for name in setup.algorithms))
+    st.caption("  \n".join(f"**{name}**: {ALGORITHMS[name].summary}" for name in setup.algorithms))
     what, how = st.columns([5, 6], gap="large")
     with what:
         with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from ecnas_core import Benchmark
 from ecnas_core.carbon import Lens
 from ecnas_core.figures import search_live as figures
-from ecnas_core.figures.search_live import Means
 from ecnas_core.figures.theme import contrast_ratio, palette
-from ecnas_core.search import ALGORITHMS, Setting, study_repository
+from ecnas_core.search import ALGORITHMS, Setting, outlook, study_repository
+from ecnas_core.search.outlook import Means
 from ecnas_core.search.runner import StudyProgress, TrialProgress
 from ecnas_core.search.study import Plan, TrialKey
 
@@ -100,7 +100,7 @@ def test_nothing_found_yet_is_said_and_drawn():
     assert figures.bands(waiting).empty
     assert figures.points(waiting, SETTING).empty
     assert figures.headline(figures.reached(waiting), None) == "Nothing is found yet"
-    assert figures.rate(waiting) is None
+    assert outlook.rate(waiting) is None
     for figure in (
         figures.front(figures.points(waiting, SETTING), SETTING.metrics, "measured", dark=False),
         figures.growth(figures.bands(waiting), None, {"RS": 20}, dark=True),
@@ -171,20 +171,20 @@ class TestOutlook:
         bench = Benchmark.open()
         for space in ("4V", "7V"):
             cells = truth.cells(space)
-            found = figures.means(bench, Setting(space=space))
+            found = outlook.means(bench, Setting(space=space))
             assert found.questions == len(cells)
             assert found.kwh == pytest.approx(cells["energy"].mean())
             assert found.seconds == pytest.approx(cells["training_time"].mean())
-        every = figures.means(bench, Setting(space="7V", artefacts=True))
-        assert every.questions - figures.means(bench, Setting(space="7V")).questions == 9
+        every = outlook.means(bench, Setting(space="7V", artefacts=True))
+        assert every.questions - outlook.means(bench, Setting(space="7V")).questions == 9
 
     def test_a_scope_that_is_not_known_has_no_mean(self):
-        found = figures.means(Benchmark.open(), Setting(space="7V", lens=Lens(scope="GPU")))
+        found = outlook.means(Benchmark.open(), Setting(space="7V", lens=Lens(scope="GPU")))
         assert found.kwh is None
 
     def test_trainings_are_the_evaluations_times_the_mean(self):
         plan = Plan.of(Setting(space="4V"), ("RS", "SEMOA"), 50, 3)
-        told = figures.outlook(plan, self.AVERAGE, speed=1.0, watts=10.0, cores=2)
+        told = outlook.outlook(plan, self.AVERAGE, speed=1.0, watts=10.0, cores=2)
         assert (told.trials, told.evaluations) == (6, 300)
         assert told.training == pytest.approx(120.0)
         assert told.training_s == pytest.approx(300 * 3600.0)
@@ -193,41 +193,41 @@ class TestOutlook:
     def test_no_more_is_charged_than_there_are_new_questions(self):
         for charging, evaluations in (("unique", 91), ("all", 1000)):
             plan = Plan.of(Setting(space="4V", charging=charging), ("RS",), 1000, 1)
-            assert figures.outlook(plan, self.AVERAGE, 1.0, 10.0).evaluations == evaluations
+            assert outlook.outlook(plan, self.AVERAGE, 1.0, 10.0).evaluations == evaluations
 
     def test_the_search_takes_busy_cores_times_watts(self):
         plan = Plan.of(Setting(space="4V", charging="all"), ("RS",), 10_000, 4)
-        one, two = (figures.outlook(plan, self.AVERAGE, 1.0, 10.0, cores) for cores in (1, 4))
-        work, start = 4 * figures.trial_seconds("RS", 10_000), figures.START_S["4V"]
+        one, two = (outlook.outlook(plan, self.AVERAGE, 1.0, 10.0, cores) for cores in (1, 4))
+        work, start = 4 * ALGORITHMS["RS"].seconds(10_000), outlook.START_S["4V"]
         assert one.seconds == pytest.approx(start + work)
         assert two.seconds == pytest.approx(start + work / 4)
         assert one.search_kwh == pytest.approx((start + work) * 10 / 3.6e6)
         assert two.search_kwh == pytest.approx((4 * start + work) * 10 / 3.6e6)
-        slow = figures.outlook(plan, self.AVERAGE, 3.0, 10.0, 1)
+        slow = outlook.outlook(plan, self.AVERAGE, 3.0, 10.0, 1)
         assert slow.seconds == pytest.approx(3 * one.seconds)
 
     def test_the_pace_is_that_of_finished_trials(self):
-        expected = figures.trial_seconds("RS", 10)
+        expected = ALGORITHMS["RS"].seconds(10)
         watched = progress(trial(state="finished", seconds=2 * expected), trial(seconds=50 * expected))
-        assert figures.pace([watched]) == pytest.approx(2.0)
-        assert figures.pace([]) == 1.0
+        assert outlook.pace([watched]) == pytest.approx(2.0)
+        assert outlook.pace([]) == 1.0
 
     def test_every_algorithm_takes_some_time(self):
-        assert all(figures.trial_seconds(name, 100) > 0 for name in ALGORITHMS)
+        assert all(each.seconds(100) > 0 for each in ALGORITHMS.values())
 
     def test_time_left_falls_to_nothing(self):
-        half = figures.seconds_left(progress(trial(evaluations=10, planned=20, seconds=3.0)), 1.0, cores=1)
+        half = outlook.seconds_left(progress(trial(evaluations=10, planned=20, seconds=3.0)), 1.0, cores=1)
         assert half == pytest.approx(3.0)
         two = progress(trial(evaluations=10, planned=20, seconds=3.0), trial(number=1, evaluations=0, seconds=0.0))
-        assert figures.seconds_left(two, 1.0, cores=1) == pytest.approx(9.0)
-        assert figures.seconds_left(two, 1.0, cores=2) == pytest.approx(6.0)
-        assert figures.seconds_left(progress(trial(state="finished")), 1.0) == 0
+        assert outlook.seconds_left(two, 1.0, cores=1) == pytest.approx(9.0)
+        assert outlook.seconds_left(two, 1.0, cores=2) == pytest.approx(6.0)
+        assert outlook.seconds_left(progress(trial(state="finished")), 1.0) == 0
 
     def test_the_rate_is_that_of_the_running_trials(self):
         found = progress(
             trial(evaluations=10, seconds=2.0), trial(evaluations=30, seconds=3.0), trial(state="finished")
         )
-        assert figures.rate(found) == pytest.approx(15.0)
+        assert outlook.rate(found) == pytest.approx(15.0)
 
 
 @pytest.mark.parametrize(
