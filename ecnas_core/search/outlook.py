@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import statistics
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
+
+from msgspec.structs import replace
 
 from ecnas_core.benchmark.store import Benchmark
 from ecnas_core.carbon.lens import JOULES_PER_KWH
