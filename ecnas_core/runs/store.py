@@ -119,12 +119,12 @@ class Kind(Generic[Request]):
         Raises:
             UnknownRun: there is none.
         """
-        _, events, envelopes, ends = self._decoders
+        requests, events, envelopes, ends = self._decoders
         request, started = None, 0.0
         try:
             held = files.is_locked(folder / LOCK)  # asked first: one that ends meanwhile is not taken for dead
-            request, _ = self.asked(folder)
-            envelope = envelopes.decode((folder / self.file).read_bytes())
+            content = (folder / self.file).read_bytes()
+            request, envelope = requests.decode(content), envelopes.decode(content)
             started = envelope.started or envelope.created
             happened = tuple(events.decode(line) for line in files.lines(folder / worker.EVENTS))
             if not happened and (folder / _ENDED_BEFORE).is_file():
@@ -423,8 +423,9 @@ class RunStore(Generic[Request]):
             ) from error
 
     def _forget_old(self, run_id: str) -> None:
-        for name in (f"{run_id}.json", f".{run_id}.lock"):
-            (self.folder / name).unlink(missing_ok=True)
+        with self.writing():
+            for name in (f"{run_id}.json", f".{run_id}.lock"):
+                (self.folder / name).unlink(missing_ok=True)
 
     def _locked(self, folder: Path) -> RunLock:
         handle = files.try_lock(folder / LOCK)

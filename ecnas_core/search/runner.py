@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from pathlib import Path
@@ -187,7 +187,8 @@ def run(
 def cancel(study: Study) -> None:
     """Ask a study to stop; it does within half a second, and keeps the trials that have finished."""
     own = store(study.data)
-    own.cancel(own.read(study.id))
+    with suppress(UnknownRun):  # it has ended and was deleted meanwhile
+        own.cancel(own.read(study.id))
 
 
 def studies(data: Path) -> list[Study]:

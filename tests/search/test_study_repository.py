@@ -152,6 +152,7 @@ class TestChanges:
             study_repository.delete(study)
         with pytest.raises(UnknownRun):
             runner.resume(study)
+        runner.cancel(study)
         with pytest.raises(UnknownRun):
             study_repository.rename(study, "Else")
         back = study_repository.restore(study.id, study.data)
